@@ -1,0 +1,1 @@
+//! Wire format between the eBPF probes and user space

@@ -1,0 +1,2 @@
+//! The `vigia` binary.
+fn main() {}

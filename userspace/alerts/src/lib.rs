@@ -1,0 +1,1 @@
+//! Alert records, outputs and their delivery

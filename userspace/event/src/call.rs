@@ -1,0 +1,593 @@
+//! Event types: one row per system call and per event of our own, with the parameters rules can name.
+//!
+//! A row without parameters is a system call whose name rules may use (so that such rules load) and
+//! which the probes do not deliver.
+
+use crate::text::TextStyle;
+
+/// One event type; an index into [`EVENT_TYPES`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventType(u16);
+
+/// A row of [`EVENT_TYPES`].
+#[derive(Debug)]
+pub struct EventTypeRow {
+    /// The name rules use: that of the system call.
+    pub name: &'static str,
+    /// The x86-64 system call number; `None` for events that are no system call.
+    pub number: Option<u16>,
+    /// Parameters in printing order, as `evt.arg.NAME` names them.
+    pub params: &'static [ParamRow],
+}
+
+/// A parameter of an event type.
+#[derive(Debug)]
+pub struct ParamRow {
+    /// The name after `evt.arg.`.
+    pub name: &'static str,
+    /// How its value becomes text.
+    pub style: TextStyle,
+}
+
+impl EventType {
+    /// How many event types there are; every [`EventType::index`] is below it.
+    pub const COUNT: usize = EVENT_TYPES.len();
+
+    /// The event type of a name, as in `evt.type = openat`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let index = EVENT_TYPES.iter().position(|row| row.name == name)?;
+        u16::try_from(index).ok().map(Self)
+    }
+
+    /// The event type of an x86-64 system call number.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        match BY_NUMBER.get(usize::from(number)) {
+            None | Some(&NO_TYPE) => None,
+            Some(&index) => Some(Self(index)),
+        }
+    }
+
+    /// All event types, in table order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..).map(Self).take(Self::COUNT)
+    }
+
+    /// The position in [`EVENT_TYPES`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// The row of this type.
+    #[must_use]
+    pub fn row(self) -> &'static EventTypeRow {
+        &EVENT_TYPES[self.index()]
+    }
+
+    /// The name rules use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+}
+
+impl std::fmt::Debug for EventType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// x86-64 system call numbers are below this.
+const NUMBERS: usize = 512;
+const NO_TYPE: u16 = u16::MAX;
+static BY_NUMBER: [u16; NUMBERS] = by_number();
+
+#[allow(clippy::cast_possible_truncation, reason = "the table has fewer than 2^16 rows")]
+const fn by_number() -> [u16; NUMBERS] {
+    let mut table = [NO_TYPE; NUMBERS];
+    let mut index = 0;
+    while index < EVENT_TYPES.len() {
+        if let Some(number) = EVENT_TYPES[index].number {
+            table[number as usize] = index as u16;
+        }
+        index += 1;
+    }
+    table
+}
+
+macro_rules! event_types {
+    ($( $name:literal $number:tt [ $( $param:ident : $style:ident )* ] )*) => {
+        /// Every event type.
+        pub static EVENT_TYPES: &[EventTypeRow] = &[
+            $( EventTypeRow {
+                name: $name,
+                number: event_types!(@number $number),
+                params: &[ $( ParamRow { name: param_name(stringify!($param)), style: TextStyle::$style } ),* ],
+            }, )*
+        ];
+    };
+    (@number -) => { None };
+    (@number $number:literal) => { Some($number) };
+}
+
+/// `type` is a keyword of Rust, so the table writes `r#type`.
+const fn param_name(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
+    }
+}
+
+/// Event types that the rest of the agent names.
+pub mod named {
+    use super::EventType;
+
+    macro_rules! named {
+        ($( $constant:ident = $name:literal )*) => {
+            $( #[doc = concat!("`", $name, "`")] pub const $constant: EventType = EventType(index_of($name)); )*
+        };
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "the table has fewer than 2^16 rows")]
+    const fn index_of(name: &str) -> u16 {
+        let mut index = 0;
+        while index < super::EVENT_TYPES.len() {
+            if same(super::EVENT_TYPES[index].name.as_bytes(), name.as_bytes()) {
+                return index as u16;
+            }
+            index += 1;
+        }
+        panic!("no such event type")
+    }
+
+    const fn same(a: &[u8], b: &[u8]) -> bool {
+        if a.len() != b.len() {
+            return false;
+        }
+        let mut index = 0;
+        while index < a.len() {
+            if a[index] != b[index] {
+                return false;
+            }
+            index += 1;
+        }
+        true
+    }
+
+    named! {
+        OPEN = "open"
+        OPENAT = "openat"
+        OPENAT2 = "openat2"
+        CREAT = "creat"
+        EXECVE = "execve"
+        EXECVEAT = "execveat"
+        CLONE = "clone"
+        SETNS = "setns"
+        UNSHARE = "unshare"
+        MOUNT = "mount"
+        PROCEXIT = "procexit"
+        TASK_RENAME = "task_rename"
+        CGROUP_ATTACH = "cgroup_attach"
+        COMPAT_SYSCALL = "compat_syscall"
+        BUDGET_EXCEEDED = "budget_exceeded"
+    }
+}
+
+event_types! {
+    "read" 0 []
+    "write" 1 []
+    "open" 2 [fd:Fd name:Path flags:OpenFlags mode:Octal dev:Hex ino:Uint]
+    "close" 3 []
+    "stat" 4 []
+    "fstat" 5 []
+    "lstat" 6 []
+    "poll" 7 []
+    "lseek" 8 []
+    "mmap" 9 []
+    "mprotect" 10 []
+    "munmap" 11 []
+    "brk" 12 []
+    "rt_sigaction" 13 []
+    "rt_sigprocmask" 14 []
+    "rt_sigreturn" 15 []
+    "ioctl" 16 []
+    "pread64" 17 []
+    "pwrite64" 18 []
+    "readv" 19 []
+    "writev" 20 []
+    "access" 21 []
+    "pipe" 22 []
+    "select" 23 []
+    "sched_yield" 24 []
+    "mremap" 25 []
+    "msync" 26 []
+    "mincore" 27 []
+    "madvise" 28 []
+    "shmget" 29 []
+    "shmat" 30 []
+    "shmctl" 31 []
+    "dup" 32 []
+    "dup2" 33 []
+    "pause" 34 []
+    "nanosleep" 35 []
+    "getitimer" 36 []
+    "alarm" 37 []
+    "setitimer" 38 []
+    "getpid" 39 []
+    "sendfile" 40 []
+    "socket" 41 []
+    "connect" 42 []
+    "accept" 43 []
+    "sendto" 44 []
+    "recvfrom" 45 []
+    "sendmsg" 46 []
+    "recvmsg" 47 []
+    "shutdown" 48 []
+    "bind" 49 []
+    "listen" 50 []
+    "getsockname" 51 []
+    "getpeername" 52 []
+    "socketpair" 53 []
+    "setsockopt" 54 []
+    "getsockopt" 55 []
+    "clone" 56 []
+    "fork" 57 []
+    "vfork" 58 []
+    "execve" 59 [res:Errno exe:Text args:Text tid:Pid pid:Pid ptid:Pid cwd:Text comm:Text env:Text tty:Uint loginuid:Uid flags:ExecFlags cap_inheritable:Hex cap_permitted:Hex cap_effective:Hex exe_ino:Uint uid:Uid gid:Gid filename:Path]
+    "exit" 60 []
+    "wait4" 61 []
+    "kill" 62 []
+    "uname" 63 []
+    "semget" 64 []
+    "semop" 65 []
+    "semctl" 66 []
+    "shmdt" 67 []
+    "msgget" 68 []
+    "msgsnd" 69 []
+    "msgrcv" 70 []
+    "msgctl" 71 []
+    "fcntl" 72 []
+    "flock" 73 []
+    "fsync" 74 []
+    "fdatasync" 75 []
+    "truncate" 76 [res:Errno path:Path length:Uint]
+    "ftruncate" 77 [res:Errno fd:Fd length:Uint]
+    "getdents" 78 []
+    "getcwd" 79 []
+    "chdir" 80 []
+    "fchdir" 81 []
+    "rename" 82 [res:Errno oldpath:Path newpath:Path]
+    "mkdir" 83 [res:Errno path:Path mode:HexInt]
+    "rmdir" 84 [res:Errno path:Path]
+    "creat" 85 [fd:Fd name:Path mode:Octal dev:Hex ino:Uint creat_flags:OpenFlags]
+    "link" 86 [res:Errno oldpath:Path newpath:Path]
+    "unlink" 87 [res:Errno path:Path]
+    "symlink" 88 [res:Errno target:Text linkpath:Path]
+    "readlink" 89 []
+    "chmod" 90 [res:Errno filename:Path mode:Mode]
+    "fchmod" 91 [res:Errno fd:Fd mode:Mode]
+    "chown" 92 [res:Errno path:Path uid:Uid gid:Gid]
+    "fchown" 93 [res:Errno fd:Fd uid:Uid gid:Gid]
+    "lchown" 94 [res:Errno path:Path uid:Uid gid:Gid]
+    "umask" 95 []
+    "gettimeofday" 96 []
+    "getrlimit" 97 []
+    "getrusage" 98 []
+    "sysinfo" 99 []
+    "times" 100 []
+    "ptrace" 101 [res:Errno request:PtraceRequest pid:Pid]
+    "getuid" 102 []
+    "syslog" 103 []
+    "getgid" 104 []
+    "setuid" 105 []
+    "setgid" 106 []
+    "geteuid" 107 []
+    "getegid" 108 []
+    "setpgid" 109 []
+    "getppid" 110 []
+    "getpgrp" 111 []
+    "setsid" 112 []
+    "setreuid" 113 []
+    "setregid" 114 []
+    "getgroups" 115 []
+    "setgroups" 116 []
+    "setresuid" 117 []
+    "getresuid" 118 []
+    "setresgid" 119 []
+    "getresgid" 120 []
+    "getpgid" 121 []
+    "setfsuid" 122 []
+    "setfsgid" 123 []
+    "getsid" 124 []
+    "capget" 125 []
+    "capset" 126 []
+    "rt_sigpending" 127 []
+    "rt_sigtimedwait" 128 []
+    "rt_sigqueueinfo" 129 []
+    "rt_sigsuspend" 130 []
+    "sigaltstack" 131 []
+    "utime" 132 []
+    "mknod" 133 [res:Errno path:Path mode:Mode dev:Hex]
+    "uselib" 134 []
+    "personality" 135 []
+    "ustat" 136 []
+    "statfs" 137 []
+    "fstatfs" 138 []
+    "sysfs" 139 []
+    "getpriority" 140 []
+    "setpriority" 141 []
+    "sched_setparam" 142 []
+    "sched_getparam" 143 []
+    "sched_setscheduler" 144 []
+    "sched_getscheduler" 145 []
+    "sched_get_priority_max" 146 []
+    "sched_get_priority_min" 147 []
+    "sched_rr_get_interval" 148 []
+    "mlock" 149 []
+    "munlock" 150 []
+    "mlockall" 151 []
+    "munlockall" 152 []
+    "vhangup" 153 []
+    "modify_ldt" 154 []
+    "pivot_root" 155 [res:Errno new_root:Path put_old:Path]
+    "_sysctl" 156 []
+    "prctl" 157 []
+    "arch_prctl" 158 []
+    "adjtimex" 159 []
+    "setrlimit" 160 []
+    "chroot" 161 [res:Errno path:Path]
+    "sync" 162 []
+    "acct" 163 []
+    "settimeofday" 164 []
+    "mount" 165 [res:Errno dev:Path dir:Path r#type:Text flags:MountFlags]
+    "umount2" 166 [res:Errno name:Path flags:UmountFlags]
+    "swapon" 167 []
+    "swapoff" 168 []
+    "reboot" 169 []
+    "sethostname" 170 []
+    "setdomainname" 171 []
+    "iopl" 172 []
+    "ioperm" 173 []
+    "create_module" 174 []
+    "init_module" 175 []
+    "delete_module" 176 []
+    "get_kernel_syms" 177 []
+    "query_module" 178 []
+    "quotactl" 179 []
+    "nfsservctl" 180 []
+    "getpmsg" 181 []
+    "putpmsg" 182 []
+    "afs_syscall" 183 []
+    "tuxcall" 184 []
+    "security" 185 []
+    "gettid" 186 []
+    "readahead" 187 []
+    "setxattr" 188 [res:Errno path:Path name:Text flags:Hex]
+    "lsetxattr" 189 [res:Errno path:Path name:Text flags:Hex]
+    "fsetxattr" 190 [res:Errno fd:Fd name:Text flags:Hex]
+    "getxattr" 191 []
+    "lgetxattr" 192 []
+    "fgetxattr" 193 []
+    "listxattr" 194 []
+    "llistxattr" 195 []
+    "flistxattr" 196 []
+    "removexattr" 197 [res:Errno path:Path name:Text]
+    "lremovexattr" 198 [res:Errno path:Path name:Text]
+    "fremovexattr" 199 [res:Errno fd:Fd name:Text]
+    "tkill" 200 []
+    "time" 201 []
+    "futex" 202 []
+    "sched_setaffinity" 203 []
+    "sched_getaffinity" 204 []
+    "set_thread_area" 205 []
+    "io_setup" 206 []
+    "io_destroy" 207 []
+    "io_getevents" 208 []
+    "io_submit" 209 []
+    "io_cancel" 210 []
+    "get_thread_area" 211 []
+    "lookup_dcookie" 212 []
+    "epoll_create" 213 []
+    "epoll_ctl_old" 214 []
+    "epoll_wait_old" 215 []
+    "remap_file_pages" 216 []
+    "getdents64" 217 []
+    "set_tid_address" 218 []
+    "restart_syscall" 219 []
+    "semtimedop" 220 []
+    "fadvise64" 221 []
+    "timer_create" 222 []
+    "timer_settime" 223 []
+    "timer_gettime" 224 []
+    "timer_getoverrun" 225 []
+    "timer_delete" 226 []
+    "clock_settime" 227 []
+    "clock_gettime" 228 []
+    "clock_getres" 229 []
+    "clock_nanosleep" 230 []
+    "exit_group" 231 []
+    "epoll_wait" 232 []
+    "epoll_ctl" 233 []
+    "tgkill" 234 []
+    "utimes" 235 []
+    "vserver" 236 []
+    "mbind" 237 []
+    "set_mempolicy" 238 []
+    "get_mempolicy" 239 []
+    "mq_open" 240 []
+    "mq_unlink" 241 []
+    "mq_timedsend" 242 []
+    "mq_timedreceive" 243 []
+    "mq_notify" 244 []
+    "mq_getsetattr" 245 []
+    "kexec_load" 246 []
+    "waitid" 247 []
+    "add_key" 248 []
+    "request_key" 249 []
+    "keyctl" 250 []
+    "ioprio_set" 251 []
+    "ioprio_get" 252 []
+    "inotify_init" 253 []
+    "inotify_add_watch" 254 []
+    "inotify_rm_watch" 255 []
+    "migrate_pages" 256 []
+    "openat" 257 [fd:Fd dirfd:Fd name:Path flags:OpenFlags mode:Octal dev:Hex ino:Uint]
+    "mkdirat" 258 [res:Errno dirfd:Fd path:Path mode:HexInt]
+    "mknodat" 259 [res:Errno dirfd:Fd path:Path mode:Mode dev:Hex]
+    "fchownat" 260 [res:Errno dirfd:Fd pathname:Path uid:Uid gid:Gid flags:Hex]
+    "futimesat" 261 []
+    "newfstatat" 262 []
+    "unlinkat" 263 [res:Errno dirfd:Fd name:Path flags:UnlinkatFlags]
+    "renameat" 264 [res:Errno olddirfd:Fd oldpath:Path newdirfd:Fd newpath:Path]
+    "linkat" 265 [res:Errno olddir:Fd oldpath:Path newdir:Fd newpath:Path flags:LinkatFlags]
+    "symlinkat" 266 [res:Errno target:Text linkdirfd:Fd linkpath:Path]
+    "readlinkat" 267 []
+    "fchmodat" 268 [res:Errno dirfd:Fd filename:Path mode:Mode]
+    "faccessat" 269 []
+    "pselect6" 270 []
+    "ppoll" 271 []
+    "unshare" 272 [res:Errno flags:CloneFlags]
+    "set_robust_list" 273 []
+    "get_robust_list" 274 []
+    "splice" 275 []
+    "tee" 276 []
+    "sync_file_range" 277 []
+    "vmsplice" 278 []
+    "move_pages" 279 []
+    "utimensat" 280 [res:Errno dirfd:Fd path:Path flags:Hex]
+    "epoll_pwait" 281 []
+    "signalfd" 282 []
+    "timerfd_create" 283 []
+    "eventfd" 284 []
+    "fallocate" 285 []
+    "timerfd_settime" 286 []
+    "timerfd_gettime" 287 []
+    "accept4" 288 []
+    "signalfd4" 289 []
+    "eventfd2" 290 []
+    "epoll_create1" 291 []
+    "dup3" 292 []
+    "pipe2" 293 []
+    "inotify_init1" 294 []
+    "preadv" 295 []
+    "pwritev" 296 []
+    "rt_tgsigqueueinfo" 297 []
+    "perf_event_open" 298 []
+    "recvmmsg" 299 []
+    "fanotify_init" 300 []
+    "fanotify_mark" 301 []
+    "prlimit64" 302 []
+    "name_to_handle_at" 303 []
+    "open_by_handle_at" 304 []
+    "clock_adjtime" 305 []
+    "syncfs" 306 []
+    "sendmmsg" 307 []
+    "setns" 308 [res:Errno fd:Fd nstype:CloneFlags]
+    "getcpu" 309 []
+    "process_vm_readv" 310 [res:Errno pid:Pid]
+    "process_vm_writev" 311 [res:Errno pid:Pid]
+    "kcmp" 312 []
+    "finit_module" 313 []
+    "sched_setattr" 314 []
+    "sched_getattr" 315 []
+    "renameat2" 316 [res:Errno olddirfd:Fd oldpath:Path newdirfd:Fd newpath:Path flags:RenameFlags]
+    "seccomp" 317 []
+    "getrandom" 318 []
+    "memfd_create" 319 []
+    "kexec_file_load" 320 []
+    "bpf" 321 []
+    "execveat" 322 [res:Errno exe:Text args:Text tid:Pid pid:Pid ptid:Pid cwd:Text comm:Text env:Text tty:Uint loginuid:Uid flags:ExecFlags cap_inheritable:Hex cap_permitted:Hex cap_effective:Hex exe_ino:Uint uid:Uid gid:Gid pathname:Path]
+    "userfaultfd" 323 []
+    "membarrier" 324 []
+    "mlock2" 325 []
+    "copy_file_range" 326 []
+    "preadv2" 327 []
+    "pwritev2" 328 []
+    "pkey_mprotect" 329 []
+    "pkey_alloc" 330 []
+    "pkey_free" 331 []
+    "statx" 332 []
+    "io_pgetevents" 333 []
+    "rseq" 334 []
+    "pidfd_send_signal" 424 []
+    "io_uring_setup" 425 []
+    "io_uring_enter" 426 []
+    "io_uring_register" 427 []
+    "open_tree" 428 []
+    "move_mount" 429 []
+    "fsopen" 430 []
+    "fsconfig" 431 []
+    "fsmount" 432 []
+    "fspick" 433 []
+    "pidfd_open" 434 [res:Errno pid:Pid flags:Hex]
+    "clone3" 435 []
+    "close_range" 436 []
+    "openat2" 437 [fd:Fd dirfd:Fd name:Path flags:OpenFlags mode:Octal resolve:ResolveFlags dev:Hex ino:Uint]
+    "pidfd_getfd" 438 [res:Errno pidfd:Fd targetfd:Int flags:Hex]
+    "faccessat2" 439 []
+    "process_madvise" 440 []
+    "epoll_pwait2" 441 []
+    "mount_setattr" 442 []
+    "quotactl_fd" 443 []
+    "landlock_create_ruleset" 444 []
+    "landlock_add_rule" 445 []
+    "landlock_restrict_self" 446 []
+    "memfd_secret" 447 []
+    "process_mrelease" 448 []
+    "futex_waitv" 449 []
+    "set_mempolicy_home_node" 450 []
+    "cachestat" 451 []
+    "fchmodat2" 452 [res:Errno dirfd:Fd filename:Path mode:Mode flags:Hex]
+    "map_shadow_stack" 453 []
+    "futex_wake" 454 []
+    "futex_wait" 455 []
+    "futex_requeue" 456 []
+    "statmount" 457 []
+    "listmount" 458 []
+    "lsm_get_self_attr" 459 []
+    "lsm_set_self_attr" 460 []
+    "lsm_list_modules" 461 []
+    "mseal" 462 []
+    "setxattrat" 463 []
+    "getxattrat" 464 []
+    "listxattrat" 465 []
+    "removexattrat" 466 []
+    "open_tree_attr" 467 []
+    "file_getattr" 468 []
+    "file_setattr" 469 []
+    "procexit" - [status:Int]
+    "task_rename" - [comm:Text]
+    "cgroup_attach" - [path:Text]
+    "compat_syscall" - [number:Int]
+    "budget_exceeded" - [count:Uint]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_leads_back_to_the_row_that_has_it() {
+        for kind in EventType::all() {
+            if let Some(number) = kind.row().number {
+                assert_eq!(EventType::from_number(number), Some(kind));
+            }
+        }
+        assert_eq!(EventType::from_number(500), None);
+        assert_eq!(EventType::from_number(u16::MAX), None);
+    }
+
+    #[test]
+    fn names_are_unique() {
+        for kind in EventType::all() {
+            assert_eq!(EventType::from_name(kind.name()), Some(kind), "{kind:?} stands twice");
+        }
+    }
+
+    #[test]
+    fn a_keyword_parameter_loses_its_prefix() {
+        assert_eq!(named::MOUNT.row().params[3].name, "type");
+    }
+}

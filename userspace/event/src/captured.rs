@@ -1,0 +1,270 @@
+//! What the kernel captured: the decoded form of one record of the probes.
+//!
+//! Everything in here was read in the kernel *at the event*. What needs memory of earlier events (who the
+//! ancestors are, which container this is) is added later, in [`crate::Event`].
+
+use bstr::{BString, ByteVec};
+
+use crate::EventType;
+use crate::file::File;
+
+/// One record of the probes, decoded.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// The processor it was captured on.
+    pub cpu: u16,
+    /// Counts the records of this processor, from 1; a gap is a lost record.
+    pub sequence: u64,
+    /// `CLOCK_BOOTTIME` in nanoseconds.
+    pub boot_time_ns: u64,
+    /// The task that did it.
+    pub task: Task,
+    /// What it did.
+    pub what: What,
+}
+
+/// The acting task as the kernel knew it at the event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Task {
+    /// Process (thread group) id in the host's pid namespace.
+    pub pid: u32,
+    /// Thread id in the host's pid namespace.
+    pub tid: u32,
+    /// Process id of the parent; 0 for none.
+    pub parent_pid: u32,
+    /// When the process started, `CLOCK_BOOTTIME` in nanoseconds; with `pid` it names the process for good.
+    pub start_boottime_ns: u64,
+    /// Counts the executions of the process and those it inherited at fork.
+    pub exec_id: u32,
+    /// Process id in its own pid namespace.
+    pub vpid: u32,
+    /// Thread id in its own pid namespace.
+    pub vtid: u32,
+    /// Session id in the host's pid namespace.
+    pub sid: u32,
+    /// Process group id in the host's pid namespace.
+    pub pgid: u32,
+    /// Process group id in its own pid namespace.
+    pub vpgid: u32,
+    /// The thread's name, at most 15 bytes.
+    pub comm: BString,
+    /// Who it acts as.
+    pub credentials: Credentials,
+    /// Controlling terminal, `major << 8 | minor`; 0 for none.
+    pub tty: u32,
+    /// Its namespaces.
+    pub namespaces: Namespaces,
+    /// Kernfs node id of its cgroup in the hierarchy in which engines make their groups.
+    pub cgroup_id: u64,
+    /// The cgroup of the container it (or an ancestor) first belonged to; 0 for none. Never cleared.
+    pub origin_cgroup_id: u64,
+    /// Whether it, or an ancestor, joined an existing mount namespace from another one (`nsenter`, `runc exec`);
+    /// `None` where its start was not observed.
+    pub entered: Option<bool>,
+}
+
+/// Identities and capabilities, in the initial user namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the kernel's")]
+pub struct Credentials {
+    pub uid: u32,
+    pub gid: u32,
+    pub euid: u32,
+    pub egid: u32,
+    /// Audit login uid; `u32::MAX` for unset.
+    pub loginuid: u32,
+    pub cap_effective: u64,
+    pub cap_permitted: u64,
+    pub cap_inheritable: u64,
+}
+
+/// Inode numbers of a task's namespaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the kernel's")]
+pub struct Namespaces {
+    pub mnt: u32,
+    pub pid: u32,
+    pub user: u32,
+    pub net: u32,
+}
+
+/// What was done.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// The task made another one.
+    Fork(Fork),
+    /// The task now runs another program.
+    Exec(Box<Exec>),
+    /// The task ended.
+    Exit {
+        /// As in `wait(2)`.
+        status: i32,
+        /// Whether the whole process ended (its last thread).
+        process_ended: bool,
+    },
+    /// The thread changed its name.
+    Rename {
+        /// The new name.
+        comm: BString,
+    },
+    /// A cgroup came, went, or got a task.
+    Cgroup(CgroupChange),
+    /// A system call returned.
+    Call(Box<Call>),
+    /// A system call through the 32-bit entry, whose table of numbers is another.
+    CompatCall {
+        /// The 32-bit system call number.
+        number: i32,
+    },
+    /// The answer to the agent's own open of a secret's file: the key the probes match it by.
+    SecretKey(Box<File>),
+    /// The budget of one container was used up; made in user space from the kernel's counters.
+    BudgetExceeded {
+        /// Records refused since the last such event.
+        count: u64,
+    },
+}
+
+/// A new task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// The child as the kernel knew it; `comm` and credentials are those of the parent.
+    pub child: Task,
+    /// Whether the child is a thread of the same process.
+    pub is_thread: bool,
+}
+
+/// A successful execution.
+#[derive(Clone, Debug, Default)]
+pub struct Exec {
+    /// The name as it was passed to the kernel.
+    pub filename: BString,
+    /// The file that runs: for a script, its interpreter.
+    pub file: File,
+    /// Arguments, `argv[0]` first.
+    pub args: Vec<BString>,
+    /// Whether arguments are missing at the end.
+    pub args_truncated: bool,
+    /// `NAME=value` strings; empty unless a rule asks for the environment.
+    pub env: Vec<BString>,
+    /// Working directory, resolved by the kernel.
+    pub cwd: BString,
+}
+
+/// A change of the cgroup tree, in the hierarchy in which engines make their groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CgroupChange {
+    /// Made, removed, or joined.
+    pub kind: CgroupChangeKind,
+    /// Kernfs node id of the cgroup.
+    pub id: u64,
+    /// Path from the root of the hierarchy.
+    pub path: BString,
+    /// The process that was moved, for [`CgroupChangeKind::Attach`].
+    pub pid: u32,
+}
+
+/// See [`CgroupChange`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the kernel's")]
+pub enum CgroupChangeKind {
+    Mkdir,
+    Rmdir,
+    Attach,
+}
+
+/// A system call that returned.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Which one.
+    pub event_type: EventType,
+    /// What it returned; `-errno` for a failure.
+    pub result: i64,
+    /// The six arguments as registers held them.
+    pub args: [u64; 6],
+    /// The path arguments, in the order of the call's parameters.
+    pub paths: Vec<GivenPath>,
+    /// Text arguments that are no paths (an extended attribute's name, a file system type, a link's target).
+    pub texts: Vec<BString>,
+    /// `open_how` of `openat2`: flags, mode, resolve.
+    pub open_how: Option<[u64; 3]>,
+    /// The file the call made a descriptor for, or was called on.
+    pub file: Option<File>,
+}
+
+/// A path as a program passed it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GivenPath {
+    /// The bytes as passed.
+    pub given: BString,
+    /// What a relative path starts from (working directory or directory descriptor), resolved by the
+    /// kernel; `None` where the path is absolute or the base could not be resolved.
+    pub base: Option<BString>,
+    /// Whether the path was longer than what was captured, or its memory could not be read to the end.
+    pub truncated: bool,
+}
+
+impl GivenPath {
+    /// The path made absolute: joined to its base, with `//`, `.` and `..` resolved as text.
+    #[must_use]
+    pub fn absolute(&self) -> BString {
+        let mut joined = Vec::with_capacity(self.given.len() + 16);
+        if !self.given.starts_with(b"/") {
+            match &self.base {
+                Some(base) => joined.push_str(base),
+                None => joined.push_str("<UNKNOWN>"),
+            }
+            joined.push(b'/');
+        }
+        joined.push_str(&self.given);
+        normalise(&joined)
+    }
+}
+
+/// Collapses `//`, drops `.`, and resolves `..` as text. A trailing slash goes, too.
+#[must_use]
+pub fn normalise(path: &[u8]) -> BString {
+    let absolute = path.starts_with(b"/");
+    let mut out: Vec<u8> = Vec::with_capacity(path.len());
+    for part in path.split(|&byte| byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                let keep = out.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+                out.truncate(keep);
+            }
+            part => {
+                if absolute || !out.is_empty() {
+                    out.push(b'/');
+                }
+                out.push_str(part);
+            }
+        }
+    }
+    if out.is_empty() && absolute {
+        out.push(b'/');
+    }
+    BString::from(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_made_absolute_as_text() {
+        for (base, given, expected) in [
+            (None, "/etc/passwd", "/etc/passwd"),
+            (None, "//etc/./x/../passwd/", "/etc/passwd"),
+            (None, "/", "/"),
+            (None, "/..", "/"),
+            (Some("/srv"), "../etc/shadow", "/etc/shadow"),
+            (Some("/"), "x", "/x"),
+            (Some("/srv"), "", "/srv"),
+            (None, "x/y", "<UNKNOWN>/x/y"),
+        ] {
+            let path = GivenPath { given: given.into(), base: base.map(Into::into), truncated: false };
+            assert_eq!(path.absolute(), expected, "{base:?} + {given}");
+        }
+    }
+}

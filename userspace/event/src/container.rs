@@ -1,0 +1,197 @@
+//! A container as an event's rules see it: an immutable snapshot.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bstr::BString;
+
+use crate::mount::MountTable;
+use crate::process::ProcessKey;
+use crate::users::Users;
+
+/// One container between two changes of what is in here.
+#[derive(Clone, Debug, Default)]
+pub struct Container {
+    /// The whole id: 64 hex digits.
+    pub id: String,
+    /// Which engine made it.
+    pub engine: Engine,
+    /// Kernfs node id of its cgroup.
+    pub cgroup_id: u64,
+    /// Path of its cgroup.
+    pub cgroup_path: BString,
+    /// Its first process; `None` while none was seen.
+    pub init: Option<ProcessKey>,
+    /// Mount namespace of its first process; 0 while none was seen.
+    pub mnt_ns: u32,
+    /// When its first process started, nanoseconds since the epoch; 0 for unknown.
+    pub start_time_ns: u64,
+    /// Whether its start was observed: false for one that ran before the agent.
+    pub observed: bool,
+    /// Its mounts, read from the first process; `None` while not yet read.
+    pub mounts: Option<Arc<MountTable>>,
+    /// Users and groups of its root.
+    pub users: Arc<Users>,
+    /// What the engine says of it.
+    pub metadata: Metadata,
+}
+
+impl Container {
+    /// The first 12 digits of the id, as engines print it.
+    #[must_use]
+    pub fn short_id(&self) -> &str {
+        self.id.get(..12).unwrap_or(&self.id)
+    }
+
+    /// What the engine says, where it is known.
+    #[must_use]
+    pub fn known(&self) -> Option<&Inspected> {
+        match &self.metadata {
+            Metadata::Known(inspected) => Some(inspected),
+            Metadata::Pending | Metadata::Unavailable => None,
+        }
+    }
+}
+
+/// The engine that made a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are those of the products")]
+pub enum Engine {
+    Docker,
+    Podman,
+    Containerd,
+    CriO,
+    #[default]
+    Unknown,
+}
+
+impl Engine {
+    /// The word rules use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Containerd => "containerd",
+            Self::CriO => "cri-o",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What the engine says of a container, or why it says nothing.
+#[derive(Clone, Debug, Default)]
+pub enum Metadata {
+    /// Asked for, and on its way: fields from it are unknown.
+    #[default]
+    Pending,
+    /// There is no engine to ask, or it does not know the container: fields from it are missing.
+    Unavailable,
+    /// Here it is.
+    Known(Arc<Inspected>),
+}
+
+/// An engine's answer about one container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspected {
+    /// Without the leading slash.
+    pub name: BString,
+    /// The image as the container's creator named it, as in `nginx:1.27`.
+    pub image: BString,
+    /// The image without tag and digest.
+    pub image_repository: BString,
+    /// The tag; empty for none.
+    pub image_tag: BString,
+    /// The digest; empty for none.
+    pub image_digest: BString,
+    /// The image's id.
+    pub image_id: BString,
+    /// Whether it was started with `--privileged`.
+    pub privileged: bool,
+    /// Whether it was started with `--read-only`.
+    pub declared_read_only: bool,
+    /// Labels, bounded in number and length.
+    pub labels: BTreeMap<String, BString>,
+    /// The health check's command, as the engine runs it: an argument vector; empty for none.
+    pub health_check: Vec<BString>,
+    /// Mounts as the engine declares them.
+    pub mounts: Vec<DeclaredMount>,
+    /// Whether it uses the host's namespaces: pid, network, ipc.
+    pub host_namespaces: HostNamespaces,
+    /// Seconds between two runs of the health check; 0 for none.
+    pub health_check_interval_s: u64,
+    /// Process id of its first process, in the host's pid namespace; 0 while it does not run.
+    pub pid: u32,
+    /// When it was created, nanoseconds since the epoch; 0 for unknown.
+    pub created_ns: u64,
+}
+
+/// Which namespaces of the host a container uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the kernel's")]
+pub struct HostNamespaces {
+    pub pid: bool,
+    pub network: bool,
+    pub ipc: bool,
+}
+
+/// A mount as the engine declares it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of the engine's API")]
+pub struct DeclaredMount {
+    pub source: BString,
+    pub destination: BString,
+    pub mode: BString,
+    pub read_write: bool,
+    pub propagation: BString,
+}
+
+/// What Swarm says of a container, from its labels.
+#[derive(Clone, Copy, Debug)]
+pub struct Swarm<'a> {
+    labels: &'a BTreeMap<String, BString>,
+}
+
+impl Inspected {
+    /// One label.
+    #[must_use]
+    pub fn label(&self, name: &str) -> Option<&BString> {
+        self.labels.get(name)
+    }
+
+    /// What Swarm says; `None` outside Swarm.
+    #[must_use]
+    pub fn swarm(&self) -> Option<Swarm<'_>> {
+        self.labels.contains_key("com.docker.swarm.service.name").then_some(Swarm { labels: &self.labels })
+    }
+}
+
+impl<'a> Swarm<'a> {
+    fn label(self, name: &str) -> Option<&'a BString> {
+        self.labels.get(name)
+    }
+
+    /// The service's name.
+    #[must_use]
+    pub fn service(self) -> Option<&'a BString> {
+        self.label("com.docker.swarm.service.name")
+    }
+
+    /// The task's name: service, slot and task id.
+    #[must_use]
+    pub fn task(self) -> Option<&'a BString> {
+        self.label("com.docker.swarm.task.name")
+    }
+
+    /// The node's id.
+    #[must_use]
+    pub fn node(self) -> Option<&'a BString> {
+        self.label("com.docker.swarm.node.id")
+    }
+
+    /// The stack the service belongs to.
+    #[must_use]
+    pub fn stack(self) -> Option<&'a BString> {
+        self.label("com.docker.stack.namespace")
+    }
+}

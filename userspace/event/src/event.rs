@@ -1,0 +1,162 @@
+//! One event with everything a rule may test.
+
+use std::sync::Arc;
+
+use bstr::{BStr, BString, ByteSlice};
+
+use crate::call::{EventType, named};
+use crate::captured::{Call, Captured, What};
+use crate::container::Container;
+use crate::file::File;
+use crate::mount::{Mount, MountTable};
+use crate::process::{Ancestors, Process};
+use crate::secret::SecretAccess;
+use crate::users::Users;
+
+/// A captured record together with snapshots of what it happened to.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Counts events from 1.
+    pub number: u64,
+    /// Wall-clock time, nanoseconds since the epoch.
+    pub time_ns: u64,
+    /// Its type.
+    pub event_type: EventType,
+    /// What the kernel captured.
+    pub captured: Captured,
+    /// The acting process, after the event.
+    pub process: Arc<Process>,
+    /// Its ancestors, parent first.
+    pub ancestors: Ancestors,
+    /// The session leader's name; empty for unknown.
+    pub session_leader: Option<Arc<Process>>,
+    /// Its container; `None` on the host.
+    pub container: Option<Arc<Container>>,
+    /// The mounts it sees: those of its container, or of the host.
+    pub mounts: Arc<MountTable>,
+    /// Users and groups of its root.
+    pub users: Arc<Users>,
+    /// The secret it touched.
+    pub secret: Option<Box<SecretAccess>>,
+    /// The machine.
+    pub node: Arc<Node>,
+    /// Absolute spellings of the first path, made once (see [`Event::prepare`]).
+    pub paths: PathSpellings,
+}
+
+/// The machine the event happened on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Its name, as configured.
+    pub name: BString,
+    /// Its host name.
+    pub hostname: BString,
+    /// The kernel's boot id.
+    pub boot_id: BString,
+}
+
+/// The two ways to spell the path an event is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PathSpellings {
+    /// As the program gave it, made absolute as text.
+    pub given: Option<BString>,
+    /// As the kernel resolved it.
+    pub real: Option<BString>,
+}
+
+/// Which spelling of an event's path one pass over a condition sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Spelling {
+    /// As the program gave it.
+    Given,
+    /// As the kernel resolved it.
+    Real,
+}
+
+/// An event in one spelling: what fields are extracted from.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'e> {
+    /// The event.
+    pub event: &'e Event,
+    /// The spelling.
+    pub spelling: Spelling,
+}
+
+impl Event {
+    /// The type of a captured record; `None` for records that only keep state.
+    #[must_use]
+    pub fn type_of(what: &What) -> Option<EventType> {
+        Some(match what {
+            What::Exec(_) => named::EXECVE,
+            What::Exit { process_ended: true, .. } => named::PROCEXIT,
+            What::Rename { .. } => named::TASK_RENAME,
+            What::Call(call) => call.event_type,
+            What::CompatCall { .. } => named::COMPAT_SYSCALL,
+            What::BudgetExceeded { .. } => named::BUDGET_EXCEEDED,
+            What::Fork(_) => named::CLONE,
+            What::Exit { .. } | What::Cgroup(_) | What::SecretKey(_) => return None,
+        })
+    }
+
+    /// The system call, where the event is one.
+    #[must_use]
+    pub fn call(&self) -> Option<&Call> {
+        match &self.captured.what {
+            What::Call(call) => Some(call),
+            _ => None,
+        }
+    }
+
+    /// The file the call was about, where the kernel had one.
+    #[must_use]
+    pub fn file(&self) -> Option<&File> {
+        self.call().and_then(|call| call.file.as_ref())
+    }
+
+    /// What it returned; `None` for events without a result.
+    #[must_use]
+    pub fn result(&self) -> Option<i64> {
+        match &self.captured.what {
+            What::Call(call) => Some(call.result),
+            What::Exec(_) => Some(0),
+            _ => None,
+        }
+    }
+
+    /// Makes the spellings of the event's path; called once, before rules are matched.
+    pub fn prepare(&mut self) {
+        let Some(call) = self.call() else { return };
+        let given = call.paths.first().map(crate::captured::GivenPath::absolute);
+        let real = call.file.as_ref().filter(|file| !file.path_notes.detached).map(|file| file.path.clone());
+        self.paths = PathSpellings { given, real };
+    }
+
+    /// The spellings under which a condition must be judged: one where both are the same or only one exists.
+    #[must_use]
+    pub fn spellings(&self) -> &'static [Spelling] {
+        match (&self.paths.given, &self.paths.real) {
+            (Some(given), Some(real)) if given != real => &[Spelling::Given, Spelling::Real],
+            (None, Some(_)) => &[Spelling::Real],
+            _ => &[Spelling::Given],
+        }
+    }
+}
+
+impl<'e> View<'e> {
+    /// The path the event is about, in this spelling; the other one where this one does not exist.
+    #[must_use]
+    pub fn path(self) -> Option<&'e BStr> {
+        let paths = &self.event.paths;
+        let (first, second) = match self.spelling {
+            Spelling::Given => (&paths.given, &paths.real),
+            Spelling::Real => (&paths.real, &paths.given),
+        };
+        first.as_ref().or(second.as_ref()).map(|path| path.as_bstr())
+    }
+
+    /// The mount the path lies on.
+    #[must_use]
+    pub fn mount(self) -> Option<&'e Mount> {
+        self.event.mounts.find(self.path()?)
+    }
+}

@@ -1,0 +1,100 @@
+//! *The* table of fields: one row per field that rules may test and outputs may print.
+//!
+//! The type checker, the JSON output, `vigia fields` and docs/fields.md all read it.
+
+mod container;
+mod event;
+mod file;
+mod process;
+mod user;
+
+use bstr::BString;
+
+use crate::event::View;
+use crate::value::{Extracted, FieldType};
+
+/// A row of [`all`].
+#[derive(Debug)]
+pub struct FieldRow {
+    /// The name rules use, without an argument.
+    pub name: &'static str,
+    /// The type of its values.
+    pub field_type: FieldType,
+    /// One value, a list, or any of several.
+    pub shape: Shape,
+    /// What may stand in brackets behind the name.
+    pub argument: ArgumentRule,
+    /// How long a value holds.
+    pub stability: Stability,
+    /// What it is, in one or two sentences.
+    pub doc: &'static str,
+    /// An example value.
+    pub example: &'static str,
+    /// Reads it from an event.
+    pub extract: Extract,
+}
+
+/// Reads a field from an event.
+pub type Extract = for<'e> fn(View<'e>, &Argument) -> Extracted<'e>;
+
+/// How many values a field has, and what an operator means for several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One.
+    Single,
+    /// A list, legal with `in` (every value), `intersects` (at least one) and `exists`.
+    List,
+    /// Any of several: the comparison is true where it is true for one of them (`proc.aname`).
+    AnyOf,
+    /// [`Shape::AnyOf`] without an argument, [`Shape::Single`] with one.
+    AnyOfUnlessIndexed,
+}
+
+/// What may stand in brackets behind a field's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgumentRule {
+    /// Nothing.
+    None,
+    /// A number, or nothing.
+    OptionalIndex,
+    /// A number.
+    Index,
+    /// A name, or nothing.
+    OptionalName,
+    /// A name, in brackets or behind a dot.
+    Name,
+    /// The name of an event parameter, behind a dot.
+    Parameter,
+}
+
+/// What stands in brackets behind a field's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Argument {
+    /// Nothing.
+    #[default]
+    None,
+    /// A number.
+    Index(u32),
+    /// A name.
+    Name(BString),
+}
+
+/// How long a field's value holds: decides what the kernel may cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stability {
+    /// As long as the process does not execute, and its container and the file stay the same.
+    Stable,
+    /// No longer than the event.
+    Volatile,
+}
+
+/// The row of a field's name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static FieldRow> {
+    all().find(|row| row.name == name)
+}
+
+/// All rows, by family.
+pub fn all() -> impl Iterator<Item = &'static FieldRow> {
+    [event::FIELDS, process::FIELDS, user::FIELDS, file::FIELDS, container::FIELDS].into_iter().flatten()
+}

@@ -1,0 +1,3 @@
+//! Placeholder rows.
+use super::FieldRow;
+pub(super) static FIELDS: &[FieldRow] = &[];

@@ -1,0 +1,37 @@
+//! The event model, and *the* table of fields a rule may test.
+//!
+//! An [`Event`] is what one stage of the agent hands to the next: what the kernel captured
+//! ([`Captured`]) together with immutable snapshots of the process, its ancestors, its container and
+//! the mounts it sees. [`fields::all`] says which of it a rule can name, of which type, and how it is
+//! read.
+//!
+//! ```
+//! use vigia_event::fields;
+//!
+//! let field = fields::find("proc.name").expect("a documented field");
+//! assert_eq!(field.example, "nginx");
+//! ```
+//!
+//! This crate is pure: it does no I/O, reads no clock, and knows neither the wire format of the probes
+//! nor how rules are written.
+
+pub mod call;
+pub mod captured;
+pub mod container;
+mod event;
+pub mod fields;
+pub mod file;
+pub mod mount;
+pub mod process;
+pub mod secret;
+pub mod text;
+pub mod users;
+mod value;
+
+pub use call::EventType;
+pub use captured::Captured;
+pub use container::{Container, Metadata};
+pub use event::{Event, Node, Spelling, View};
+pub use file::File;
+pub use process::Process;
+pub use value::{Extracted, FieldType, Value};

@@ -1,0 +1,117 @@
+//! The mounts of one mount namespace, as `/proc/PID/mountinfo` tells them.
+
+use bstr::{BString, ByteSlice};
+
+use crate::secret::SecretRef;
+
+/// One line of mountinfo.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mount {
+    /// `mnt_id`.
+    pub id: u32,
+    /// `mnt_id` of the mount it stands on.
+    pub parent_id: u32,
+    /// `major << 20 | minor`.
+    pub dev: u32,
+    /// What of the file system is mounted.
+    pub root: BString,
+    /// Where, seen from the process's root.
+    pub point: BString,
+    /// Whether the mount or its file system is read-only.
+    pub read_only: bool,
+    /// File system type.
+    pub fs_type: BString,
+    /// Mount source.
+    pub source: BString,
+    /// What the mount is to its container.
+    pub kind: MountKind,
+}
+
+/// What a mount is to its container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MountKind {
+    /// The root.
+    Root,
+    /// Mounted from outside: a bind or a volume.
+    Volume,
+    /// In-memory, made for this container.
+    Tmpfs,
+    /// A secret or a configuration.
+    Secret,
+    /// `/etc/hosts`, `/etc/hostname`, `/etc/resolv.conf` as an engine binds them.
+    Engine,
+    /// proc, sysfs, cgroup, devices, and paths that the engine masks.
+    Kernel,
+    /// None of these.
+    #[default]
+    Other,
+}
+
+impl MountKind {
+    /// The word rules use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Volume => "volume",
+            Self::Tmpfs => "tmpfs",
+            Self::Secret => "secret",
+            Self::Engine => "engine",
+            Self::Kernel => "kernel",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// All mounts of one namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MountTable {
+    /// In the order of mountinfo: a later mount on the same point covers an earlier one.
+    pub mounts: Vec<Mount>,
+    /// Secrets and configurations among them.
+    pub secrets: Vec<SecretRef>,
+}
+
+impl MountTable {
+    /// The mount an absolute, normalised path lies on.
+    #[must_use]
+    pub fn find(&self, path: &[u8]) -> Option<&Mount> {
+        let mut best: Option<&Mount> = None;
+        for mount in &self.mounts {
+            if is_below(path, &mount.point) && best.is_none_or(|best| mount.point.len() >= best.point.len()) {
+                best = Some(mount);
+            }
+        }
+        best
+    }
+
+    /// Whether the root is read-only; `None` where no root is known.
+    #[must_use]
+    pub fn root_read_only(&self) -> Option<bool> {
+        self.find(b"/").map(|root| root.read_only)
+    }
+}
+
+/// Whether `path` is `folder` or lies below it, by whole components.
+#[must_use]
+pub fn is_below(path: &[u8], folder: &[u8]) -> bool {
+    let folder = folder.strip_suffix(b"/").unwrap_or(folder);
+    path.strip_prefix(folder.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_and_latest_mount_wins() {
+        let mount = |id, point: &str| Mount { id, point: point.into(), ..Mount::default() };
+        let table = MountTable {
+            mounts: vec![mount(1, "/"), mount(2, "/run"), mount(3, "/run/secrets/db"), mount(4, "/run")],
+            secrets: Vec::new(),
+        };
+        for (path, id) in [("/", 1), ("/etc", 1), ("/run", 4), ("/runner", 1), ("/run/secrets/db", 3), ("/run/secrets/dbx", 4)] {
+            assert_eq!(table.find(path.as_bytes()).map(|mount| mount.id), Some(id), "{path}");
+        }
+    }
+}

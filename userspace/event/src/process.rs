@@ -1,0 +1,86 @@
+//! A process as an event's rules see it: an immutable snapshot.
+
+use std::sync::Arc;
+
+use bstr::BString;
+
+use crate::captured::Task;
+use crate::file::{File, Origin};
+
+/// Names a process for good, also after its pid was given away again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ProcessKey {
+    /// Process id in the host's pid namespace.
+    pub pid: u32,
+    /// Start time, `CLOCK_BOOTTIME` in nanoseconds, truncated to clock ticks (10 ms), which is what /proc can tell.
+    pub start_ticks: u64,
+}
+
+/// Nanoseconds per clock tick of /proc (`USER_HZ` is 100 on every Linux that the agent runs on).
+pub const TICK_NS: u64 = 10_000_000;
+
+impl ProcessKey {
+    /// The key of a process that started at a `CLOCK_BOOTTIME` in nanoseconds.
+    #[must_use]
+    pub fn new(pid: u32, start_boottime_ns: u64) -> Self {
+        Self { pid, start_ticks: start_boottime_ns / TICK_NS }
+    }
+}
+
+/// One process between two changes of what is in here.
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    /// What the kernel said of it last.
+    pub task: Task,
+    /// When it was made, nanoseconds since the epoch; 0 for unknown.
+    pub start_time_ns: u64,
+    /// `argv[0]`.
+    pub exe: BString,
+    /// The executable's path, resolved by the kernel; empty for unknown.
+    pub exe_path: BString,
+    /// The executable, where its execution was observed.
+    pub exe_file: Option<Arc<File>>,
+    /// Arguments after `argv[0]`.
+    pub args: Arc<[BString]>,
+    /// `NAME=value`; empty unless a rule asks for the environment.
+    pub env: Arc<[BString]>,
+    /// Working directory; empty for unknown.
+    pub cwd: BString,
+    /// Where the executable comes from.
+    pub exe_origin: Origin,
+    /// The script behind an interpreter, and where it comes from.
+    pub script: Option<Script>,
+    /// Whether its start was observed: false for what was found in /proc.
+    pub observed: bool,
+}
+
+/// A script that runs by its `#!` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Absolute path.
+    pub path: BString,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Process {
+    /// Names this process.
+    #[must_use]
+    pub fn key(&self) -> ProcessKey {
+        ProcessKey::new(self.task.pid, self.task.start_boottime_ns)
+    }
+
+    /// The thread's name and its arguments, joined by spaces: Falco's `proc.cmdline`.
+    #[must_use]
+    pub fn command_line(&self) -> Vec<u8> {
+        let mut line = self.task.comm.to_vec();
+        for arg in self.args.iter() {
+            line.push(b' ');
+            line.extend_from_slice(arg);
+        }
+        line
+    }
+}
+
+/// The ancestors of a process, parent first.
+pub type Ancestors = Arc<[Arc<Process>]>;

@@ -1,0 +1,1 @@
+//! Processes, users, mounts and containers: what an event is enriched from

@@ -1,0 +1,1 @@
+//! Loads the eBPF probes and decodes what they send
