@@ -1,1 +1,3 @@
-//! Loads the eBPF probes and decodes what they send
+//! Loads the eBPF probes, reads their ring buffer, and decodes what they send.
+
+pub mod hierarchy;
