@@ -18,6 +18,8 @@ pub struct EventTypeRow {
     pub number: Option<u16>,
     /// Parameters in printing order, as `evt.arg.NAME` names them.
     pub params: &'static [ParamRow],
+    /// Whether the call exists to change the file system (opens are judged by their flags).
+    pub changes_files: bool,
 }
 
 /// A parameter of an event type.
@@ -27,6 +29,40 @@ pub struct ParamRow {
     pub name: &'static str,
     /// How its value becomes text.
     pub style: TextStyle,
+    /// Where its value stands in what was captured.
+    pub source: ParamSource,
+}
+
+/// Where the value of a parameter stands in what was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    missing_docs,
+    reason = "the number is the position: of a register, of a captured path or text, in open_how"
+)]
+pub enum ParamSource {
+    /// The return value.
+    Result,
+    Arg0,
+    Arg1,
+    Arg2,
+    Arg3,
+    Arg4,
+    Arg5,
+    Path0,
+    Path1,
+    Text0,
+    Text1,
+    OpenHow0,
+    OpenHow1,
+    OpenHow2,
+    /// Device of the opened file.
+    FileDev,
+    /// Inode number of the opened file.
+    FileIno,
+    /// `creat(2)` has fixed flags.
+    CreatFlags,
+    /// Not a system call's argument: read from the process or the event itself, by name.
+    Own,
 }
 
 impl EventType {
@@ -84,7 +120,10 @@ const NUMBERS: usize = 512;
 const NO_TYPE: u16 = u16::MAX;
 static BY_NUMBER: [u16; NUMBERS] = by_number();
 
-#[allow(clippy::cast_possible_truncation, reason = "the table has fewer than 2^16 rows")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the table has fewer than 2^16 rows"
+)]
 const fn by_number() -> [u16; NUMBERS] {
     let mut table = [NO_TYPE; NUMBERS];
     let mut index = 0;
@@ -98,13 +137,18 @@ const fn by_number() -> [u16; NUMBERS] {
 }
 
 macro_rules! event_types {
-    ($( $name:literal $number:tt [ $( $param:ident : $style:ident )* ] )*) => {
+    ($( $name:literal $number:tt [ $( $param:ident : $style:ident = $source:ident )* ] )*) => {
         /// Every event type.
         pub static EVENT_TYPES: &[EventTypeRow] = &[
             $( EventTypeRow {
                 name: $name,
                 number: event_types!(@number $number),
-                params: &[ $( ParamRow { name: param_name(stringify!($param)), style: TextStyle::$style } ),* ],
+                params: &[ $( ParamRow {
+                    name: param_name(stringify!($param)),
+                    style: TextStyle::$style,
+                    source: ParamSource::$source,
+                } ),* ],
+                changes_files: changes_files($name),
             }, )*
         ];
     };
@@ -120,9 +164,74 @@ const fn param_name(name: &'static str) -> &'static str {
     }
 }
 
+/// Calls that exist to change the file system.
+const CHANGING_CALLS: &[&str] = &[
+    "mkdir",
+    "mkdirat",
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "symlink",
+    "symlinkat",
+    "mknod",
+    "mknodat",
+    "truncate",
+    "ftruncate",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "fchmodat2",
+    "chown",
+    "fchown",
+    "lchown",
+    "fchownat",
+    "utime",
+    "utimes",
+    "futimesat",
+    "utimensat",
+    "setxattr",
+    "lsetxattr",
+    "fsetxattr",
+    "setxattrat",
+    "removexattr",
+    "lremovexattr",
+    "fremovexattr",
+    "removexattrat",
+];
+
+const fn changes_files(name: &str) -> bool {
+    let mut index = 0;
+    while index < CHANGING_CALLS.len() {
+        if same(CHANGING_CALLS[index].as_bytes(), name.as_bytes()) {
+            return true;
+        }
+        index += 1;
+    }
+    false
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut index = 0;
+    while index < a.len() {
+        if a[index] != b[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
 /// Event types that the rest of the agent names.
 pub mod named {
-    use super::EventType;
+    use super::{EventType, same};
 
     macro_rules! named {
         ($( $constant:ident = $name:literal )*) => {
@@ -130,7 +239,10 @@ pub mod named {
         };
     }
 
-    #[allow(clippy::cast_possible_truncation, reason = "the table has fewer than 2^16 rows")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the table has fewer than 2^16 rows"
+    )]
     const fn index_of(name: &str) -> u16 {
         let mut index = 0;
         while index < super::EVENT_TYPES.len() {
@@ -140,20 +252,6 @@ pub mod named {
             index += 1;
         }
         panic!("no such event type")
-    }
-
-    const fn same(a: &[u8], b: &[u8]) -> bool {
-        if a.len() != b.len() {
-            return false;
-        }
-        let mut index = 0;
-        while index < a.len() {
-            if a[index] != b[index] {
-                return false;
-            }
-            index += 1;
-        }
-        true
     }
 
     named! {
@@ -178,7 +276,7 @@ pub mod named {
 event_types! {
     "read" 0 []
     "write" 1 []
-    "open" 2 [fd:Fd name:Path flags:OpenFlags mode:Octal dev:Hex ino:Uint]
+    "open" 2 [fd:Fd=Result name:Path=Path0 flags:OpenFlags=Arg1 mode:Octal=Arg2 dev:Hex=FileDev ino:Uint=FileIno]
     "close" 3 []
     "stat" 4 []
     "fstat" 5 []
@@ -235,7 +333,7 @@ event_types! {
     "clone" 56 []
     "fork" 57 []
     "vfork" 58 []
-    "execve" 59 [res:Errno exe:Text args:Text tid:Pid pid:Pid ptid:Pid cwd:Text comm:Text env:Text tty:Uint loginuid:Uid flags:ExecFlags cap_inheritable:Hex cap_permitted:Hex cap_effective:Hex exe_ino:Uint uid:Uid gid:Gid filename:Path]
+    "execve" 59 [res:Errno=Own exe:Text=Own args:Text=Own tid:Pid=Own pid:Pid=Own ptid:Pid=Own cwd:Text=Own comm:Text=Own env:Text=Own tty:Uint=Own loginuid:Uid=Own flags:ExecFlags=Own cap_inheritable:Hex=Own cap_permitted:Hex=Own cap_effective:Hex=Own exe_ino:Uint=Own uid:Uid=Own gid:Gid=Own filename:Path=Own]
     "exit" 60 []
     "wait4" 61 []
     "kill" 62 []
@@ -252,32 +350,32 @@ event_types! {
     "flock" 73 []
     "fsync" 74 []
     "fdatasync" 75 []
-    "truncate" 76 [res:Errno path:Path length:Uint]
-    "ftruncate" 77 [res:Errno fd:Fd length:Uint]
+    "truncate" 76 [res:Errno=Result path:Path=Path0 length:Uint=Arg1]
+    "ftruncate" 77 [res:Errno=Result fd:Fd=Arg0 length:Uint=Arg1]
     "getdents" 78 []
     "getcwd" 79 []
     "chdir" 80 []
     "fchdir" 81 []
-    "rename" 82 [res:Errno oldpath:Path newpath:Path]
-    "mkdir" 83 [res:Errno path:Path mode:HexInt]
-    "rmdir" 84 [res:Errno path:Path]
-    "creat" 85 [fd:Fd name:Path mode:Octal dev:Hex ino:Uint creat_flags:OpenFlags]
-    "link" 86 [res:Errno oldpath:Path newpath:Path]
-    "unlink" 87 [res:Errno path:Path]
-    "symlink" 88 [res:Errno target:Text linkpath:Path]
+    "rename" 82 [res:Errno=Result oldpath:Path=Path0 newpath:Path=Path1]
+    "mkdir" 83 [res:Errno=Result path:Path=Path0 mode:HexInt=Arg1]
+    "rmdir" 84 [res:Errno=Result path:Path=Path0]
+    "creat" 85 [fd:Fd=Result name:Path=Path0 mode:Octal=Arg1 dev:Hex=FileDev ino:Uint=FileIno creat_flags:OpenFlags=CreatFlags]
+    "link" 86 [res:Errno=Result oldpath:Path=Path0 newpath:Path=Path1]
+    "unlink" 87 [res:Errno=Result path:Path=Path0]
+    "symlink" 88 [res:Errno=Result target:Text=Text0 linkpath:Path=Path0]
     "readlink" 89 []
-    "chmod" 90 [res:Errno filename:Path mode:Mode]
-    "fchmod" 91 [res:Errno fd:Fd mode:Mode]
-    "chown" 92 [res:Errno path:Path uid:Uid gid:Gid]
-    "fchown" 93 [res:Errno fd:Fd uid:Uid gid:Gid]
-    "lchown" 94 [res:Errno path:Path uid:Uid gid:Gid]
+    "chmod" 90 [res:Errno=Result filename:Path=Path0 mode:Mode=Arg1]
+    "fchmod" 91 [res:Errno=Result fd:Fd=Arg0 mode:Mode=Arg1]
+    "chown" 92 [res:Errno=Result path:Path=Path0 uid:Uid=Arg1 gid:Gid=Arg2]
+    "fchown" 93 [res:Errno=Result fd:Fd=Arg0 uid:Uid=Arg1 gid:Gid=Arg2]
+    "lchown" 94 [res:Errno=Result path:Path=Path0 uid:Uid=Arg1 gid:Gid=Arg2]
     "umask" 95 []
     "gettimeofday" 96 []
     "getrlimit" 97 []
     "getrusage" 98 []
     "sysinfo" 99 []
     "times" 100 []
-    "ptrace" 101 [res:Errno request:PtraceRequest pid:Pid]
+    "ptrace" 101 [res:Errno=Result request:PtraceRequest=Arg0 pid:Pid=Arg1]
     "getuid" 102 []
     "syslog" 103 []
     "getgid" 104 []
@@ -309,7 +407,7 @@ event_types! {
     "rt_sigsuspend" 130 []
     "sigaltstack" 131 []
     "utime" 132 []
-    "mknod" 133 [res:Errno path:Path mode:Mode dev:Hex]
+    "mknod" 133 [res:Errno=Result path:Path=Path0 mode:Mode=Arg1 dev:Hex=Arg2]
     "uselib" 134 []
     "personality" 135 []
     "ustat" 136 []
@@ -331,18 +429,18 @@ event_types! {
     "munlockall" 152 []
     "vhangup" 153 []
     "modify_ldt" 154 []
-    "pivot_root" 155 [res:Errno new_root:Path put_old:Path]
+    "pivot_root" 155 [res:Errno=Result new_root:Path=Path0 put_old:Path=Path1]
     "_sysctl" 156 []
     "prctl" 157 []
     "arch_prctl" 158 []
     "adjtimex" 159 []
     "setrlimit" 160 []
-    "chroot" 161 [res:Errno path:Path]
+    "chroot" 161 [res:Errno=Result path:Path=Path0]
     "sync" 162 []
     "acct" 163 []
     "settimeofday" 164 []
-    "mount" 165 [res:Errno dev:Path dir:Path r#type:Text flags:MountFlags]
-    "umount2" 166 [res:Errno name:Path flags:UmountFlags]
+    "mount" 165 [res:Errno=Result dev:Text=Text1 dir:Path=Path0 r#type:Text=Text0 flags:MountFlags=Arg3]
+    "umount2" 166 [res:Errno=Result name:Path=Path0 flags:UmountFlags=Arg1]
     "swapon" 167 []
     "swapoff" 168 []
     "reboot" 169 []
@@ -364,18 +462,18 @@ event_types! {
     "security" 185 []
     "gettid" 186 []
     "readahead" 187 []
-    "setxattr" 188 [res:Errno path:Path name:Text flags:Hex]
-    "lsetxattr" 189 [res:Errno path:Path name:Text flags:Hex]
-    "fsetxattr" 190 [res:Errno fd:Fd name:Text flags:Hex]
+    "setxattr" 188 [res:Errno=Result path:Path=Path0 name:Text=Text0 flags:Hex=Arg4]
+    "lsetxattr" 189 [res:Errno=Result path:Path=Path0 name:Text=Text0 flags:Hex=Arg4]
+    "fsetxattr" 190 [res:Errno=Result fd:Fd=Arg0 name:Text=Text0 flags:Hex=Arg4]
     "getxattr" 191 []
     "lgetxattr" 192 []
     "fgetxattr" 193 []
     "listxattr" 194 []
     "llistxattr" 195 []
     "flistxattr" 196 []
-    "removexattr" 197 [res:Errno path:Path name:Text]
-    "lremovexattr" 198 [res:Errno path:Path name:Text]
-    "fremovexattr" 199 [res:Errno fd:Fd name:Text]
+    "removexattr" 197 [res:Errno=Result path:Path=Path0 name:Text=Text0]
+    "lremovexattr" 198 [res:Errno=Result path:Path=Path0 name:Text=Text0]
+    "fremovexattr" 199 [res:Errno=Result fd:Fd=Arg0 name:Text=Text0]
     "tkill" 200 []
     "time" 201 []
     "futex" 202 []
@@ -433,22 +531,22 @@ event_types! {
     "inotify_add_watch" 254 []
     "inotify_rm_watch" 255 []
     "migrate_pages" 256 []
-    "openat" 257 [fd:Fd dirfd:Fd name:Path flags:OpenFlags mode:Octal dev:Hex ino:Uint]
-    "mkdirat" 258 [res:Errno dirfd:Fd path:Path mode:HexInt]
-    "mknodat" 259 [res:Errno dirfd:Fd path:Path mode:Mode dev:Hex]
-    "fchownat" 260 [res:Errno dirfd:Fd pathname:Path uid:Uid gid:Gid flags:Hex]
+    "openat" 257 [fd:Fd=Result dirfd:Fd=Arg0 name:Path=Path0 flags:OpenFlags=Arg2 mode:Octal=Arg3 dev:Hex=FileDev ino:Uint=FileIno]
+    "mkdirat" 258 [res:Errno=Result dirfd:Fd=Arg0 path:Path=Path0 mode:HexInt=Arg2]
+    "mknodat" 259 [res:Errno=Result dirfd:Fd=Arg0 path:Path=Path0 mode:Mode=Arg2 dev:Hex=Arg3]
+    "fchownat" 260 [res:Errno=Result dirfd:Fd=Arg0 pathname:Path=Path0 uid:Uid=Arg2 gid:Gid=Arg3 flags:Hex=Arg4]
     "futimesat" 261 []
     "newfstatat" 262 []
-    "unlinkat" 263 [res:Errno dirfd:Fd name:Path flags:UnlinkatFlags]
-    "renameat" 264 [res:Errno olddirfd:Fd oldpath:Path newdirfd:Fd newpath:Path]
-    "linkat" 265 [res:Errno olddir:Fd oldpath:Path newdir:Fd newpath:Path flags:LinkatFlags]
-    "symlinkat" 266 [res:Errno target:Text linkdirfd:Fd linkpath:Path]
+    "unlinkat" 263 [res:Errno=Result dirfd:Fd=Arg0 name:Path=Path0 flags:UnlinkatFlags=Arg2]
+    "renameat" 264 [res:Errno=Result olddirfd:Fd=Arg0 oldpath:Path=Path0 newdirfd:Fd=Arg2 newpath:Path=Path1]
+    "linkat" 265 [res:Errno=Result olddir:Fd=Arg0 oldpath:Path=Path0 newdir:Fd=Arg2 newpath:Path=Path1 flags:LinkatFlags=Arg4]
+    "symlinkat" 266 [res:Errno=Result target:Text=Text0 linkdirfd:Fd=Arg1 linkpath:Path=Path0]
     "readlinkat" 267 []
-    "fchmodat" 268 [res:Errno dirfd:Fd filename:Path mode:Mode]
+    "fchmodat" 268 [res:Errno=Result dirfd:Fd=Arg0 filename:Path=Path0 mode:Mode=Arg2]
     "faccessat" 269 []
     "pselect6" 270 []
     "ppoll" 271 []
-    "unshare" 272 [res:Errno flags:CloneFlags]
+    "unshare" 272 [res:Errno=Result flags:CloneFlags=Arg0]
     "set_robust_list" 273 []
     "get_robust_list" 274 []
     "splice" 275 []
@@ -456,7 +554,7 @@ event_types! {
     "sync_file_range" 277 []
     "vmsplice" 278 []
     "move_pages" 279 []
-    "utimensat" 280 [res:Errno dirfd:Fd path:Path flags:Hex]
+    "utimensat" 280 [res:Errno=Result dirfd:Fd=Arg0 path:Path=Path0 flags:Hex=Arg3]
     "epoll_pwait" 281 []
     "signalfd" 282 []
     "timerfd_create" 283 []
@@ -484,21 +582,21 @@ event_types! {
     "clock_adjtime" 305 []
     "syncfs" 306 []
     "sendmmsg" 307 []
-    "setns" 308 [res:Errno fd:Fd nstype:CloneFlags]
+    "setns" 308 [res:Errno=Result fd:Fd=Arg0 nstype:CloneFlags=Arg1]
     "getcpu" 309 []
-    "process_vm_readv" 310 [res:Errno pid:Pid]
-    "process_vm_writev" 311 [res:Errno pid:Pid]
+    "process_vm_readv" 310 [res:Errno=Result pid:Pid=Arg0]
+    "process_vm_writev" 311 [res:Errno=Result pid:Pid=Arg0]
     "kcmp" 312 []
     "finit_module" 313 []
     "sched_setattr" 314 []
     "sched_getattr" 315 []
-    "renameat2" 316 [res:Errno olddirfd:Fd oldpath:Path newdirfd:Fd newpath:Path flags:RenameFlags]
+    "renameat2" 316 [res:Errno=Result olddirfd:Fd=Arg0 oldpath:Path=Path0 newdirfd:Fd=Arg2 newpath:Path=Path1 flags:RenameFlags=Arg4]
     "seccomp" 317 []
     "getrandom" 318 []
     "memfd_create" 319 []
     "kexec_file_load" 320 []
     "bpf" 321 []
-    "execveat" 322 [res:Errno exe:Text args:Text tid:Pid pid:Pid ptid:Pid cwd:Text comm:Text env:Text tty:Uint loginuid:Uid flags:ExecFlags cap_inheritable:Hex cap_permitted:Hex cap_effective:Hex exe_ino:Uint uid:Uid gid:Gid pathname:Path]
+    "execveat" 322 [res:Errno=Own exe:Text=Own args:Text=Own tid:Pid=Own pid:Pid=Own ptid:Pid=Own cwd:Text=Own comm:Text=Own env:Text=Own tty:Uint=Own loginuid:Uid=Own flags:ExecFlags=Own cap_inheritable:Hex=Own cap_permitted:Hex=Own cap_effective:Hex=Own exe_ino:Uint=Own uid:Uid=Own gid:Gid=Own pathname:Path=Own]
     "userfaultfd" 323 []
     "membarrier" 324 []
     "mlock2" 325 []
@@ -521,11 +619,11 @@ event_types! {
     "fsconfig" 431 []
     "fsmount" 432 []
     "fspick" 433 []
-    "pidfd_open" 434 [res:Errno pid:Pid flags:Hex]
+    "pidfd_open" 434 [res:Errno=Result pid:Pid=Arg0 flags:Hex=Arg1]
     "clone3" 435 []
     "close_range" 436 []
-    "openat2" 437 [fd:Fd dirfd:Fd name:Path flags:OpenFlags mode:Octal resolve:ResolveFlags dev:Hex ino:Uint]
-    "pidfd_getfd" 438 [res:Errno pidfd:Fd targetfd:Int flags:Hex]
+    "openat2" 437 [fd:Fd=Result dirfd:Fd=Arg0 name:Path=Path0 flags:OpenFlags=OpenHow0 mode:Octal=OpenHow1 resolve:ResolveFlags=OpenHow2 dev:Hex=FileDev ino:Uint=FileIno]
+    "pidfd_getfd" 438 [res:Errno=Result pidfd:Fd=Arg0 targetfd:Int=Arg1 flags:Hex=Arg2]
     "faccessat2" 439 []
     "process_madvise" 440 []
     "epoll_pwait2" 441 []
@@ -539,7 +637,7 @@ event_types! {
     "futex_waitv" 449 []
     "set_mempolicy_home_node" 450 []
     "cachestat" 451 []
-    "fchmodat2" 452 [res:Errno dirfd:Fd filename:Path mode:Mode flags:Hex]
+    "fchmodat2" 452 [res:Errno=Result dirfd:Fd=Arg0 filename:Path=Path0 mode:Mode=Arg2 flags:Hex=Arg3]
     "map_shadow_stack" 453 []
     "futex_wake" 454 []
     "futex_wait" 455 []
@@ -557,11 +655,11 @@ event_types! {
     "open_tree_attr" 467 []
     "file_getattr" 468 []
     "file_setattr" 469 []
-    "procexit" - [status:Int]
-    "task_rename" - [comm:Text]
-    "cgroup_attach" - [path:Text]
-    "compat_syscall" - [number:Int]
-    "budget_exceeded" - [count:Uint]
+    "procexit" - [status:Int=Own]
+    "task_rename" - [comm:Text=Own]
+    "cgroup_attach" - [path:Text=Own]
+    "compat_syscall" - [number:Int=Own]
+    "budget_exceeded" - [count:Uint=Own]
 }
 
 #[cfg(test)]
@@ -582,7 +680,11 @@ mod tests {
     #[test]
     fn names_are_unique() {
         for kind in EventType::all() {
-            assert_eq!(EventType::from_name(kind.name()), Some(kind), "{kind:?} stands twice");
+            assert_eq!(
+                EventType::from_name(kind.name()),
+                Some(kind),
+                "{kind:?} stands twice"
+            );
         }
     }
 

@@ -182,9 +182,11 @@ pub struct Call {
     pub result: i64,
     /// The six arguments as registers held them.
     pub args: [u64; 6],
-    /// The path arguments, in the order of the call's parameters.
+    /// The path arguments, in the order of the call's parameters. For `symlink*` only the link's own path, for
+    /// `mount` only the target: what they point at is text.
     pub paths: Vec<GivenPath>,
-    /// Text arguments that are no paths (an extended attribute's name, a file system type, a link's target).
+    /// Text arguments that are no paths: the target of `symlink*`; the attribute's name of `*xattr`; file system
+    /// type, then source, of `mount`.
     pub texts: Vec<BString>,
     /// `open_how` of `openat2`: flags, mode, resolve.
     pub open_how: Option<[u64; 3]>,
@@ -263,7 +265,11 @@ mod tests {
             (Some("/srv"), "", "/srv"),
             (None, "x/y", "<UNKNOWN>/x/y"),
         ] {
-            let path = GivenPath { given: given.into(), base: base.map(Into::into), truncated: false };
+            let path = GivenPath {
+                given: given.into(),
+                base: base.map(Into::into),
+                truncated: false,
+            };
             assert_eq!(path.absolute(), expected, "{base:?} + {given}");
         }
     }

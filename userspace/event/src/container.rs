@@ -162,7 +162,11 @@ impl Inspected {
     /// What Swarm says; `None` outside Swarm.
     #[must_use]
     pub fn swarm(&self) -> Option<Swarm<'_>> {
-        self.labels.contains_key("com.docker.swarm.service.name").then_some(Swarm { labels: &self.labels })
+        self.labels
+            .contains_key("com.docker.swarm.service.name")
+            .then_some(Swarm {
+                labels: &self.labels,
+            })
     }
 }
 

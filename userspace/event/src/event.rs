@@ -88,7 +88,10 @@ impl Event {
     pub fn type_of(what: &What) -> Option<EventType> {
         Some(match what {
             What::Exec(_) => named::EXECVE,
-            What::Exit { process_ended: true, .. } => named::PROCEXIT,
+            What::Exit {
+                process_ended: true,
+                ..
+            } => named::PROCEXIT,
             What::Rename { .. } => named::TASK_RENAME,
             What::Call(call) => call.event_type,
             What::CompatCall { .. } => named::COMPAT_SYSCALL,
@@ -127,7 +130,11 @@ impl Event {
     pub fn prepare(&mut self) {
         let Some(call) = self.call() else { return };
         let given = call.paths.first().map(crate::captured::GivenPath::absolute);
-        let real = call.file.as_ref().filter(|file| !file.path_notes.detached).map(|file| file.path.clone());
+        let real = call
+            .file
+            .as_ref()
+            .filter(|file| !file.path_notes.detached)
+            .map(|file| file.path.clone());
         self.paths = PathSpellings { given, real };
     }
 
@@ -151,7 +158,10 @@ impl<'e> View<'e> {
             Spelling::Given => (&paths.given, &paths.real),
             Spelling::Real => (&paths.real, &paths.given),
         };
-        first.as_ref().or(second.as_ref()).map(|path| path.as_bstr())
+        first
+            .as_ref()
+            .or(second.as_ref())
+            .map(|path| path.as_bstr())
     }
 
     /// The mount the path lies on.

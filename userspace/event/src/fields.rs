@@ -2,6 +2,21 @@
 //!
 //! The type checker, the JSON output, `vigia fields` and docs/fields.md all read it.
 
+/// Writes a row whose field has one value and takes no argument.
+macro_rules! row {
+    ($name:literal, $field_type:ident, $stability:ident, $doc:literal, $example:literal, $extract:expr) => {
+        FieldRow {
+            name: $name,
+            field_type: FieldType::$field_type,
+            shape: Shape::Single,
+            argument: ArgumentRule::None,
+            stability: Stability::$stability,
+            doc: $doc,
+            example: $example,
+            extract: $extract,
+        }
+    };
+}
 mod container;
 mod event;
 mod file;
@@ -96,5 +111,55 @@ pub fn find(name: &str) -> Option<&'static FieldRow> {
 
 /// All rows, by family.
 pub fn all() -> impl Iterator<Item = &'static FieldRow> {
-    [event::FIELDS, process::FIELDS, user::FIELDS, file::FIELDS, container::FIELDS].into_iter().flatten()
+    [
+        event::FIELDS,
+        process::FIELDS,
+        user::FIELDS,
+        file::FIELDS,
+        container::FIELDS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::event::Spelling;
+    use crate::testing;
+
+    #[test]
+    fn every_row_stands_once_and_is_documented() {
+        let mut seen = HashSet::new();
+        for row in all() {
+            assert!(seen.insert(row.name), "{} stands twice", row.name);
+            assert!(
+                row.doc.ends_with('.') && row.doc.len() > 10,
+                "{} needs a sentence",
+                row.name
+            );
+            assert!(!row.example.is_empty(), "{} needs an example", row.name);
+        }
+    }
+
+    #[test]
+    fn every_row_can_be_asked_of_an_event_with_nothing_in_it() {
+        let event = testing::call("openat", [0; 6], 0);
+        let view = View {
+            event: &event,
+            spelling: Spelling::Given,
+        };
+        for row in all() {
+            for argument in [
+                Argument::None,
+                Argument::Index(0),
+                Argument::Index(u32::MAX),
+                Argument::Name("x".into()),
+            ] {
+                let _ = (row.extract)(view, &argument);
+            }
+        }
+    }
 }

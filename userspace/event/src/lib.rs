@@ -21,9 +21,13 @@ pub mod container;
 mod event;
 pub mod fields;
 pub mod file;
+pub mod glob;
 pub mod mount;
+mod params;
 pub mod process;
 pub mod secret;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod users;
 mod value;

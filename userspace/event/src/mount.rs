@@ -78,7 +78,9 @@ impl MountTable {
     pub fn find(&self, path: &[u8]) -> Option<&Mount> {
         let mut best: Option<&Mount> = None;
         for mount in &self.mounts {
-            if is_below(path, &mount.point) && best.is_none_or(|best| mount.point.len() >= best.point.len()) {
+            if is_below(path, &mount.point)
+                && best.is_none_or(|best| mount.point.len() >= best.point.len())
+            {
                 best = Some(mount);
             }
         }
@@ -96,7 +98,8 @@ impl MountTable {
 #[must_use]
 pub fn is_below(path: &[u8], folder: &[u8]) -> bool {
     let folder = folder.strip_suffix(b"/").unwrap_or(folder);
-    path.strip_prefix(folder.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    path.strip_prefix(folder.as_bytes())
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 #[cfg(test)]
@@ -105,13 +108,33 @@ mod tests {
 
     #[test]
     fn the_longest_and_latest_mount_wins() {
-        let mount = |id, point: &str| Mount { id, point: point.into(), ..Mount::default() };
+        let mount = |id, point: &str| Mount {
+            id,
+            point: point.into(),
+            ..Mount::default()
+        };
         let table = MountTable {
-            mounts: vec![mount(1, "/"), mount(2, "/run"), mount(3, "/run/secrets/db"), mount(4, "/run")],
+            mounts: vec![
+                mount(1, "/"),
+                mount(2, "/run"),
+                mount(3, "/run/secrets/db"),
+                mount(4, "/run"),
+            ],
             secrets: Vec::new(),
         };
-        for (path, id) in [("/", 1), ("/etc", 1), ("/run", 4), ("/runner", 1), ("/run/secrets/db", 3), ("/run/secrets/dbx", 4)] {
-            assert_eq!(table.find(path.as_bytes()).map(|mount| mount.id), Some(id), "{path}");
+        for (path, id) in [
+            ("/", 1),
+            ("/etc", 1),
+            ("/run", 4),
+            ("/runner", 1),
+            ("/run/secrets/db", 3),
+            ("/run/secrets/dbx", 4),
+        ] {
+            assert_eq!(
+                table.find(path.as_bytes()).map(|mount| mount.id),
+                Some(id),
+                "{path}"
+            );
         }
     }
 }

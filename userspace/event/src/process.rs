@@ -23,7 +23,10 @@ impl ProcessKey {
     /// The key of a process that started at a `CLOCK_BOOTTIME` in nanoseconds.
     #[must_use]
     pub fn new(pid: u32, start_boottime_ns: u64) -> Self {
-        Self { pid, start_ticks: start_boottime_ns / TICK_NS }
+        Self {
+            pid,
+            start_ticks: start_boottime_ns / TICK_NS,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod errno;
 mod flags;
 
 pub use errno::{errno_name, result_text};
+pub(crate) use flags::{O_CREAT, O_TMPFILE};
 pub use flags::{flag_names, mode_names, open_flag_names, ptrace_request_name};
 
 /// How the value of a parameter becomes text.

@@ -25,14 +25,20 @@ impl Users {
     /// The user's line.
     #[must_use]
     pub fn user(&self, uid: u32) -> Option<&User> {
-        let index = self.users.binary_search_by_key(&uid, |user| user.uid).ok()?;
+        let index = self
+            .users
+            .binary_search_by_key(&uid, |user| user.uid)
+            .ok()?;
         self.users.get(index)
     }
 
     /// The group's name.
     #[must_use]
     pub fn group(&self, gid: u32) -> Option<&BString> {
-        let index = self.groups.binary_search_by_key(&gid, |group| group.0).ok()?;
+        let index = self
+            .groups
+            .binary_search_by_key(&gid, |group| group.0)
+            .ok()?;
         self.groups.get(index).map(|group| &group.1)
     }
 }

@@ -1,3 +1,474 @@
-//! Placeholder rows.
-use super::FieldRow;
-pub(super) static FIELDS: &[FieldRow] = &[];
+//! `container.*` and `k8s.*`: the container and what it promised.
+
+use bstr::{BString, ByteSlice};
+use smallvec::SmallVec;
+
+use crate::container::{Container, DeclaredMount, Inspected, Metadata, Swarm};
+use crate::event::View;
+use crate::mount::MountTable;
+use crate::secret::SecretKind;
+use crate::value::{Extracted, FieldType, Value};
+
+use super::{Argument, ArgumentRule, FieldRow, Shape, Stability};
+
+/// What Falco prints for processes outside containers.
+const HOST: &str = "host";
+
+pub(super) static FIELDS: &[FieldRow] = &[
+    row!(
+        "container.id",
+        Text,
+        Stable,
+        "The first 12 digits of the container's id; `host` outside containers.",
+        "3ad7b26ded6d",
+        |view, _| Value::text(container(view).map_or(HOST, Container::short_id)).into()
+    ),
+    row!(
+        "container.full_id",
+        Text,
+        Stable,
+        "The container's id; `host` outside containers.",
+        "3ad7b26ded6d8e7b23da7d48fe889434573036c27ae5a74837233de441c3601e",
+        |view, _| Value::text(container(view).map_or(HOST, |container| container.id.as_str()))
+            .into()
+    ),
+    row!(
+        "container.type",
+        Text,
+        Stable,
+        "The engine: `docker`, `podman`, `containerd`, `cri-o`, `unknown`; `host` outside containers.",
+        "docker",
+        |view, _| Value::text(container(view).map_or(HOST, |container| container.engine.name()))
+            .into()
+    ),
+    row!(
+        "container.name",
+        Text,
+        Stable,
+        "The container's name; `host` outside containers.",
+        "web",
+        |view, _| inspected(view, HOST, |inspected| Some(Value::text(&inspected.name)))
+    ),
+    row!(
+        "container.image",
+        Text,
+        Stable,
+        "The image as the container's creator named it; empty outside containers.",
+        "nginx:1.27",
+        |view, _| inspected(view, "", |inspected| Some(Value::text(&inspected.image)))
+    ),
+    row!(
+        "container.image.repository",
+        Text,
+        Stable,
+        "The image without tag and digest; empty outside containers.",
+        "docker.io/library/nginx",
+        |view, _| inspected(view, "", |inspected| Some(Value::text(
+            &inspected.image_repository
+        )))
+    ),
+    row!(
+        "container.image.tag",
+        Text,
+        Stable,
+        "The image's tag; empty outside containers.",
+        "1.27",
+        |view, _| inspected(view, "", |inspected| Some(Value::text(
+            &inspected.image_tag
+        )))
+    ),
+    row!(
+        "container.image.digest",
+        Text,
+        Stable,
+        "The image's digest; empty outside containers.",
+        "sha256:5e1e...",
+        |view, _| inspected(view, "", |inspected| Some(Value::text(
+            &inspected.image_digest
+        )))
+    ),
+    row!(
+        "container.image.id",
+        Text,
+        Stable,
+        "The image's id; empty outside containers.",
+        "8f2b...",
+        |view, _| inspected(view, "", |inspected| Some(Value::text(&inspected.image_id)))
+    ),
+    row!(
+        "container.privileged",
+        Bool,
+        Stable,
+        "Whether it was started privileged. Missing outside containers.",
+        "false",
+        |view, _| only_inspected(view, |inspected| Some(Value::Bool(inspected.privileged)))
+    ),
+    row!(
+        "container.host_pid",
+        Bool,
+        Stable,
+        "Whether it uses the host's pid namespace.",
+        "false",
+        |view, _| only_inspected(view, |inspected| Some(Value::Bool(
+            inspected.host_namespaces.pid
+        )))
+    ),
+    row!(
+        "container.host_network",
+        Bool,
+        Stable,
+        "Whether it uses the host's network namespace.",
+        "false",
+        |view, _| only_inspected(view, |inspected| Some(Value::Bool(
+            inspected.host_namespaces.network
+        )))
+    ),
+    row!(
+        "container.host_ipc",
+        Bool,
+        Stable,
+        "Whether it uses the host's IPC namespace.",
+        "false",
+        |view, _| only_inspected(view, |inspected| Some(Value::Bool(
+            inspected.host_namespaces.ipc
+        )))
+    ),
+    FieldRow {
+        name: "container.label",
+        field_type: FieldType::Text,
+        shape: Shape::Single,
+        argument: ArgumentRule::Name,
+        stability: Stability::Stable,
+        doc: "A label, by name in brackets or behind a dot. Missing where it is not set.",
+        example: "shop",
+        extract: |view, argument| match argument {
+            Argument::Name(name) => label(view, &name.to_str_lossy()),
+            _ => Extracted::Missing,
+        },
+    },
+    row!(
+        "container.labels",
+        Text,
+        Stable,
+        "All labels as `name:value`, joined by `, `, without those of Kubernetes.",
+        "tier:web",
+        |view, _| only_inspected(view, |inspected| Some(Value::made(labels(inspected))))
+    ),
+    row!(
+        "container.mounts",
+        Text,
+        Stable,
+        "The declared mounts as `source:destination:mode:writable:propagation`, joined by commas.",
+        "/srv:/data:ro:false:rprivate",
+        |view, _| only_inspected(view, |inspected| Some(Value::made(mounts(inspected))))
+    ),
+    mount_row(
+        "container.mount.source",
+        "Source of a declared mount: by number, or by its destination (a name or a glob).",
+        "/var/lib/docker/volumes/db/_data",
+        |view, argument| {
+            declared_mount(
+                view,
+                argument,
+                |mount| &mount.destination,
+                |mount| Value::text(&mount.source),
+            )
+        },
+    ),
+    mount_row(
+        "container.mount.dest",
+        "Destination of a declared mount: by number, or by its source (a name or a glob).",
+        "/var/run/docker.sock",
+        |view, argument| {
+            declared_mount(
+                view,
+                argument,
+                |mount| &mount.source,
+                |mount| Value::text(&mount.destination),
+            )
+        },
+    ),
+    mount_row(
+        "container.mount.mode",
+        "Mode of a declared mount: by number, or by its source (a name or a glob).",
+        "ro",
+        |view, argument| {
+            declared_mount(
+                view,
+                argument,
+                |mount| &mount.source,
+                |mount| Value::text(&mount.mode),
+            )
+        },
+    ),
+    mount_row(
+        "container.mount.rdwr",
+        "Whether a declared mount is writable, `true` or `false`: by number, or by its source (a name or a glob).",
+        "false",
+        |view, argument| {
+            declared_mount(
+                view,
+                argument,
+                |mount| &mount.source,
+                |mount| Value::text(if mount.read_write { "true" } else { "false" }),
+            )
+        },
+    ),
+    row!(
+        "container.start_ts",
+        AbsTime,
+        Stable,
+        "When its first process started. Missing where that was not observed.",
+        "1769000000000000000",
+        |view, _| Extracted::from_option(
+            container(view)
+                .filter(|container| container.start_time_ns != 0)
+                .map(|container| Value::Uint(container.start_time_ns))
+        )
+    ),
+    row!(
+        "container.duration",
+        RelTime,
+        Volatile,
+        "How long ago its first process started.",
+        "1500000000",
+        |view, _| uptime(view)
+    ),
+    row!(
+        "container.uptime",
+        RelTime,
+        Volatile,
+        "How long ago its first process started: the same as `container.duration`.",
+        "1500000000",
+        |view, _| uptime(view)
+    ),
+    row!(
+        "container.read_only",
+        Bool,
+        Stable,
+        "Whether its root is read-only, as its mount table says. Missing outside containers and while the table is not known.",
+        "true",
+        |view, _| read_only(view)
+    ),
+    FieldRow {
+        name: "container.secrets",
+        field_type: FieldType::Text,
+        shape: Shape::List,
+        argument: ArgumentRule::None,
+        stability: Stability::Stable,
+        doc: "The names of the secrets its mount table grants it. Missing outside containers and while the table is not known.",
+        example: "(db_password,tls_key)",
+        extract: |view, _| secrets(view),
+    },
+    row!(
+        "container.observed",
+        Bool,
+        Stable,
+        "Whether its start was observed: false for a container that ran before the agent.",
+        "true",
+        |view, _| Extracted::from_option(
+            container(view).map(|container| Value::Bool(container.observed))
+        )
+    ),
+    row!(
+        "container.swarm.service",
+        Text,
+        Stable,
+        "The Swarm service. Missing outside Swarm.",
+        "shop_web",
+        |view, _| swarm(view, Swarm::service)
+    ),
+    row!(
+        "container.swarm.task",
+        Text,
+        Stable,
+        "The Swarm task's name. Missing outside Swarm.",
+        "shop_web.1.x8d3vk7",
+        |view, _| swarm(view, Swarm::task)
+    ),
+    row!(
+        "container.swarm.node",
+        Text,
+        Stable,
+        "The Swarm node's id. Missing outside Swarm.",
+        "k2j1h0",
+        |view, _| swarm(view, Swarm::node)
+    ),
+    row!(
+        "container.swarm.stack",
+        Text,
+        Stable,
+        "The stack the service belongs to. Missing outside stacks.",
+        "shop",
+        |view, _| swarm(view, Swarm::stack)
+    ),
+    row!(
+        "k8s.ns.name",
+        Text,
+        Stable,
+        "The pod's namespace. Missing outside Kubernetes.",
+        "prod",
+        |view, _| label(view, "io.kubernetes.pod.namespace")
+    ),
+    row!(
+        "k8s.pod.name",
+        Text,
+        Stable,
+        "The pod's name. Missing outside Kubernetes.",
+        "web-7d8",
+        |view, _| label(view, "io.kubernetes.pod.name")
+    ),
+    row!(
+        "k8s.pod.uid",
+        Text,
+        Stable,
+        "The pod's uid. Missing outside Kubernetes.",
+        "2f1c...",
+        |view, _| label(view, "io.kubernetes.pod.uid")
+    ),
+];
+
+const fn mount_row(
+    name: &'static str,
+    doc: &'static str,
+    example: &'static str,
+    extract: super::Extract,
+) -> FieldRow {
+    FieldRow {
+        name,
+        field_type: FieldType::Text,
+        shape: Shape::Single,
+        argument: ArgumentRule::Name,
+        stability: Stability::Stable,
+        doc,
+        example,
+        extract,
+    }
+}
+
+fn container(view: View<'_>) -> Option<&Container> {
+    view.event.container.as_deref()
+}
+
+/// A value of the engine's metadata; `host` stands for it outside containers.
+fn inspected<'e>(
+    view: View<'e>,
+    host: &'static str,
+    read: impl Fn(&'e Inspected) -> Option<Value<'e>>,
+) -> Extracted<'e> {
+    if container(view).is_none() {
+        Value::text(host).into()
+    } else {
+        only_inspected(view, read)
+    }
+}
+
+fn only_inspected<'e>(
+    view: View<'e>,
+    read: impl Fn(&'e Inspected) -> Option<Value<'e>>,
+) -> Extracted<'e> {
+    match container(view).map(|container| &container.metadata) {
+        None | Some(Metadata::Unavailable) => Extracted::Missing,
+        Some(Metadata::Pending) => Extracted::Unknown,
+        Some(Metadata::Known(inspected)) => Extracted::from_option(read(inspected)),
+    }
+}
+
+fn label<'e>(view: View<'e>, name: &str) -> Extracted<'e> {
+    only_inspected(view, |inspected| {
+        inspected.label(name).map(Value::text)
+    })
+}
+
+fn labels(inspected: &Inspected) -> Vec<u8> {
+    let shown = inspected.labels.iter().filter(|(name, _)| {
+        !name.starts_with("io.kubernetes.") && !name.starts_with("annotation.")
+    });
+    bstr::join(
+        ", ",
+        shown.map(|(name, value)| [name.as_bytes(), b":", value.as_slice()].concat()),
+    )
+}
+
+fn mounts(inspected: &Inspected) -> Vec<u8> {
+    bstr::join(
+        ",",
+        inspected.mounts.iter().map(|mount| {
+            let writable: &[u8] = if mount.read_write { b"true" } else { b"false" };
+            bstr::join(
+                ":",
+                [
+                    &mount.source[..],
+                    &mount.destination[..],
+                    &mount.mode[..],
+                    writable,
+                    &mount.propagation[..],
+                ],
+            )
+        }),
+    )
+}
+
+fn declared_mount<'e>(
+    view: View<'e>,
+    argument: &Argument,
+    key: impl Fn(&'e DeclaredMount) -> &'e BString,
+    read: impl Fn(&'e DeclaredMount) -> Value<'e>,
+) -> Extracted<'e> {
+    only_inspected(view, |inspected| {
+        let mut mounts = inspected.mounts.iter();
+        let mount = match argument {
+            Argument::Index(index) => mounts.nth(*index as usize),
+            Argument::Name(name) => mounts.find(|mount| crate::glob::matches(name, key(mount))),
+            Argument::None => None,
+        };
+        mount.map(&read)
+    })
+}
+
+fn uptime(view: View<'_>) -> Extracted<'_> {
+    let start = container(view).map_or(0, |container| container.start_time_ns);
+    if start == 0 {
+        Extracted::Missing
+    } else {
+        Value::Uint(view.event.time_ns.saturating_sub(start)).into()
+    }
+}
+
+fn mount_table(container: &Container) -> Option<&MountTable> {
+    container.mounts.as_deref()
+}
+
+fn read_only(view: View<'_>) -> Extracted<'_> {
+    let Some(container) = container(view) else {
+        return Extracted::Missing;
+    };
+    match (mount_table(container), &container.metadata) {
+        (Some(mounts), _) => Extracted::from_option(mounts.root_read_only().map(Value::Bool)),
+        // A container that is gone before its mount table was read is judged by what it declared.
+        (None, Metadata::Known(inspected)) => Value::Bool(inspected.declared_read_only).into(),
+        (None, Metadata::Pending) => Extracted::Unknown,
+        (None, Metadata::Unavailable) => Extracted::Missing,
+    }
+}
+
+fn secrets(view: View<'_>) -> Extracted<'_> {
+    let Some(mounts) = container(view).and_then(mount_table) else {
+        return Extracted::Missing;
+    };
+    let granted = mounts
+        .secrets
+        .iter()
+        .filter(|secret| secret.kind != SecretKind::Config);
+    let names: SmallVec<[Value<'_>; 4]> = granted.map(|secret| Value::text(&secret.name)).collect();
+    Extracted::Many(names)
+}
+
+fn swarm<'e>(view: View<'e>, read: impl Fn(Swarm<'e>) -> Option<&'e BString>) -> Extracted<'e> {
+    only_inspected(view, |inspected| {
+        inspected
+            .swarm()
+            .and_then(&read)
+            .map(Value::text)
+    })
+}

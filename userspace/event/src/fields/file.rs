@@ -1,3 +1,408 @@
-//! Placeholder rows.
-use super::FieldRow;
-pub(super) static FIELDS: &[FieldRow] = &[];
+//! `fd.*` and `fs.path.*`: the file or path the event is about.
+
+use bstr::{BStr, ByteSlice};
+
+use crate::call::named;
+use crate::captured::GivenPath;
+use crate::event::{Event, View};
+use crate::secret::{SecretAccess, SecretKind};
+use crate::value::{Extracted, FieldType, Value};
+
+use super::{ArgumentRule, FieldRow, Shape, Stability};
+
+pub(super) static FIELDS: &[FieldRow] = &[
+    row!(
+        "fd.name",
+        Path,
+        Stable,
+        "The path made absolute. A condition is judged once with the path as the program gave it and, where it differs, once with the path as the kernel resolved it.",
+        "/etc/nginx/nginx.conf",
+        |view, _| Extracted::text(file_path(view))
+    ),
+    row!(
+        "fd.realpath",
+        Path,
+        Stable,
+        "The path as the kernel resolved it, in both passes. Missing where the call has no open file.",
+        "/data/nginx.conf",
+        |view, _| Extracted::text(view.event.paths.real.as_ref())
+    ),
+    row!(
+        "fd.nameraw",
+        Path,
+        Stable,
+        "The path exactly as the program gave it.",
+        "../nginx.conf",
+        |view, _| Extracted::text(given(view).map(|path| &path.given))
+    ),
+    row!(
+        "fd.directory",
+        Path,
+        Stable,
+        "The directory of `fd.name`; `fd.name` itself for a directory.",
+        "/etc/nginx",
+        |view, _| Extracted::text(directory(view))
+    ),
+    row!(
+        "fd.filename",
+        Text,
+        Stable,
+        "The last component of `fd.name`. Missing for directories.",
+        "nginx.conf",
+        |view, _| Extracted::text(file_name(view))
+    ),
+    row!(
+        "fd.path.top",
+        Path,
+        Stable,
+        "The first two components of `fd.name`: what repeats of the same write attempt are counted by.",
+        "/etc/nginx",
+        |view, _| Extracted::text(file_path(view).map(first_two_components))
+    ),
+    row!(
+        "fd.num",
+        Int,
+        Volatile,
+        "The descriptor's number: the new one of an open, -1 for a failed one.",
+        "3",
+        |view, _| Extracted::from_option(number(view.event).map(Value::Int))
+    ),
+    row!(
+        "fd.type",
+        Text,
+        Stable,
+        "`file` or `directory`. Missing where the event has no open file.",
+        "file",
+        |view, _| Extracted::text(view.event.file().map(|file| if file.is_directory() {
+            "directory"
+        } else {
+            "file"
+        }))
+    ),
+    row!(
+        "fd.typechar",
+        Text,
+        Stable,
+        "`f` for a file, also for a failed open; `d` for a directory.",
+        "f",
+        |view, _| Extracted::text(type_character(view.event))
+    ),
+    row!(
+        "fd.dev",
+        Uint,
+        Stable,
+        "Device number of the file system.",
+        "2a",
+        |view, _| Extracted::from_option(
+            view.event.file().map(|file| Value::Uint(file.dev.into()))
+        )
+    ),
+    row!(
+        "fd.dev.major",
+        Uint,
+        Stable,
+        "Major part of the device number.",
+        "0",
+        |view, _| Extracted::from_option(
+            view.event
+                .file()
+                .map(|file| Value::Uint((file.dev >> 20).into()))
+        )
+    ),
+    row!(
+        "fd.dev.minor",
+        Uint,
+        Stable,
+        "Minor part of the device number.",
+        "42",
+        |view, _| Extracted::from_option(
+            view.event
+                .file()
+                .map(|file| Value::Uint((file.dev & 0xf_ffff).into()))
+        )
+    ),
+    row!(
+        "fd.ino",
+        Uint,
+        Stable,
+        "Inode number.",
+        "131077",
+        |view, _| Extracted::from_option(view.event.file().map(|file| Value::Uint(file.ino)))
+    ),
+    row!(
+        "fd.is_upper_layer",
+        Bool,
+        Stable,
+        "Whether the file lies in the container's writable layer.",
+        "true",
+        |view, _| Value::Bool(
+            view.event
+                .file()
+                .is_some_and(|file| file.layer == crate::file::Layer::Upper)
+        )
+        .into()
+    ),
+    row!(
+        "fd.is_lower_layer",
+        Bool,
+        Stable,
+        "Whether the file lies in a layer of the image.",
+        "true",
+        |view, _| Value::Bool(
+            view.event
+                .file()
+                .is_some_and(|file| file.layer == crate::file::Layer::Lower)
+        )
+        .into()
+    ),
+    row!(
+        "fd.mount.type",
+        Text,
+        Stable,
+        "The file system type of the mount the path lies on, as the container's mount table has it.",
+        "overlay",
+        |view, _| Extracted::text(view.mount().map(|mount| &mount.fs_type))
+    ),
+    row!(
+        "fd.mount.point",
+        Path,
+        Stable,
+        "Where that mount stands.",
+        "/run/secrets/db",
+        |view, _| Extracted::text(view.mount().map(|mount| &mount.point))
+    ),
+    row!(
+        "fd.mount.read_only",
+        Bool,
+        Stable,
+        "Whether that mount is read-only.",
+        "true",
+        |view, _| Extracted::from_option(view.mount().map(|mount| Value::Bool(mount.read_only)))
+    ),
+    row!(
+        "fd.mount.kind",
+        Text,
+        Stable,
+        "What that mount is to the container: `root`, `volume`, `tmpfs`, `secret`, `engine` (hosts, hostname, resolv.conf), `kernel` (proc, sys, masked paths), or `other`.",
+        "root",
+        |view, _| Extracted::text(view.mount().map(|mount| mount.kind.name()))
+    ),
+    row!(
+        "fd.is_secret",
+        Bool,
+        Stable,
+        "Whether the file is a secret, whatever its path. False for configurations.",
+        "true",
+        |view, _| Value::Bool(
+            secret(view).is_some_and(|access| access.secret.kind != SecretKind::Config)
+        )
+        .into()
+    ),
+    row!(
+        "fd.secret.name",
+        Text,
+        Stable,
+        "The secret's name.",
+        "db_password",
+        |view, _| Extracted::text(secret(view).map(|access| &access.secret.name))
+    ),
+    row!(
+        "fd.secret.path",
+        Path,
+        Stable,
+        "Where the container that was granted it finds the secret.",
+        "/run/secrets/db_password",
+        |view, _| Extracted::text(secret(view).map(|access| &access.secret.path))
+    ),
+    row!(
+        "fd.secret.kind",
+        Text,
+        Stable,
+        "`secret`, `config`, or `unknown` (one of the two).",
+        "secret",
+        |view, _| Extracted::text(secret(view).map(|access| access.secret.kind.name()))
+    ),
+    row!(
+        "fd.secret.source",
+        Text,
+        Stable,
+        "Who provides it: `swarm`, `compose`, `podman`, `kubernetes`, `declared`, or `unknown`.",
+        "swarm",
+        |view, _| Extracted::text(secret(view).map(|access| access.secret.source.name()))
+    ),
+    row!(
+        "fd.secret.reader",
+        Text,
+        Volatile,
+        "Who opens it: `engine`, `host`, `foreign`, `probe`, `entered`, `dropped`, `declared`, `main`, `startup`, `lineage`, `late`, or `unknown`.",
+        "entered",
+        |view, _| Extracted::text(secret(view).map(|access| access.reader.name()))
+    ),
+    row!(
+        "fd.secret.reason",
+        Text,
+        Volatile,
+        "Why the reader is judged so, with the chain of programs.",
+        "sh was started inside the container from outside",
+        |view, _| Extracted::text(secret(view).map(|access| access.reason.as_str()))
+    ),
+    row!(
+        "fs.path.name",
+        Path,
+        Stable,
+        "The path of a call that works on a path, made absolute; as `fd.name`, but also for calls without a descriptor (unlink, mkdir, chmod, ...). For a rename or link the old one.",
+        "/etc/cron.d/x",
+        |view, _| Extracted::text(view.path())
+    ),
+    row!(
+        "fs.path.nameraw",
+        Path,
+        Stable,
+        "That path exactly as the program gave it.",
+        "../cron.d/x",
+        |view, _| Extracted::text(given(view).map(|path| &path.given))
+    ),
+    row!(
+        "fs.path.source",
+        Path,
+        Stable,
+        "The first path of a call with two, made absolute.",
+        "/etc/passwd",
+        |view, _| Extracted::from_option(
+            two_paths(view.event).map(|paths| Value::made(Vec::from(paths[0].absolute())))
+        )
+    ),
+    row!(
+        "fs.path.sourceraw",
+        Path,
+        Stable,
+        "The first path of a call with two, as given.",
+        "passwd",
+        |view, _| Extracted::text(two_paths(view.event).map(|paths| &paths[0].given))
+    ),
+    row!(
+        "fs.path.target",
+        Path,
+        Stable,
+        "The second path of a call with two, made absolute.",
+        "/tmp/p",
+        |view, _| Extracted::from_option(
+            two_paths(view.event).map(|paths| Value::made(Vec::from(paths[1].absolute())))
+        )
+    ),
+    row!(
+        "fs.path.targetraw",
+        Path,
+        Stable,
+        "The second path of a call with two, as given.",
+        "p",
+        |view, _| Extracted::text(two_paths(view.event).map(|paths| &paths[1].given))
+    ),
+];
+
+/// Calls that Falco does not count as descriptor events keep `fd.*` missing, except for what ours add: a path is a
+/// path whichever call it came through, so `fd.name` answers for all of them.
+fn file_path(view: View<'_>) -> Option<&BStr> {
+    view.path()
+}
+
+fn given<'e>(view: View<'e>) -> Option<&'e GivenPath> {
+    view.event.call()?.paths.first()
+}
+
+fn two_paths(event: &Event) -> Option<&[GivenPath]> {
+    event
+        .call()
+        .map(|call| call.paths.as_slice())
+        .filter(|paths| paths.len() == 2)
+}
+
+fn secret(view: View<'_>) -> Option<&SecretAccess> {
+    view.event.secret.as_deref()
+}
+
+fn is_directory(event: &Event) -> bool {
+    event.file().is_some_and(crate::file::File::is_directory)
+}
+
+fn directory(view: View<'_>) -> Option<&BStr> {
+    let path = file_path(view)?;
+    if is_directory(view.event) {
+        return Some(path);
+    }
+    match path.rfind_byte(b'/') {
+        None => Some(BStr::new("")),
+        Some(0) => Some(BStr::new("/")),
+        Some(slash) => Some(path[..slash].as_bstr()),
+    }
+}
+
+fn file_name(view: View<'_>) -> Option<&BStr> {
+    if is_directory(view.event) {
+        return None;
+    }
+    let path = file_path(view)?;
+    let start = path.rfind_byte(b'/').map_or(0, |slash| slash + 1);
+    Some(path[start..].as_bstr())
+}
+
+fn first_two_components(path: &BStr) -> &BStr {
+    let mut slashes = path
+        .iter()
+        .enumerate()
+        .skip(1)
+        .filter(|(_, byte)| **byte == b'/')
+        .map(|(index, _)| index);
+    match slashes.nth(1) {
+        Some(end) => path[..end].as_bstr(),
+        None => path,
+    }
+}
+
+fn is_open(event: &Event) -> bool {
+    matches!(
+        event.event_type,
+        named::OPEN | named::OPENAT | named::OPENAT2 | named::CREAT
+    )
+}
+
+fn number(event: &Event) -> Option<i64> {
+    let call = event.call()?;
+    if is_open(event) {
+        return Some(call.result.max(-1));
+    }
+    let takes_descriptor = matches!(
+        event.event_type.name(),
+        "fchmod" | "fchown" | "ftruncate" | "fsetxattr" | "fremovexattr"
+    );
+    takes_descriptor.then(|| i64::from(i32::from_le_bytes(low_half(call.args[0]))))
+}
+
+fn low_half(register: u64) -> [u8; 4] {
+    let [a, b, c, d, ..] = register.to_le_bytes();
+    [a, b, c, d]
+}
+
+fn type_character(event: &Event) -> Option<&'static str> {
+    if is_directory(event) {
+        return Some("d");
+    }
+    (event.file().is_some() || is_open(event)).then_some("f")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_components_are_what_repeats_are_counted_by() {
+        for (path, top) in [
+            ("/etc/nginx/conf.d/x", "/etc/nginx"),
+            ("/x", "/x"),
+            ("/a/b", "/a/b"),
+            ("/", "/"),
+        ] {
+            assert_eq!(first_two_components(BStr::new(path)), top, "{path}");
+        }
+    }
+}

@@ -1,3 +1,582 @@
-//! Placeholder rows.
-use super::FieldRow;
-pub(super) static FIELDS: &[FieldRow] = &[];
+//! `proc.*` and `thread.*`: the acting process, its ancestors and its session.
+
+use std::borrow::Cow;
+
+use bstr::ByteSlice;
+use smallvec::SmallVec;
+
+use crate::event::{Event, View};
+use crate::file::{Layer, Origin};
+use crate::process::Process;
+use crate::value::{Extracted, FieldType, Value};
+
+use super::{Argument, ArgumentRule, FieldRow, Shape, Stability};
+
+pub(super) static FIELDS: &[FieldRow] = &[
+    row!(
+        "proc.name",
+        Text,
+        Stable,
+        "The thread's name (at most 15 bytes).",
+        "nginx",
+        |view, _| Value::text(&view.event.process.task.comm).into()
+    ),
+    row!(
+        "proc.exe",
+        Text,
+        Stable,
+        "`argv[0]` as the program was given it.",
+        "nginx",
+        |view, _| Value::text(&view.event.process.exe).into()
+    ),
+    row!(
+        "proc.exepath",
+        Path,
+        Stable,
+        "The executable's path, resolved by the kernel, seen from the process's root; `memfd:NAME` for anonymous memory.",
+        "/usr/sbin/nginx",
+        |view, _| Extracted::from_option(known_text(&view.event.process.exe_path))
+    ),
+    row!(
+        "proc.cmdline",
+        Text,
+        Stable,
+        "The thread's name and the arguments, joined by spaces.",
+        "nginx -g daemon off;",
+        |view, _| Value::made(view.event.process.command_line()).into()
+    ),
+    FieldRow {
+        name: "proc.args",
+        field_type: FieldType::Text,
+        shape: Shape::Single,
+        argument: ArgumentRule::OptionalIndex,
+        stability: Stability::Stable,
+        doc: "The arguments behind `argv[0]`, joined by spaces; with an index one of them, from 0.",
+        example: "-g daemon off;",
+        extract: |view, argument| match argument {
+            Argument::Index(index) => Extracted::text(view.event.process.args.get(*index as usize)),
+            _ => Value::made(bstr::join(" ", view.event.process.args.iter())).into(),
+        },
+    },
+    row!(
+        "proc.nargs",
+        Uint,
+        Stable,
+        "How many arguments stand behind `argv[0]`.",
+        "2",
+        |view, _| Value::Uint(view.event.process.args.len() as u64).into()
+    ),
+    FieldRow {
+        name: "proc.env",
+        field_type: FieldType::Text,
+        shape: Shape::Single,
+        argument: ArgumentRule::OptionalName,
+        stability: Stability::Stable,
+        doc: "The environment, joined by spaces; with a name in brackets the value of one variable, empty where it is not set. Captured only while a rule asks for it.",
+        example: "/usr/bin:/bin",
+        extract: |view, argument| environment(&view.event.process, argument),
+    },
+    row!(
+        "proc.cwd",
+        Path,
+        Volatile,
+        "The working directory, with a slash at the end.",
+        "/var/www/",
+        |view, _| working_directory(&view.event.process)
+    ),
+    row!(
+        "proc.pid",
+        Int,
+        Stable,
+        "Process id in the host's pid namespace.",
+        "4711",
+        |view, _| Value::Int(view.event.captured.task.pid.into()).into()
+    ),
+    row!(
+        "proc.vpid",
+        Int,
+        Stable,
+        "Process id in its own pid namespace: 1 for a container's first process.",
+        "1",
+        |view, _| Value::Int(view.event.captured.task.vpid.into()).into()
+    ),
+    row!(
+        "proc.ppid",
+        Int,
+        Volatile,
+        "Process id of the parent.",
+        "1",
+        |view, _| Value::Int(view.event.process.task.parent_pid.into()).into()
+    ),
+    row!(
+        "proc.pgid",
+        Int,
+        Volatile,
+        "Process group id in the host's pid namespace.",
+        "4711",
+        |view, _| Value::Int(view.event.captured.task.pgid.into()).into()
+    ),
+    row!(
+        "proc.vpgid",
+        Int,
+        Volatile,
+        "Process group id in its own pid namespace.",
+        "1",
+        |view, _| Value::Int(view.event.captured.task.vpgid.into()).into()
+    ),
+    row!(
+        "proc.is_vpgid_leader",
+        Bool,
+        Volatile,
+        "Whether it leads its process group.",
+        "true",
+        |view, _| Value::Bool(view.event.captured.task.vpgid == view.event.captured.task.vpid)
+            .into()
+    ),
+    row!(
+        "proc.sid",
+        Int,
+        Volatile,
+        "Session id in the host's pid namespace.",
+        "4711",
+        |view, _| Value::Int(view.event.captured.task.sid.into()).into()
+    ),
+    row!(
+        "proc.sname",
+        Text,
+        Volatile,
+        "The name of the session's leader; empty where it is not known.",
+        "bash",
+        |view, _| Value::text(
+            view.event
+                .session_leader
+                .as_ref()
+                .map_or(&b""[..], |leader| leader.task.comm.as_slice())
+        )
+        .into()
+    ),
+    row!(
+        "proc.tty",
+        Uint,
+        Stable,
+        "The controlling terminal's device number; 0 for none.",
+        "34816",
+        |view, _| Value::Uint(view.event.process.task.tty.into()).into()
+    ),
+    row!(
+        "proc.exe_ino",
+        Uint,
+        Stable,
+        "The executable's inode number.",
+        "131077",
+        |view, _| Extracted::from_option(
+            view.event
+                .process
+                .exe_file
+                .as_ref()
+                .map(|file| Value::Uint(file.ino))
+        )
+    ),
+    row!(
+        "proc.exe_ino.ctime",
+        AbsTime,
+        Stable,
+        "When the executable's inode last changed.",
+        "1769000000000000000",
+        |view, _| time(
+            view.event
+                .process
+                .exe_file
+                .as_ref()
+                .map_or(0, |file| file.ctime_ns)
+        )
+    ),
+    row!(
+        "proc.exe_ino.mtime",
+        AbsTime,
+        Stable,
+        "When the executable was last written.",
+        "1769000000000000000",
+        |view, _| time(
+            view.event
+                .process
+                .exe_file
+                .as_ref()
+                .map_or(0, |file| file.mtime_ns)
+        )
+    ),
+    row!(
+        "proc.exe_ino.ctime_duration_proc_start",
+        RelTime,
+        Stable,
+        "How long before the process was made the executable's inode changed.",
+        "1200000000",
+        |view, _| since_change(&view.event.process)
+    ),
+    row!(
+        "proc.is_exe_upper_layer",
+        Bool,
+        Stable,
+        "Whether the executable lies in the container's writable layer.",
+        "true",
+        |view, _| Value::Bool(layer(&view.event.process) == Layer::Upper).into()
+    ),
+    row!(
+        "proc.is_exe_lower_layer",
+        Bool,
+        Stable,
+        "Whether the executable lies in a layer of the image.",
+        "true",
+        |view, _| Value::Bool(layer(&view.event.process) == Layer::Lower).into()
+    ),
+    row!(
+        "proc.is_exe_from_memfd",
+        Bool,
+        Stable,
+        "Whether the executable is anonymous memory.",
+        "false",
+        |view, _| Value::Bool(view.event.process.exe_origin == Origin::Memfd).into()
+    ),
+    row!(
+        "proc.exe_origin",
+        Text,
+        Stable,
+        "Where the executable comes from: `image`, `upper` (the container's writable layer), `volume`, `tmpfs`, `memfd`, or `unknown`.",
+        "upper",
+        |view, _| Value::text(view.event.process.exe_origin.name()).into()
+    ),
+    row!(
+        "proc.script",
+        Path,
+        Stable,
+        "The script that an interpreter runs by its `#!` line. Missing where no script runs.",
+        "/docker-entrypoint.sh",
+        |view, _| Extracted::text(
+            view.event
+                .process
+                .script
+                .as_ref()
+                .map(|script| &script.path)
+        )
+    ),
+    row!(
+        "proc.script_origin",
+        Text,
+        Stable,
+        "Where the script comes from, in the words of `proc.exe_origin`. Missing where no script runs.",
+        "image",
+        |view, _| Extracted::text(
+            view.event
+                .process
+                .script
+                .as_ref()
+                .map(|script| script.origin.name())
+        )
+    ),
+    row!(
+        "proc.entered",
+        Bool,
+        Stable,
+        "Whether the process, or an ancestor, joined the container from outside (`docker exec`, `nsenter`). Missing where its start was not observed.",
+        "true",
+        |view, _| Extracted::from_option(view.event.captured.task.entered.map(Value::Bool))
+    ),
+    row!(
+        "proc.duration",
+        RelTime,
+        Volatile,
+        "How long ago the process was made.",
+        "1500000000",
+        |view, _| duration(view.event)
+    ),
+    row!(
+        "proc.pname",
+        Text,
+        Stable,
+        "The parent's name.",
+        "bash",
+        |view, _| parent(view, |parent| Some(Value::text(&parent.task.comm)))
+    ),
+    row!(
+        "proc.pexe",
+        Text,
+        Stable,
+        "The parent's `argv[0]`.",
+        "bash",
+        |view, _| parent(view, |parent| Some(Value::text(&parent.exe)))
+    ),
+    row!(
+        "proc.pexepath",
+        Path,
+        Stable,
+        "The parent's executable.",
+        "/bin/bash",
+        |view, _| parent(view, |parent| known_text(&parent.exe_path))
+    ),
+    row!(
+        "proc.pcmdline",
+        Text,
+        Stable,
+        "The parent's name and arguments.",
+        "bash -c ls",
+        |view, _| parent(view, |parent| Some(Value::made(parent.command_line())))
+    ),
+    ancestor_row(
+        "proc.aname",
+        "The names of the ancestors: any of them without an index; with an index one, 0 being the process itself and 1 its parent.",
+        "containerd-shim",
+        |view, argument| {
+            ancestors(view, argument, |process| {
+                Some(Value::text(&process.task.comm))
+            })
+        },
+    ),
+    ancestor_row(
+        "proc.aexe",
+        "`argv[0]` of the ancestors, as `proc.aname`.",
+        "/usr/bin/containerd-shim",
+        |view, argument| ancestors(view, argument, |process| Some(Value::text(&process.exe))),
+    ),
+    ancestor_row(
+        "proc.aexepath",
+        "The executables of the ancestors, as `proc.aname`.",
+        "/usr/bin/containerd-shim",
+        |view, argument| ancestors(view, argument, |process| known_text(&process.exe_path)),
+    ),
+    ancestor_row(
+        "proc.acmdline",
+        "Names and arguments of the ancestors, as `proc.aname`.",
+        "bash -c ls",
+        |view, argument| {
+            ancestors(view, argument, |process| {
+                Some(Value::made(process.command_line()))
+            })
+        },
+    ),
+    FieldRow {
+        field_type: FieldType::Int,
+        ..ancestor_row(
+            "proc.apid",
+            "Process ids of the ancestors, as `proc.aname`.",
+            "1",
+            |view, argument| {
+                ancestors(view, argument, |process| {
+                    Some(Value::Int(process.task.pid.into()))
+                })
+            },
+        )
+    },
+    row!(
+        "thread.tid",
+        Int,
+        Volatile,
+        "Thread id in the host's pid namespace.",
+        "4711",
+        |view, _| Value::Int(view.event.captured.task.tid.into()).into()
+    ),
+    row!(
+        "thread.vtid",
+        Int,
+        Volatile,
+        "Thread id in its own pid namespace.",
+        "1",
+        |view, _| Value::Int(view.event.captured.task.vtid.into()).into()
+    ),
+    row!(
+        "thread.cap_effective",
+        Text,
+        Stable,
+        "Effective capabilities, by name, joined by spaces.",
+        "CAP_CHOWN CAP_NET_RAW",
+        |view, _| Value::made(capabilities(
+            view.event.captured.task.credentials.cap_effective
+        ))
+        .into()
+    ),
+    row!(
+        "thread.cap_permitted",
+        Text,
+        Stable,
+        "Permitted capabilities, by name, joined by spaces.",
+        "CAP_CHOWN CAP_NET_RAW",
+        |view, _| Value::made(capabilities(
+            view.event.captured.task.credentials.cap_permitted
+        ))
+        .into()
+    ),
+    row!(
+        "thread.cap_inheritable",
+        Text,
+        Stable,
+        "Inheritable capabilities, by name, joined by spaces.",
+        "CAP_CHOWN",
+        |view, _| Value::made(capabilities(
+            view.event.captured.task.credentials.cap_inheritable
+        ))
+        .into()
+    ),
+];
+
+const fn ancestor_row(
+    name: &'static str,
+    doc: &'static str,
+    example: &'static str,
+    extract: super::Extract,
+) -> FieldRow {
+    FieldRow {
+        name,
+        field_type: FieldType::Text,
+        shape: Shape::AnyOfUnlessIndexed,
+        argument: ArgumentRule::OptionalIndex,
+        // An ancestor may execute at any time without the process taking notice.
+        stability: Stability::Volatile,
+        doc,
+        example,
+        extract,
+    }
+}
+
+fn ancestors<'e>(
+    view: View<'e>,
+    argument: &Argument,
+    read: impl Fn(&'e Process) -> Option<Value<'e>>,
+) -> Extracted<'e> {
+    let event = view.event;
+    match argument {
+        Argument::Index(0) => Extracted::from_option(read(&event.process)),
+        Argument::Index(index) => Extracted::from_option(
+            event
+                .ancestors
+                .get(*index as usize - 1)
+                .and_then(|process| read(process)),
+        ),
+        _ => {
+            let values: SmallVec<[Value<'e>; 4]> = event
+                .ancestors
+                .iter()
+                .filter_map(|process| read(process))
+                .collect();
+            if values.is_empty() {
+                Extracted::Missing
+            } else {
+                Extracted::Many(values)
+            }
+        }
+    }
+}
+
+fn parent<'e>(view: View<'e>, read: impl Fn(&'e Process) -> Option<Value<'e>>) -> Extracted<'e> {
+    Extracted::from_option(view.event.ancestors.first().and_then(|parent| read(parent)))
+}
+
+/// An empty text stands for "not known" in snapshots.
+fn known_text<'e>(text: &'e bstr::BString) -> Option<Value<'e>> {
+    (!text.is_empty()).then(|| Value::text(text))
+}
+
+fn environment<'e>(process: &'e Process, argument: &Argument) -> Extracted<'e> {
+    let Argument::Name(name) = argument else {
+        return Value::made(bstr::join(" ", process.env.iter())).into();
+    };
+    let value = process.env.iter().find_map(|variable| {
+        variable
+            .strip_prefix(name.as_slice())
+            .and_then(|rest| rest.strip_prefix(b"="))
+    });
+    Value::Bytes(Cow::Borrowed(value.unwrap_or_default().trim())).into()
+}
+
+fn working_directory(process: &Process) -> Extracted<'_> {
+    if process.cwd.is_empty() {
+        return Value::text("./").into();
+    }
+    if process.cwd.ends_with(b"/") {
+        return Value::text(&process.cwd).into();
+    }
+    Value::made([process.cwd.as_slice(), b"/"].concat()).into()
+}
+
+fn layer(process: &Process) -> Layer {
+    process
+        .exe_file
+        .as_ref()
+        .map_or(Layer::None, |file| file.layer)
+}
+
+fn time<'e>(nanoseconds: u64) -> Extracted<'e> {
+    if nanoseconds == 0 {
+        Extracted::Missing
+    } else {
+        Value::Uint(nanoseconds).into()
+    }
+}
+
+fn since_change(process: &Process) -> Extracted<'_> {
+    let changed = process.exe_file.as_ref().map_or(0, |file| file.ctime_ns);
+    if changed == 0 || process.start_time_ns == 0 {
+        return Extracted::Missing;
+    }
+    Value::Uint(process.start_time_ns.saturating_sub(changed)).into()
+}
+
+fn duration(event: &Event) -> Extracted<'_> {
+    match event.process.start_time_ns {
+        0 => Extracted::Missing,
+        start => Value::Uint(event.time_ns.saturating_sub(start)).into(),
+    }
+}
+
+fn capabilities(set: u64) -> Vec<u8> {
+    let names: Vec<&str> = CAPABILITIES
+        .iter()
+        .enumerate()
+        .filter(|(bit, _)| set >> bit & 1 == 1)
+        .map(|(_, name)| *name)
+        .collect();
+    names.join(" ").into_bytes()
+}
+
+/// By bit, as `capability.h` numbers them.
+static CAPABILITIES: &[&str] = &[
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
+];

@@ -158,7 +158,13 @@ mod tests {
 
     #[test]
     fn results_read_as_rules_write_them() {
-        for (result, text) in [(0, "SUCCESS"), (7, "SUCCESS"), (-2, "ENOENT"), (-30, "EROFS"), (-9999, "-9999")] {
+        for (result, text) in [
+            (0, "SUCCESS"),
+            (7, "SUCCESS"),
+            (-2, "ENOENT"),
+            (-30, "EROFS"),
+            (-9999, "-9999"),
+        ] {
             assert_eq!(result_text(result), text);
         }
     }

@@ -48,7 +48,10 @@ pub fn open_flag_names(flags: u64, created: bool) -> String {
         (is_set(O_TMPFILE), "O_TMPFILE"),
         (created, "O_F_CREATED"),
     ];
-    let set: Vec<&str> = names.into_iter().filter_map(|(set, name)| set.then_some(name)).collect();
+    let set: Vec<&str> = names
+        .into_iter()
+        .filter_map(|(set, name)| set.then_some(name))
+        .collect();
     set.join("|")
 }
 
@@ -61,12 +64,18 @@ pub fn mode_names(mode: u64) -> Option<String> {
 /// The name of a ptrace request.
 #[must_use]
 pub fn ptrace_request_name(request: u64) -> &'static str {
-    PTRACE.iter().find(|row| row.0 == request).map_or("PTRACE_UNKNOWN", |row| row.1)
+    PTRACE
+        .iter()
+        .find(|row| row.0 == request)
+        .map_or("PTRACE_UNKNOWN", |row| row.1)
 }
 
 fn join(table: &[(u64, &str)], value: u64) -> Option<String> {
-    let names: Vec<&str> =
-        table.iter().filter(|row| row.0 != 0 && value & row.0 == row.0).map(|row| row.1).collect();
+    let names: Vec<&str> = table
+        .iter()
+        .filter(|row| row.0 != 0 && value & row.0 == row.0)
+        .map(|row| row.1)
+        .collect();
     (!names.is_empty()).then(|| names.join("|"))
 }
 
@@ -79,7 +88,7 @@ const O_NONBLOCK: u64 = 0o4000;
 const O_DSYNC: u64 = 0o10_000;
 const O_DIRECT: u64 = 0o40_000;
 const O_LARGEFILE: u64 = 0o100_000;
-pub(crate) const O_DIRECTORY: u64 = 0o200_000;
+const O_DIRECTORY: u64 = 0o200_000;
 const O_CLOEXEC: u64 = 0o2_000_000;
 const O_SYNC: u64 = 0o4_010_000;
 pub(crate) const O_TMPFILE: u64 = 0o20_200_000;
@@ -109,12 +118,20 @@ static RESOLVE: &[(u64, &str)] = &[
 ];
 
 /// Bits of our own: see the `flags` parameter of `execve`.
-static EXEC: &[(u64, &str)] =
-    &[(1, "EXE_WRITABLE"), (2, "EXE_UPPER_LAYER"), (4, "EXE_FROM_MEMFD"), (8, "EXE_LOWER_LAYER")];
+static EXEC: &[(u64, &str)] = &[
+    (1, "EXE_WRITABLE"),
+    (2, "EXE_UPPER_LAYER"),
+    (4, "EXE_FROM_MEMFD"),
+    (8, "EXE_LOWER_LAYER"),
+];
 
 static LINKAT: &[(u64, &str)] = &[(0x400, "AT_SYMLINK_FOLLOW"), (0x1000, "AT_EMPTY_PATH")];
 
-static RENAME: &[(u64, &str)] = &[(1, "RENAME_NOREPLACE"), (2, "RENAME_EXCHANGE"), (4, "RENAME_WHITEOUT")];
+static RENAME: &[(u64, &str)] = &[
+    (1, "RENAME_NOREPLACE"),
+    (2, "RENAME_EXCHANGE"),
+    (4, "RENAME_WHITEOUT"),
+];
 
 static UNLINKAT: &[(u64, &str)] = &[(0x200, "AT_REMOVEDIR")];
 
