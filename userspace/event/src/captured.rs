@@ -17,6 +17,11 @@ pub struct Captured {
     pub sequence: u64,
     /// `CLOCK_BOOTTIME` in nanoseconds.
     pub boot_time_ns: u64,
+    /// Whether the task is among those that are watched. Records of others keep state, and are judged only where
+    /// they touch a secret.
+    pub in_scope: bool,
+    /// Whether the probes know the file it opened as a secret's.
+    pub is_secret: bool,
     /// The task that did it.
     pub task: Task,
     /// What it did.

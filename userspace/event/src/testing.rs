@@ -34,6 +34,8 @@ pub(crate) fn event(event_type: EventType, what: What) -> Event {
             cpu: 0,
             sequence: 1,
             boot_time_ns: 1,
+            in_scope: true,
+            is_secret: false,
             task: Task::default(),
             what,
         },

@@ -375,9 +375,7 @@ fn only_inspected<'e>(
 }
 
 fn label<'e>(view: View<'e>, name: &str) -> Extracted<'e> {
-    only_inspected(view, |inspected| {
-        inspected.label(name).map(Value::text)
-    })
+    only_inspected(view, |inspected| inspected.label(name).map(Value::text))
 }
 
 fn labels(inspected: &Inspected) -> Vec<u8> {
@@ -466,9 +464,6 @@ fn secrets(view: View<'_>) -> Extracted<'_> {
 
 fn swarm<'e>(view: View<'e>, read: impl Fn(Swarm<'e>) -> Option<&'e BString>) -> Extracted<'e> {
     only_inspected(view, |inspected| {
-        inspected
-            .swarm()
-            .and_then(&read)
-            .map(Value::text)
+        inspected.swarm().and_then(&read).map(Value::text)
     })
 }
