@@ -1,0 +1,185 @@
+//! Maps that user space opens: their names, keys, values and default sizes.
+
+use crate::wire::wire;
+
+/// Names of the maps in the object.
+pub mod names {
+    /// Ring buffer of records.
+    pub const EVENTS: &str = "EVENTS";
+    /// Array of one [`Config`](super::Config).
+    pub const CONFIG: &str = "CONFIG";
+    /// Array by system call number of `u32`, see [`crate::calls::interest`].
+    pub const INTEREST: &str = "INTEREST";
+    /// Hash: process id -> [`TaskMark`](super::TaskMark).
+    pub const TASKS: &str = "TASKS";
+    /// Hash: kernfs id (`u64`) -> kernfs id of the container's cgroup that it is or lies below (`u64`).
+    pub const CGROUPS: &str = "CGROUPS";
+    /// Hash: device (`u32`) -> [`SecretValue`](super::SecretValue).
+    pub const SECRET_DEVS: &str = "SECRET_DEVS";
+    /// Hash: [`SecretKey`](super::SecretKey) -> [`SecretValue`](super::SecretValue).
+    pub const SECRET_FILES: &str = "SECRET_FILES";
+    /// Hash: kernfs id of a container's cgroup, 0 for everything else -> [`Budget`](super::Budget).
+    pub const BUDGETS: &str = "BUDGETS";
+    /// Per-CPU array of `u64`, see [`crate::counters`].
+    pub const COUNTERS: &str = "COUNTERS";
+    /// Program array of the stages of a system call.
+    pub const CALL_STAGES: &str = "CALL_STAGES";
+    /// Program array of the stages of an execution.
+    pub const EXEC_STAGES: &str = "EXEC_STAGES";
+}
+
+/// Default sizes; the loader may set others.
+pub mod sizes {
+    /// Bytes of the ring: a power of two.
+    pub const EVENTS: u32 = 8 * 1024 * 1024;
+    /// Processes.
+    pub const TASKS: u32 = 65_536;
+    /// Cgroups that are or lie below a container's.
+    pub const CGROUPS: u32 = 16_384;
+    /// Devices with secrets.
+    pub const SECRET_DEVS: u32 = 4_096;
+    /// Secret files.
+    pub const SECRET_FILES: u32 = 16_384;
+    /// Containers with a budget.
+    pub const BUDGETS: u32 = 8_192;
+}
+
+/// Slots of [`names::CALL_STAGES`] and the program for each.
+pub const CALL_STAGES: [(u32, &str); 6] = [
+    (stage::OPEN, "call_open"),
+    (stage::PLAIN, "call_plain"),
+    (stage::NAMESPACE, "call_namespace"),
+    (stage::GATHER, "call_gather"),
+    (stage::WALK, "call_walk"),
+    (stage::COMPAT, "call_compat"),
+];
+
+/// Slots of [`names::EXEC_STAGES`] and the program for each.
+pub const EXEC_STAGES: [(u32, &str); 1] = [(stage::EXEC_WALK, "exec_walk")];
+
+/// Slots of the program arrays.
+pub mod stage {
+    /// First stage of the open family.
+    pub const OPEN: u32 = 1;
+    /// First stage of calls that need nothing special.
+    pub const PLAIN: u32 = 2;
+    /// First stage of `setns` and `unshare`.
+    pub const NAMESPACE: u32 = 3;
+    /// Strings of any call.
+    pub const GATHER: u32 = 4;
+    /// Kernel paths of any call, then submission.
+    pub const WALK: u32 = 5;
+    /// 32-bit calls.
+    pub const COMPAT: u32 = 6;
+    /// Slots of the array.
+    pub const CALL_SLOTS: u32 = 8;
+    /// Kernel paths of an execution, then submission.
+    pub const EXEC_WALK: u32 = 0;
+    /// Slots of the array.
+    pub const EXEC_SLOTS: u32 = 1;
+}
+
+/// Attached programs: program, BTF tracepoint.
+pub const ATTACHED: [(&str, &str); 8] = [
+    ("cgroup_mkdir", "cgroup_mkdir"),
+    ("cgroup_rmdir", "cgroup_rmdir"),
+    ("cgroup_attach", "cgroup_attach_task"),
+    ("fork", "sched_process_fork"),
+    ("exec", "sched_process_exec"),
+    ("exit", "sched_process_exit"),
+    ("rename", "task_rename"),
+    ("calls", "sys_exit"),
+];
+
+/// Bits of [`Config::flags`].
+pub mod config {
+    /// Capture the environment at exec.
+    pub const ENV: u32 = 1;
+    /// There are secrets to look for: opens of tasks out of scope are looked at, too.
+    pub const SECRETS: u32 = 2;
+}
+
+/// Values of [`Config::scope`].
+pub mod scope {
+    /// Containers, tasks with a mount namespace of their own, and what came out of a container.
+    pub const CONTAINERS: u32 = 0;
+    /// Everything.
+    pub const HOST: u32 = 1;
+    /// The cgroup [`Config::scope_cgroup`](super::Config::scope_cgroup) and what lies at most
+    /// [`LEVELS`] below it.
+    pub const CGROUP: u32 = 2;
+    /// How deep a cgroup scope reaches.
+    pub const LEVELS: usize = 8;
+}
+
+/// Values of [`SecretValue::kind`].
+pub mod secret {
+    /// Look the file up in the map of files (only in the map of devices).
+    pub const BY_FILE: u32 = 1;
+    /// A secret.
+    pub const SECRET: u32 = 2;
+    /// A configuration.
+    pub const CONFIG: u32 = 3;
+    /// One of the two.
+    pub const UNKNOWN: u32 = 4;
+}
+
+wire! {
+    /// What user space may change while the probes run.
+    pub struct Config {
+        /// See [`config`].
+        pub flags: u32,
+        /// See [`scope`].
+        pub scope: u32,
+        /// Kernfs id for [`scope::CGROUP`].
+        pub scope_cgroup: u64,
+        /// Start of the agent, `CLOCK_BOOTTIME` in ticks of 10 ms, as field 22 of `/proc/self/stat`.
+        pub agent_start_ticks: u64,
+        /// Process id of the agent on the host: never traced.
+        pub agent_pid: u32,
+        /// Thread of the agent whose opens are answered with a secret's key; 0 for none.
+        pub learn_tid: u32,
+        /// Nanoseconds of one token of a container's bucket; 0 for no budget.
+        pub budget_token_ns: u64,
+        /// How far ahead of time a bucket may be, in nanoseconds: burst x token.
+        pub budget_burst_ns: u64,
+    }
+
+    /// What is known of a process.
+    pub struct TaskMark {
+        /// Its start, `CLOCK_BOOTTIME` in nanoseconds: another one is another process with the same id.
+        pub start_boottime_ns: u64,
+        /// See [`Task::origin_cgroup_id`](crate::Task::origin_cgroup_id).
+        pub origin_cgroup_id: u64,
+        /// Mount namespace it was last seen in.
+        pub ns_mnt: u32,
+        /// See [`entered`](crate::record::entered).
+        pub entered: u32,
+    }
+
+    /// Names a file as the kernel does.
+    pub struct SecretKey {
+        /// Inode number.
+        pub ino: u64,
+        /// Device, `major << 20 | minor`.
+        pub dev: u32,
+        /// Zero.
+        pub padding: u32,
+    }
+
+    /// What a device or file is.
+    pub struct SecretValue {
+        /// See [`secret`].
+        pub kind: u32,
+    }
+
+    /// The bucket of a container.
+    pub struct Budget {
+        /// `CLOCK_BOOTTIME` at which the bucket is full again, in nanoseconds.
+        pub full_at_ns: u64,
+        /// Records that passed.
+        pub passed: u64,
+        /// Records that did not.
+        pub over: u64,
+    }
+}

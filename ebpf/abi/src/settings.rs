@@ -1,0 +1,31 @@
+//! What the loader writes into the frozen read-only data: the verifier sees these words as constants and
+//! leaves out the branches they exclude.
+
+/// Name of the array of `u32` that [`Setting`] indexes.
+pub const SETTINGS: &str = "SETTINGS";
+
+/// A word of [`SETTINGS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Setting {
+    /// 1: read kernel structures by typed loads; 0: by `bpf_probe_read_kernel`. Typed loads are faster, but
+    /// what the verifier accepts differs between kernels, so the loader tries and falls back.
+    TypedLoads = 0,
+    /// 1: `bpf_get_current_task_btf` exists (Linux 5.11).
+    CurrentTaskBtf = 1,
+    /// 1: `sched_process_exit` tells whether the whole process ended (Linux 6.16).
+    ExitTellsGroup = 2,
+    /// Number of the cgroup hierarchy in which engines make their groups; 0 for the unified one.
+    Hierarchy = 3,
+    /// Index of its controller in `css_set.subsys`; [`NO_SUBSYSTEM`] for the unified hierarchy.
+    Subsystem = 4,
+    /// Inode number of the host's mount namespace.
+    HostMountNamespace = 5,
+    /// Bytes of unread records above which bulk classes stop.
+    BulkLimit = 6,
+}
+
+/// Words of [`SETTINGS`].
+pub const SETTING_COUNT: usize = 7;
+/// See [`Setting::Subsystem`].
+pub const NO_SUBSYSTEM: u32 = u32::MAX;
