@@ -1,1 +1,3 @@
 //! Alert records, outputs and their delivery
+pub mod redact;
+mod text;
