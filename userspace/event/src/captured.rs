@@ -61,6 +61,8 @@ pub struct Task {
     pub namespaces: Namespaces,
     /// Kernfs node id of its cgroup in the hierarchy in which engines make their groups.
     pub cgroup_id: u64,
+    /// The cgroup of the container that its cgroup is or lies below, as the probes know it; 0 for none.
+    pub container_cgroup_id: u64,
     /// The cgroup of the container it (or an ancestor) first belonged to; 0 for none. Never cleared.
     pub origin_cgroup_id: u64,
     /// Whether it, or an ancestor, joined an existing mount namespace from another one (`nsenter`, `runc exec`);

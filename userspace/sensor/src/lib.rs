@@ -1,5 +1,6 @@
 //! Loads the eBPF probes, reads their ring buffer, and decodes what they send.
 
+pub mod decode;
 pub mod doctor;
 mod features;
 pub mod hierarchy;

@@ -1,0 +1,55 @@
+//! Files as the kernel resolved them.
+
+use vigia_abi::record::{SecretKeyBody, file, text};
+use vigia_event::captured::What;
+use vigia_event::file::{File, Layer, PathNotes};
+
+use super::Malformed;
+use super::record::Record;
+
+/// The file, where the record holds one.
+pub(super) fn decode(
+    record: Record<'_>,
+    wire: &vigia_abi::File,
+) -> Result<Option<File>, Malformed> {
+    if wire.flags & file::PRESENT == 0 {
+        return Ok(None);
+    }
+    let noted = |bit: u16| wire.path.flags & bit != 0;
+    let flagged = |bit: u32| wire.flags & bit != 0;
+    Ok(Some(File {
+        path: record.kernel_path(wire.path)?.unwrap_or_default(),
+        path_notes: PathNotes {
+            truncated: noted(text::TRUNCATED) || noted(text::FAULT),
+            deleted: noted(text::DELETED),
+            escaped: noted(text::ESCAPED),
+            detached: noted(text::DETACHED),
+        },
+        dev: wire.dev,
+        ino: wire.ino,
+        generation: wire.generation,
+        mode: wire.mode,
+        nlink: wire.nlink,
+        mount_id: wire.mount_id,
+        mount_read_only: flagged(file::MOUNT_READ_ONLY),
+        fs_read_only: flagged(file::FS_READ_ONLY),
+        fs_magic: wire.fs_magic,
+        layer: match (flagged(file::UPPER), flagged(file::LOWER)) {
+            (true, _) => Layer::Upper,
+            (false, true) => Layer::Lower,
+            (false, false) => Layer::None,
+        },
+        created: flagged(file::CREATED),
+        ctime_ns: wire.ctime_ns,
+        mtime_ns: wire.mtime_ns,
+    }))
+}
+
+pub(super) fn secret_key(record: Record<'_>) -> Result<What, Malformed> {
+    let body: SecretKeyBody = record.body()?;
+    let file = decode(record, &body.file)?.ok_or(Malformed::Value {
+        field: "flags of a secret's file",
+        value: body.file.flags,
+    })?;
+    Ok(What::SecretKey(Box::new(file)))
+}
