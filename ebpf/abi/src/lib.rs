@@ -28,7 +28,7 @@ pub use calls::{CallRow, CallSpec};
 pub use counters::{Cause, Class};
 pub use record::{
     CallBody, CgroupBody, CompatBody, ExecBody, ExitBody, File, ForkBody, GivenPath, Header, Kind,
-    RenameBody, SecretKeyBody, Task, Text,
+    RenameBody, Task, Text,
 };
 pub use wire::Wire;
 

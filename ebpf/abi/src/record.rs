@@ -34,7 +34,7 @@ pub enum Kind {
     Call = 8,
     /// A system call through the 32-bit (or x32) entry: [`CompatBody`].
     CompatCall = 9,
-    /// The agent's own open of a file whose key it wants: [`SecretKeyBody`].
+    /// The agent's own open of a file whose key it wants: [`CallBody`].
     SecretKey = 10,
 }
 
@@ -303,7 +303,7 @@ wire! {
         pub in_container: u32,
     }
 
-    /// [`Kind::Call`].
+    /// [`Kind::Call`] and [`Kind::SecretKey`].
     pub struct CallBody {
         /// x86-64 system call number.
         pub number: u32,
@@ -335,14 +335,6 @@ wire! {
         pub padding: u32,
         /// What it returned.
         pub result: i64,
-    }
-
-    /// [`Kind::SecretKey`].
-    pub struct SecretKeyBody {
-        /// The path as the agent gave it.
-        pub given: Text,
-        /// The file it led to.
-        pub file: File,
     }
 }
 

@@ -9,23 +9,22 @@ pub const SETTINGS: &str = "SETTINGS";
 #[repr(u32)]
 pub enum Setting {
     /// 1: read kernel structures by typed loads; 0: by `bpf_probe_read_kernel`. Typed loads are faster, but
-    /// what the verifier accepts differs between kernels, so the loader tries and falls back.
+    /// what the verifier accepts differs between kernels, so the loader tries and falls back. They need
+    /// `bpf_get_current_task_btf` (Linux 5.11).
     TypedLoads = 0,
-    /// 1: `bpf_get_current_task_btf` exists (Linux 5.11).
-    CurrentTaskBtf = 1,
     /// 1: `sched_process_exit` tells whether the whole process ended (Linux 6.16).
-    ExitTellsGroup = 2,
+    ExitTellsGroup = 1,
     /// Number of the cgroup hierarchy in which engines make their groups; 0 for the unified one.
-    Hierarchy = 3,
+    Hierarchy = 2,
     /// Index of its controller in `css_set.subsys`; [`NO_SUBSYSTEM`] for the unified hierarchy.
-    Subsystem = 4,
+    Subsystem = 3,
     /// Inode number of the host's mount namespace.
-    HostMountNamespace = 5,
+    HostMountNamespace = 4,
     /// Bytes of unread records above which bulk classes stop.
-    BulkLimit = 6,
+    BulkLimit = 5,
 }
 
 /// Words of [`SETTINGS`].
-pub const SETTING_COUNT: usize = 7;
+pub const SETTING_COUNT: usize = 6;
 /// See [`Setting::Subsystem`].
 pub const NO_SUBSYSTEM: u32 = u32::MAX;
