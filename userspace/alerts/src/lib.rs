@@ -1,3 +1,6 @@
 //! Alert records, outputs and their delivery
+pub mod alert;
 pub mod redact;
+pub mod render;
 mod text;
+pub mod throttle;

@@ -1,0 +1,232 @@
+//! One alert: what a rule found, with the evidence a reader needs to judge it, and nothing secret.
+//!
+//! Everything is text by now: bounded, valid UTF-8, redacted. Later stages count, store, render and send an alert,
+//! but never look at the event again.
+
+mod container;
+mod evidence;
+mod fields;
+mod identity;
+mod texts;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+use vigia_engine::Priority;
+
+use vigia_event::{Event, Extracted, Metadata, Node, Spelling, View};
+
+pub use container::{ContainerEvidence, SwarmEvidence};
+pub use evidence::{
+    Evidence, FileEvidence, MountEvidence, ProcessEvidence, ResultEvidence, SecretEvidence,
+    UserEvidence,
+};
+pub use identity::AlertId;
+
+use crate::redact::Redactor;
+use texts::Texts;
+
+/// Bytes of a message.
+const MAX_MESSAGE_BYTES: usize = 16 * 1024;
+/// Tags of an alert, and bytes of each.
+const MAX_TAGS: usize = 64;
+const MAX_TAG_BYTES: usize = 128;
+/// Bytes of a rule's name.
+const MAX_RULE_BYTES: usize = 512;
+
+/// What every alert of one agent has in common.
+#[derive(Debug)]
+pub struct Context {
+    /// Hides secrets.
+    pub redactor: Redactor,
+    /// Fields of the user's own, as in `cluster: eu-1`; copied to `metadata.fields`.
+    pub fixed_fields: BTreeMap<String, String>,
+    /// The agent's version.
+    pub agent_version: &'static str,
+}
+
+/// What a rule said about an event.
+#[derive(Debug)]
+pub struct Finding<'f> {
+    /// The rule's name.
+    pub rule: &'f str,
+    /// Its priority.
+    pub priority: Priority,
+    /// Its source, as in `syscall`.
+    pub source: &'f str,
+    /// Its tags.
+    pub tags: &'f [String],
+    /// The spelling of the path under which it fired.
+    pub spelling: Spelling,
+    /// Whether it would fire or not depending on values that are not known yet.
+    pub is_partial: bool,
+    /// The output, already rendered from redacted values.
+    pub message: String,
+    /// The fields of the output, as written there.
+    pub fields: Vec<(&'f str, Extracted<'f>)>,
+    /// Values of the fields that say which repeats are about the same object; empty for the usual order (secret,
+    /// path, executable).
+    pub group: Vec<Extracted<'f>>,
+}
+
+/// One alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    /// Names it for good: judging the same event again gives the same id.
+    pub id: AlertId,
+    /// The rule's name.
+    pub rule: String,
+    /// How bad it is.
+    pub priority: Priority,
+    /// `syscall`, or `internal` for what the agent reports about itself.
+    pub source: String,
+    /// Sorted.
+    pub tags: Vec<String>,
+    /// When it happened: nanoseconds since the epoch.
+    pub time_ns: u64,
+    /// The rule's output.
+    pub message: String,
+    /// The fields of the output with their values, typed; `null` for what is missing.
+    pub output_fields: BTreeMap<String, Json>,
+    /// The node's name.
+    pub hostname: String,
+    /// The container; `None` on the host.
+    pub container: Option<ContainerEvidence>,
+    /// What was seen.
+    pub evidence: Evidence,
+    /// About the alert itself.
+    pub metadata: AlertMetadata,
+    /// What the alert is about, for telling repeats; never shown.
+    pub object: String,
+}
+
+/// About an alert itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AlertMetadata {
+    /// The version of the agent that raised it.
+    pub agent_version: String,
+    /// What is known of the container from its engine: `known`, `pending` or `unavailable`; `None` on the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<&'static str>,
+    /// The user's own fields.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// The node's name.
+    pub node: String,
+}
+
+impl Alert {
+    /// The alert of a finding.
+    #[must_use]
+    pub fn of_finding(event: &Event, finding: Finding<'_>, context: &Context) -> Self {
+        let texts = Texts::of_event(&context.redactor, event);
+        let view = View {
+            event,
+            spelling: finding.spelling,
+        };
+        let mut evidence = Evidence::of_view(view, &texts);
+        evidence.partial = finding.is_partial;
+        evidence.unknown = fields::unknown(&finding.fields);
+        let mut priority = finding.priority;
+        let mut message = texts.cut(finding.message, MAX_MESSAGE_BYTES);
+        if finding.is_partial {
+            // Whether the rule fires depends on what the engine has not said yet: worth a note, not a page.
+            priority = priority.max(Priority::Notice);
+            message = format!("Undecided while container metadata is unknown: {message}");
+        }
+        Self {
+            id: AlertId::of_event(event, finding.rule, finding.spelling),
+            rule: texts.plain(finding.rule.as_bytes(), MAX_RULE_BYTES),
+            priority,
+            source: finding.source.to_owned(),
+            tags: sorted_tags(finding.tags, &texts),
+            time_ns: event.time_ns,
+            message,
+            output_fields: fields::typed(&finding.fields, event.time_ns, &texts),
+            hostname: texts.plain(&event.node.name, texts::NAME_BYTES),
+            container: event
+                .container
+                .as_deref()
+                .map(|container| ContainerEvidence::of(container, &texts)),
+            object: fields::object(&finding.group, view),
+            evidence,
+            metadata: AlertMetadata {
+                container: event
+                    .container
+                    .as_ref()
+                    .map(|container| metadata_state(&container.metadata)),
+                ..AlertMetadata::of_agent(&event.node, context)
+            },
+        }
+    }
+
+    /// What the agent says about itself, as in "records were lost"; `fields` become output fields.
+    #[must_use]
+    pub fn internal(
+        rule: &str,
+        priority: Priority,
+        message: String,
+        fields: BTreeMap<String, Json>,
+        time_ns: u64,
+        node: &Node,
+        context: &Context,
+    ) -> Self {
+        let texts = Texts::plain_only(&context.redactor);
+        let mut output_fields = fields;
+        output_fields.insert("evt.time".to_owned(), time_ns.into());
+        Self {
+            id: AlertId::of_parts(&[
+                &node.boot_id,
+                rule.as_bytes(),
+                &time_ns.to_le_bytes(),
+                message.as_bytes(),
+            ]),
+            rule: rule.to_owned(),
+            priority,
+            source: "internal".to_owned(),
+            tags: Vec::new(),
+            time_ns,
+            message: texts.cut(message, MAX_MESSAGE_BYTES),
+            output_fields,
+            hostname: texts.plain(&node.name, texts::NAME_BYTES),
+            container: None,
+            evidence: Evidence::default(),
+            metadata: AlertMetadata::of_agent(node, context),
+            object: String::new(),
+        }
+    }
+}
+
+impl AlertMetadata {
+    fn of_agent(node: &Node, context: &Context) -> Self {
+        Self {
+            agent_version: context.agent_version.to_owned(),
+            container: None,
+            fields: context.fixed_fields.clone(),
+            node: crate::text::lossy(&node.name, texts::NAME_BYTES),
+        }
+    }
+}
+
+fn metadata_state(metadata: &Metadata) -> &'static str {
+    match metadata {
+        Metadata::Known(_) => "known",
+        Metadata::Pending => "pending",
+        Metadata::Unavailable => "unavailable",
+    }
+}
+
+fn sorted_tags(tags: &[String], texts: &Texts<'_>) -> Vec<String> {
+    let mut tags: Vec<String> = tags
+        .iter()
+        .take(MAX_TAGS)
+        .map(|tag| texts.plain(tag.as_bytes(), MAX_TAG_BYTES))
+        .collect();
+    tags.sort_unstable();
+    tags.dedup();
+    tags
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! The container of an alert: who it is, and what it promised.
+
+use bstr::BStr;
+use serde::Serialize;
+use vigia_event::Container;
+use vigia_event::secret::SecretKind;
+
+use super::texts::{NAME_BYTES, Texts};
+
+/// Names of secrets that are listed.
+const MAX_SECRETS: usize = 32;
+
+/// The container an alert is about. Labels and environment are left out on purpose: they may hold secrets, and a rule
+/// that needs one names it in its output.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ContainerEvidence {
+    /// `sha256:...`; `None` where unknown or not pulled by digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// `docker`, `podman`, `containerd`, `cri-o` or `unknown`.
+    pub engine: &'static str,
+    /// The whole id.
+    pub id: String,
+    /// The image as the container's creator named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The container's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether its root is read-only; `None` while its mounts are unknown.
+    pub read_only: Option<bool>,
+    /// The image without tag and digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// Names of the secrets it was granted.
+    pub secrets: Vec<String>,
+    /// What Swarm says of it; `None` outside Swarm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swarm: Option<SwarmEvidence>,
+    /// The image's tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+}
+
+/// What Swarm says of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SwarmEvidence {
+    /// The node's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The service's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The stack's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
+    /// The task's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+}
+
+impl ContainerEvidence {
+    pub(super) fn of(container: &Container, texts: &Texts<'_>) -> Self {
+        let name = |bytes: &[u8]| (!bytes.is_empty()).then(|| texts.bounded(bytes, NAME_BYTES));
+        let known = container.known();
+        Self {
+            digest: known.and_then(|known| name(&known.image_digest)),
+            engine: container.engine.name(),
+            id: texts.plain(container.id.as_bytes(), NAME_BYTES),
+            image: known.and_then(|known| name(&known.image)),
+            name: known.and_then(|known| name(&known.name)),
+            read_only: container
+                .mounts
+                .as_ref()
+                .and_then(|mounts| mounts.root_read_only()),
+            repository: known.and_then(|known| name(&known.image_repository)),
+            secrets: secret_names(container, texts),
+            swarm: known.and_then(|known| known.swarm()).map(|swarm| {
+                let label = |value: Option<&bstr::BString>| value.and_then(|value| name(value));
+                SwarmEvidence {
+                    node: label(swarm.node()),
+                    service: label(swarm.service()),
+                    stack: label(swarm.stack()),
+                    task: label(swarm.task()),
+                }
+            }),
+            tag: known.and_then(|known| name(&known.image_tag)),
+        }
+    }
+}
+
+fn secret_names(container: &Container, texts: &Texts<'_>) -> Vec<String> {
+    let Some(mounts) = &container.mounts else {
+        return Vec::new();
+    };
+    let secrets = mounts
+        .secrets
+        .iter()
+        .filter(|secret| secret.kind != SecretKind::Config);
+    let mut names: Vec<&BStr> = secrets.map(|secret| secret.name.as_ref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.truncate(MAX_SECRETS);
+    names
+        .into_iter()
+        .map(|name| texts.bounded(name, NAME_BYTES))
+        .collect()
+}

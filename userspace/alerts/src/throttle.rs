@@ -1,0 +1,229 @@
+//! Folds repeats, so that one misdeed done a thousand times is one alert and one summary, and loses none of them.
+//!
+//! What repeats is named by rule, container and object: another path or another secret is another object. The first
+//! alert of a key passes at once and opens a window; those that follow are counted, and at the end of the window
+//! one summary says how many there were. `passed + folded = admitted`, and every folded alert is in the count of
+//! exactly one summary.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxBuildHasher;
+
+use crate::alert::{Alert, AlertId};
+
+/// How repeats are folded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThrottleOptions {
+    /// How long repeats of an alert are folded; zero lets everything pass.
+    pub window: Duration,
+    /// Keys that are remembered; beyond that the oldest window ends early.
+    pub max_keys: usize,
+    /// Different paths that a summary lists.
+    pub max_samples: usize,
+}
+
+impl Default for ThrottleOptions {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(60),
+            max_keys: 10_000,
+            max_samples: 8,
+        }
+    }
+}
+
+/// What a [`Throttle`] did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThrottleCounters {
+    /// Alerts that passed at once.
+    pub passed: u64,
+    /// Alerts that became part of a summary.
+    pub folded: u64,
+    /// Summaries made.
+    pub summaries: u64,
+    /// Windows that ended early because there were too many keys.
+    pub evicted: u64,
+}
+
+/// Folds repeats. Reads no clock: the caller says what time it is.
+#[derive(Debug)]
+pub struct Throttle {
+    options: ThrottleOptions,
+    windows: HashMap<Key, Window, FxBuildHasher>,
+    /// Keys in the order in which their windows opened, and therefore end.
+    order: VecDeque<Key>,
+    /// Summaries of windows that ended while something else was done.
+    due: Vec<Alert>,
+    counters: ThrottleCounters,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    rule: String,
+    container: String,
+    /// `None` for what is undecided: one for each rule and container.
+    object: Option<String>,
+}
+
+#[derive(Debug)]
+struct Window {
+    opened: Instant,
+    first: AlertId,
+    count: u64,
+    last: Option<Box<Alert>>,
+    samples: Vec<String>,
+}
+
+impl Throttle {
+    /// A throttle that has seen nothing.
+    #[must_use]
+    pub fn new(options: ThrottleOptions) -> Self {
+        Self {
+            options,
+            windows: HashMap::default(),
+            order: VecDeque::new(),
+            due: Vec::new(),
+            counters: ThrottleCounters::default(),
+        }
+    }
+
+    /// The alert if it is the first of its kind; `None` if it was folded into the summary to come.
+    pub fn admit(&mut self, alert: Alert, now: Instant) -> Option<Alert> {
+        if self.options.window.is_zero() || self.options.max_keys == 0 {
+            self.counters.passed += 1;
+            return Some(alert);
+        }
+        self.close_ended(now);
+        let key = Key::of(&alert);
+        if let Some(window) = self.windows.get_mut(&key) {
+            window.fold(alert, self.options.max_samples);
+            self.counters.folded += 1;
+            return None;
+        }
+        if self.windows.len() >= self.options.max_keys {
+            self.counters.evicted += 1;
+            self.close_oldest(now);
+        }
+        self.order.push_back(key.clone());
+        self.windows.insert(key, Window::open(&alert, now));
+        self.counters.passed += 1;
+        Some(alert)
+    }
+
+    /// The summaries of windows that have ended.
+    pub fn expire(&mut self, now: Instant) -> Vec<Alert> {
+        self.close_ended(now);
+        std::mem::take(&mut self.due)
+    }
+
+    /// When [`Throttle::expire`] has something to do next, or will find that it has not; a time in the past where
+    /// summaries wait already.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let oldest = self.order.front().and_then(|key| self.windows.get(key));
+        let waiting = self.due.first().and(oldest).map(|window| window.opened);
+        waiting.or_else(|| oldest.map(|window| window.opened + self.options.window))
+    }
+
+    /// Ends all windows now: the summaries of everything folded so far, as before a stop.
+    pub fn flush(&mut self, now: Instant) -> Vec<Alert> {
+        while !self.order.is_empty() {
+            self.close_oldest(now);
+        }
+        std::mem::take(&mut self.due)
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn counters(&self) -> ThrottleCounters {
+        self.counters
+    }
+
+    /// Keys that are remembered now.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.windows.len()
+    }
+
+    fn close_ended(&mut self, now: Instant) {
+        while let Some(window) = self.order.front().and_then(|key| self.windows.get(key)) {
+            if now.saturating_duration_since(window.opened) < self.options.window {
+                break;
+            }
+            self.close_oldest(now);
+        }
+    }
+
+    fn close_oldest(&mut self, now: Instant) {
+        let Some(window) = self
+            .order
+            .pop_front()
+            .and_then(|key| self.windows.remove(&key))
+        else {
+            return;
+        };
+        let lasted = now
+            .saturating_duration_since(window.opened)
+            .min(self.options.window);
+        if let Some(summary) = window.summary(lasted) {
+            self.counters.summaries += 1;
+            self.due.push(summary);
+        }
+    }
+}
+
+impl Key {
+    fn of(alert: &Alert) -> Self {
+        Self {
+            rule: alert.rule.clone(),
+            container: alert
+                .container
+                .as_ref()
+                .map(|container| container.id.clone())
+                .unwrap_or_default(),
+            object: (!alert.evidence.partial).then(|| alert.object.clone()),
+        }
+    }
+}
+
+impl Window {
+    fn open(alert: &Alert, now: Instant) -> Self {
+        Self {
+            opened: now,
+            first: alert.id.clone(),
+            count: 0,
+            last: None,
+            samples: Vec::new(),
+        }
+    }
+
+    fn fold(&mut self, alert: Alert, max_samples: usize) {
+        // An alert may itself stand for several events.
+        self.count += alert.evidence.count;
+        if let Some(path) = alert.evidence.sample()
+            && self.samples.len() < max_samples
+            && !self.samples.iter().any(|sample| sample == path)
+        {
+            self.samples.push(path.to_owned());
+        }
+        self.last = Some(Box::new(alert));
+    }
+
+    /// "N more in T s"; `None` where nothing was folded.
+    fn summary(self, lasted: Duration) -> Option<Alert> {
+        let mut alert = *self.last?;
+        // A window that ended early still covers a second that had begun.
+        let seconds = lasted.as_secs() + u64::from(lasted.subsec_nanos() > 0);
+        alert.id = AlertId::of_repeats(&self.first, &alert.id, self.count);
+        alert.message = format!("{} more in {seconds} s: {}", self.count, alert.message);
+        alert.evidence.count = self.count;
+        alert.evidence.samples = self.samples;
+        alert.evidence.summary_of = Some(self.first.to_string());
+        alert.evidence.window_s = Some(seconds);
+        Some(alert)
+    }
+}
+
+#[cfg(test)]
+mod tests;
