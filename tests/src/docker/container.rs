@@ -1,0 +1,139 @@
+//! Containers of the tests.
+
+use std::process::Output;
+
+use anyhow::{Context, Result};
+
+use super::{Docker, LABEL, unique};
+use crate::{command, wait};
+
+/// A container that ran, or runs; removed when dropped.
+#[derive(Debug)]
+pub struct Container {
+    docker: Docker,
+    /// Its name.
+    pub name: String,
+    /// Its id: 64 hex digits.
+    pub id: String,
+}
+
+/// A container that runs in the background.
+pub type Running = Container;
+
+impl Docker {
+    /// Runs a container to its end (`docker run OPTIONS IMAGE COMMAND`), whatever its exit code.
+    ///
+    /// # Errors
+    /// The engine cannot run it.
+    pub fn run(
+        &self,
+        options: &[&str],
+        image: &str,
+        command: &[&str],
+    ) -> Result<(Container, Output)> {
+        let container = self.create(options, image, command)?;
+        let output = self.attempt(&["start", "--attach", &container.name])?;
+        Ok((container, output))
+    }
+
+    /// Starts a container in the background.
+    ///
+    /// # Errors
+    /// The engine cannot start it.
+    pub fn start(&self, options: &[&str], image: &str, command: &[&str]) -> Result<Running> {
+        let container = self.create(options, image, command)?;
+        self.output(&["start", &container.name])?;
+        Ok(container)
+    }
+
+    fn create(&self, options: &[&str], image: &str, command: &[&str]) -> Result<Container> {
+        let name = unique("box");
+        let label = format!("{LABEL}=1");
+        let fixed = [
+            "create",
+            "--name",
+            &name,
+            "--label",
+            &label,
+            "--stop-timeout",
+            "0",
+        ];
+        let id = self.output(&[&fixed, options, &[image], command].concat())?;
+        Ok(Container {
+            docker: self.clone(),
+            name,
+            id,
+        })
+    }
+}
+
+impl Container {
+    /// `docker exec OPTIONS CONTAINER COMMAND`, whatever its exit code.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn exec_with(&self, options: &[&str], command: &[&str]) -> Result<Output> {
+        self.docker
+            .attempt(&[&["exec"], options, &[&self.name], command].concat())
+    }
+
+    /// `docker exec CONTAINER COMMAND`, whatever its exit code.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn exec(&self, command: &[&str]) -> Result<Output> {
+        self.exec_with(&[], command)
+    }
+
+    /// `docker exec -t CONTAINER COMMAND` below a terminal made by `script(1)`.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn exec_on_terminal(&self, line: &str) -> Result<Output> {
+        let line = format!(
+            "docker -H {} exec -it {} {line}",
+            self.docker.host(),
+            self.name
+        );
+        command::run(command::limited(wait::seconds(60), "script").args([
+            "-qec",
+            &line,
+            "/dev/null",
+        ]))
+    }
+
+    /// The host's process id of its first process.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn pid(&self) -> Result<u32> {
+        let pid = self
+            .docker
+            .output(&["inspect", "--format", "{{.State.Pid}}", &self.name])?;
+        pid.parse()
+            .with_context(|| format!("the process id of {}", self.name))
+    }
+
+    /// Waits until it has ended, and gives back its exit code.
+    ///
+    /// # Errors
+    /// The engine does not know it.
+    pub fn wait(&self) -> Result<i32> {
+        Ok(self.docker.output(&["wait", &self.name])?.parse()?)
+    }
+
+    /// What it wrote to standard output and error.
+    ///
+    /// # Errors
+    /// The engine does not know it.
+    pub fn logs(&self) -> Result<String> {
+        let output = self.docker.attempt(&["logs", &self.name])?;
+        Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        drop(self.docker.attempt(&["rm", "-f", "-v", &self.name]));
+    }
+}

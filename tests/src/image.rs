@@ -1,0 +1,147 @@
+//! The image of the tests: a static busybox, the actor, a user without privileges; made without network.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::docker::{Docker, LABEL, unique};
+
+/// The user without privileges.
+pub const USER: u32 = 1000;
+
+/// A file at the root of the image that belongs to root.
+pub const ROOT_FILE: &str = "/srv/data.txt";
+
+/// A folder of the image that belongs to [`USER`], with a file `file` in it.
+pub const USER_FOLDER: &str = "/home/user";
+
+/// Where [`crate::scene::ACTOR`] lies in the image.
+pub const ACTOR_PATH: &str = "/usr/local/bin/actor";
+
+/// An image in an engine; removed when dropped.
+#[derive(Debug)]
+pub struct Image {
+    docker: Docker,
+    /// Its name and tag.
+    pub name: String,
+}
+
+impl Image {
+    /// Makes it, with `actor` in it where one is given.
+    ///
+    /// # Errors
+    /// There is no static busybox, or the engine does not take the image.
+    pub fn make(docker: &Docker, actor: Option<&Path>) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("vigia-image-").tempdir()?;
+        let root = folder.path();
+        fill(root, actor).context("filling the image's root")?;
+        let name = format!("{}:1", unique("image"));
+        let mut tar = Command::new("tar")
+            .args(["--create", "--file=-", "--numeric-owner", "--directory"])
+            .args([root, Path::new(".")])
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting tar")?;
+        let imported = docker
+            .command(&[
+                "import",
+                "--change",
+                &format!("LABEL {LABEL}=1"),
+                "--change",
+                "ENV PATH=/usr/local/bin:/usr/bin:/bin",
+                "-",
+                &name,
+            ])
+            .stdin(tar.stdout.take().context("standard output of tar")?)
+            .output()?;
+        ensure!(tar.wait()?.success(), "tar failed");
+        ensure!(
+            imported.status.success(),
+            "docker import: {}",
+            String::from_utf8_lossy(&imported.stderr)
+        );
+        Ok(Self {
+            docker: docker.clone(),
+            name,
+        })
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        drop(self.docker.attempt(&["image", "rm", "-f", &self.name]));
+    }
+}
+
+/// The root file system.
+fn fill(root: &Path, actor: Option<&Path>) -> Result<()> {
+    for folder in [
+        "bin",
+        "dev",
+        "etc",
+        "home/user",
+        "proc",
+        "root",
+        "run",
+        "srv",
+        "sys",
+        "tmp",
+        "usr/local/bin",
+        "var",
+    ] {
+        fs::create_dir_all(root.join(folder))?;
+    }
+    fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777))?;
+    let busybox = static_busybox()?;
+    fs::copy(&busybox, root.join("bin/busybox"))?;
+    let applets = Command::new(&busybox).arg("--list").output()?;
+    for applet in String::from_utf8_lossy(&applets.stdout)
+        .lines()
+        .filter(|applet| *applet != "busybox")
+    {
+        symlink("busybox", root.join("bin").join(applet))?;
+    }
+    if let Some(actor) = actor {
+        fs::copy(actor, root.join(ACTOR_PATH.trim_start_matches('/')))?;
+    }
+    for (path, content, mode) in [
+        (
+            "etc/passwd",
+            "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n",
+            0o644,
+        ),
+        ("etc/group", "root:x:0:\nuser:x:1000:\n", 0o644),
+        ("etc/shadow", "root:*:19000:0:99999:7:::\n", 0o640),
+        ("srv/data.txt", "data\n", 0o644),
+        ("home/user/file", "mine\n", 0o644),
+    ] {
+        fs::write(root.join(path), content)?;
+        fs::set_permissions(root.join(path), fs::Permissions::from_mode(mode))?;
+    }
+    for path in ["home/user", "home/user/file"] {
+        chown(root.join(path), Some(USER), Some(USER))?;
+    }
+    Ok(())
+}
+
+/// A busybox that needs no library.
+fn static_busybox() -> Result<PathBuf> {
+    let path = ["/bin/busybox", "/usr/bin/busybox"]
+        .map(PathBuf::from)
+        .into_iter()
+        .find(|path| path.exists())
+        .context("there is no busybox (Debian package busybox-static)")?;
+    let head = fs::read(&path)?;
+    let head = head.get(..4096).unwrap_or(&head);
+    // A dynamic program names its loader in the first page.
+    let dynamic = head.windows(4).any(|window| window == b"/lib");
+    ensure!(
+        !dynamic,
+        "{} needs libraries; install the Debian package busybox-static",
+        path.display()
+    );
+    Ok(path)
+}
