@@ -1,0 +1,190 @@
+//! Which container a cgroup belongs to, told by the cgroup's path alone.
+//!
+//! The path is known before the first process of a container starts, needs no engine, and cannot be chosen
+//! by the container. That last point decides how nested paths are read: the *outermost* container counts,
+//! because everything below its cgroup can be made and named by whoever controls the container, and a group
+//! named like another container must not borrow that container's identity.
+
+use vigia_event::container::Engine;
+
+/// Digits of a container id.
+const ID_DIGITS: usize = 64;
+
+/// Paths longer than this are not looked at: the kernel's own limit for a path.
+const PATH_MAX: usize = 4096;
+
+/// Prefixes that a runtime puts before the id, in scopes of systemd (`docker-ID.scope`) and in plain groups.
+const PREFIXES: &[(&str, Engine)] = &[
+    ("docker", Engine::Docker),
+    ("libpod", Engine::Podman),
+    ("crio", Engine::CriO),
+    ("cri-containerd", Engine::Containerd),
+    ("nerdctl", Engine::Containerd),
+    ("containerd", Engine::Containerd),
+];
+
+/// A container as the path of a cgroup names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CgroupContainer<'p> {
+    /// 64 hex digits.
+    pub id: &'p str,
+    /// Who made it, as far as the path tells: [`Engine::Unknown`] for a bare id below a parent of the user's choice.
+    pub engine: Engine,
+    /// The path of the container's own cgroup: `path` up to and with the part that carries the id.
+    pub own_path: &'p [u8],
+}
+
+/// The outermost container on a cgroup path; `None` for a path of the host.
+///
+/// ```
+/// let path = format!("/system.slice/docker-{}.scope", "a".repeat(64));
+/// let found = vigia_inventory::cgroup::container_of(path.as_bytes()).expect("a container");
+/// assert_eq!(found.id, "a".repeat(64));
+/// ```
+#[must_use]
+pub fn container_of(path: &[u8]) -> Option<CgroupContainer<'_>> {
+    let path = path.get(..PATH_MAX.min(path.len()))?;
+    let mut parent: &[u8] = b"";
+    let mut end = 0;
+    for part in path.split(|&byte| byte == b'/') {
+        end += part.len();
+        if let Some((id, engine)) = container_of_part(part, parent) {
+            return Some(CgroupContainer { id, engine, own_path: path.get(..end).unwrap_or(path) });
+        }
+        parent = part;
+        end += 1;
+    }
+    None
+}
+
+/// The path of one hierarchy in the text of `/proc/PID/cgroup`: `controller` names a v1 controller
+/// (`memory`, `name=systemd`), `None` the unified hierarchy.
+#[must_use]
+pub fn path_in<'t>(text: &'t [u8], controller: Option<&str>) -> Option<&'t [u8]> {
+    text.split(|&byte| byte == b'\n').find_map(|line| {
+        let mut fields = line.splitn(3, |&byte| byte == b':');
+        let (id, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+        let wanted = match controller {
+            None => id == b"0" && controllers.is_empty(),
+            Some(name) => controllers.split(|&byte| byte == b',').any(|one| one == name.as_bytes()),
+        };
+        wanted.then_some(path)
+    })
+}
+
+/// Whether this is a whole container id.
+#[must_use]
+pub fn is_container_id(text: &[u8]) -> bool {
+    text.len() == ID_DIGITS && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn container_of_part<'p>(part: &'p [u8], parent: &[u8]) -> Option<(&'p str, Engine)> {
+    let part = std::str::from_utf8(part).ok()?;
+    let part = part.strip_suffix(".scope").unwrap_or(part);
+    // `slice:cri-containerd:ID` is what runc makes of a systemd path when it was told to use cgroupfs.
+    if let Some((head, id)) = part.rsplit_once(':') {
+        let word = head.rsplit_once(':').map_or(head, |(_, word)| word);
+        return is_container_id(id.as_bytes()).then(|| (id, engine_of_prefix(word)));
+    }
+    if is_container_id(part.as_bytes()) {
+        return Some((part, engine_of_parent(parent)));
+    }
+    let (prefix, id) = part.rsplit_once('-')?;
+    let (_, engine) = PREFIXES.iter().find(|(name, _)| *name == prefix)?;
+    is_container_id(id.as_bytes()).then_some((id, *engine))
+}
+
+fn engine_of_prefix(word: &str) -> Engine {
+    PREFIXES.iter().find(|(name, _)| *name == word).map_or(Engine::Unknown, |(_, engine)| *engine)
+}
+
+/// The engine of a bare id, from the group above it.
+fn engine_of_parent(parent: &[u8]) -> Engine {
+    match parent {
+        b"docker" => Engine::Docker,
+        b"libpod_parent" => Engine::Podman,
+        b"k8s.io" | b"default" => Engine::Containerd,
+        // cri-o writes `crio-ID`; a bare id in a pod's group is containerd's, or now and then cri-dockerd's,
+        // which the answer of the Docker API corrects.
+        pod if pod.starts_with(b"pod") || pod.starts_with(b"kubepods") => Engine::Containerd,
+        _ => Engine::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "cb88e9aa616de881d907571c99dd391a8b8e42a205685db372ef402055eb838a";
+    const OTHER: &str = "aa0ab810283dba822752b3bc8e939426f544725b0f000f67a61b213765fd8854";
+
+    #[test]
+    fn the_naming_of_each_runtime_is_known() {
+        let pod = "kubepods-burstable-pod1b9a6b7c_0d4e_4a57_9a5e_3b1f0c1d2e3f.slice";
+        for (path, engine) in [
+            (format!("/docker/{ID}"), Engine::Docker),
+            (format!("/system.slice/docker-{ID}.scope"), Engine::Docker),
+            (format!("/user.slice/user-1000.slice/user@1000.service/user.slice/docker-{ID}.scope"), Engine::Docker),
+            (format!("/libpod_parent/libpod-{ID}"), Engine::Podman),
+            (format!("/machine.slice/libpod-{ID}.scope"), Engine::Podman),
+            (format!("/machine.slice/libpod-{ID}.scope/container"), Engine::Podman),
+            (format!("/kubepods/burstable/pod1b9a6b7c-0d4e-4a57-9a5e-3b1f0c1d2e3f/{ID}"), Engine::Containerd),
+            (format!("/kubepods/pod1b9a6b7c-0d4e-4a57-9a5e-3b1f0c1d2e3f/crio-{ID}"), Engine::CriO),
+            (format!("/kubepods.slice/kubepods-burstable.slice/{pod}/cri-containerd-{ID}.scope"), Engine::Containerd),
+            (format!("/kubepods.slice/kubepods-burstable.slice/{pod}/crio-{ID}.scope"), Engine::CriO),
+            (format!("/kubepods.slice/kubepods-burstable.slice/{pod}/docker-{ID}.scope"), Engine::Docker),
+            (format!("/system.slice/containerd.service/{pod}:cri-containerd:{ID}"), Engine::Containerd),
+            (format!("/system.slice:docker:{ID}"), Engine::Docker),
+            (format!("/default/{ID}"), Engine::Containerd),
+            (format!("/my-parent/{ID}"), Engine::Unknown),
+            (format!("/ecs/0123456789abcdef0123456789abcdef/{ID}"), Engine::Unknown),
+        ] {
+            let found = container_of(path.as_bytes());
+            assert_eq!(found.map(|found| (found.id, found.engine)), Some((ID, engine)), "{path}");
+        }
+    }
+
+    #[test]
+    fn groups_of_the_host_are_no_containers() {
+        for path in [
+            "/".to_owned(),
+            String::new(),
+            "/system.slice/docker.service".to_owned(),
+            "/init.scope".to_owned(),
+            // The trap: a host's group named by 32 hex digits.
+            "/user.slice/0123456789abcdef0123456789abcdef".to_owned(),
+            format!("/docker/{}", &ID[..63]),
+            format!("/docker/{ID}0"),
+            format!("/docker/{}", ID.to_uppercase()),
+            // The monitors of Podman and cri-o run on the host.
+            format!("/machine.slice/libpod-conmon-{ID}.scope"),
+            format!("/machine.slice/crio-conmon-{ID}.scope"),
+            format!("/system.slice/unit-{ID}.scope"),
+            format!("/docker/{}", "é".repeat(32)),
+        ] {
+            assert_eq!(container_of(path.as_bytes()), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_outermost_container_counts() {
+        for path in [
+            format!("/docker/{ID}/docker/{OTHER}"),
+            format!("/docker/{ID}/kubelet/kubepods/besteffort/pod1/{OTHER}"),
+            format!("/docker/{ID}/system.slice/docker-{OTHER}.scope"),
+        ] {
+            let found = container_of(path.as_bytes()).expect("a container");
+            assert_eq!((found.id, found.own_path), (ID, format!("/docker/{ID}").as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_line_of_a_hierarchy_is_found() {
+        let text = b"9:name=systemd:/s\n3:cpu,cpuacct:/c:d\n0::/u\n";
+        for (controller, path) in
+            [(Some("name=systemd"), Some("/s")), (Some("cpuacct"), Some("/c:d")), (None, Some("/u")), (Some("memory"), None)]
+        {
+            assert_eq!(path_in(text, controller), path.map(str::as_bytes), "{controller:?}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Which mounts of a container are secrets, and which merely look like them.
+
+use bstr::{BString, ByteSlice};
+use rustc_hash::FxHashMap;
+use vigia_event::mount::{Mount, is_below};
+use vigia_event::secret::{SecretKind, SecretRef, SecretSource};
+
+use super::classify::Surroundings;
+
+/// Where Swarm, compose and Podman put secrets unless told otherwise.
+const SECRET_FOLDERS: &[&str] = &["/run/secrets", "/var/run/secrets"];
+/// Swarm's ids: this many digits of base 36.
+const SWARM_ID_DIGITS: usize = 25;
+/// Folders of the kubelet whose volumes hold secrets.
+const KUBELET_VOLUMES: &[&[u8]] = &[b"kubernetes.io~secret", b"kubernetes.io~projected"];
+/// Files beside a service account's token that are no secrets.
+const PUBLIC_PARTS: &[&[u8]] = &[b"ca.crt", b"namespace"];
+
+/// What a Swarm manager says of the secrets and configurations it knows, by id.
+pub type SwarmObjects = FxHashMap<String, SwarmObject>;
+
+/// A secret or configuration of a Swarm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwarmObject {
+    /// [`SecretKind::Secret`] or [`SecretKind::Config`].
+    pub kind: SecretKind,
+    /// Its name in the Swarm.
+    pub name: BString,
+}
+
+/// Whether this is an id as Swarm gives it to secrets and configurations.
+#[must_use]
+pub fn is_swarm_id(text: &[u8]) -> bool {
+    text.len() == SWARM_ID_DIGITS && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z'))
+}
+
+/// Whether a file of a Kubernetes secret volume is none: the certificate and the namespace beside a token.
+#[must_use]
+pub fn is_public_part(secret: &SecretRef, path: &[u8]) -> bool {
+    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    secret.source == SecretSource::Kubernetes && PUBLIC_PARTS.contains(&name)
+}
+
+/// The secret that a mount grants. `came_from` is the mount's place in the host's tree, where that is known.
+pub(super) fn secret_of(mount: &Mount, came_from: Option<&[u8]>, surroundings: &Surroundings<'_>) -> Option<SecretRef> {
+    swarm(mount, surroundings.swarm)
+        .or_else(|| kubernetes(mount, came_from, surroundings))
+        .or_else(|| podman(mount, came_from))
+        .or_else(|| below_secret_folder(mount))
+}
+
+/// Swarm keeps the secrets *and* the configurations of a task on one tmpfs, each as a file named by its id.
+fn swarm(mount: &Mount, known: &SwarmObjects) -> Option<SecretRef> {
+    let id = mount.root.strip_prefix(b"/")?;
+    if mount.fs_type != "tmpfs" || !is_swarm_id(id) {
+        return None;
+    }
+    let known = id.to_str().ok().and_then(|id| known.get(id));
+    let (kind, name) = match known {
+        Some(object) => (object.kind, object.name.clone()),
+        None if in_secret_folder(&mount.point) => (SecretKind::Secret, last_part(&mount.point)),
+        None => (SecretKind::Unknown, last_part(&mount.point)),
+    };
+    Some(secret(mount, name, kind, SecretSource::Swarm))
+}
+
+/// The kubelet mounts a tmpfs below its own folder and binds that: only the host's mounts, or the runtime's
+/// declaration, tell from where.
+fn kubernetes(mount: &Mount, came_from: Option<&[u8]>, surroundings: &Surroundings<'_>) -> Option<SecretRef> {
+    let declared = surroundings.declared.iter().find(|declared| declared.destination == mount.point);
+    let sources = [came_from, Some(mount.root.as_bytes()), declared.map(|declared| declared.source.as_bytes())];
+    let name = sources.into_iter().flatten().find_map(|path| {
+        let mut parts = path.split_str("/");
+        parts.find(|part| KUBELET_VOLUMES.contains(part))?;
+        parts.next()
+    })?;
+    Some(secret(mount, name.into(), SecretKind::Secret, SecretSource::Kubernetes))
+}
+
+/// Podman keeps a container's secrets in `overlay-containers/ID/userdata/secrets/NAME`.
+fn podman(mount: &Mount, came_from: Option<&[u8]>) -> Option<SecretRef> {
+    [came_from, Some(mount.root.as_bytes())]
+        .into_iter()
+        .flatten()
+        .find(|path| {
+            let (_, rest) = path.split_once_str("/overlay-containers/").unwrap_or_default();
+            let mut parts = rest.split_str("/").skip(1);
+            let folder = (parts.next(), parts.next(), parts.next());
+            matches!(folder, (Some(b"userdata"), Some(b"secrets"), Some(_)))
+                || matches!(folder, (Some(b"userdata"), Some(b"run"), Some(b"secrets")))
+        })
+        .map(|_| secret(mount, last_part(&mount.point), SecretKind::Secret, SecretSource::Podman))
+}
+
+/// What compose makes of `file:` secrets: binds below the well-known folder. A tmpfs there holds secrets, too.
+fn below_secret_folder(mount: &Mount) -> Option<SecretRef> {
+    let source = if mount.fs_type == "tmpfs" && mount.root == "/" { SecretSource::Unknown } else { SecretSource::Compose };
+    in_secret_folder(&mount.point).then(|| secret(mount, last_part(&mount.point), SecretKind::Secret, source))
+}
+
+/// Whether a path is one of the well-known folders of secrets or lies below one.
+fn in_secret_folder(path: &[u8]) -> bool {
+    SECRET_FOLDERS.iter().any(|folder| is_below(path, folder.as_bytes()))
+}
+
+fn last_part(path: &[u8]) -> BString {
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().into()
+}
+
+fn secret(mount: &Mount, name: BString, kind: SecretKind, source: SecretSource) -> SecretRef {
+    SecretRef { name, path: mount.point.clone(), kind, source, dev: mount.dev, ino: 0 }
+}
