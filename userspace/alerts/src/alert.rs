@@ -48,7 +48,7 @@ pub struct Context {
 
 /// What a rule said about an event.
 #[derive(Debug)]
-pub struct Finding<'f> {
+pub struct Finding<'f, 'e> {
     /// The rule's name.
     pub rule: &'f str,
     /// Its priority.
@@ -64,10 +64,10 @@ pub struct Finding<'f> {
     /// The output, already rendered from redacted values.
     pub message: String,
     /// The fields of the output, as written there.
-    pub fields: Vec<(&'f str, Extracted<'f>)>,
+    pub fields: Vec<(&'f str, Extracted<'e>)>,
     /// Values of the fields that say which repeats are about the same object; empty for the usual order (secret,
     /// path, executable).
-    pub group: Vec<Extracted<'f>>,
+    pub group: Vec<Extracted<'e>>,
 }
 
 /// One alert.
@@ -119,7 +119,7 @@ pub struct AlertMetadata {
 impl Alert {
     /// The alert of a finding.
     #[must_use]
-    pub fn of_finding(event: &Event, finding: Finding<'_>, context: &Context) -> Self {
+    pub fn of_finding(event: &Event, finding: Finding<'_, '_>, context: &Context) -> Self {
         let texts = Texts::of_event(&context.redactor, event);
         let view = View {
             event,
