@@ -127,8 +127,11 @@ fn fill(root: &Path, actor: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// A busybox that needs no library.
-fn static_busybox() -> Result<PathBuf> {
+/// The path of a busybox that needs no library.
+///
+/// # Errors
+/// There is none, or it needs libraries.
+pub fn static_busybox() -> Result<PathBuf> {
     let path = ["/bin/busybox", "/usr/bin/busybox"]
         .map(PathBuf::from)
         .into_iter()

@@ -25,6 +25,12 @@ pub const IMAGE: &str = "VIGIA_TEST_IMAGE";
 /// The rule of the marker misdeed in [`Scene::settle`].
 pub const READ_ONLY_WRITE: &str = "Write attempt on read-only root filesystem";
 
+/// The rule of unexpected readers of secrets.
+pub const SECRET_READ: &str = "Unexpected read of a secret";
+
+/// The rule of shells on a terminal.
+pub const SHELL: &str = "Interactive shell in a container";
+
 /// An engine, an image in it, and an agent that watches.
 ///
 /// Fields are dropped from top to bottom: the agent ends before what it watched is removed.
@@ -216,4 +222,10 @@ pub fn repository() -> PathBuf {
         .parent()
         .map(Path::to_path_buf)
         .unwrap_or_default()
+}
+
+/// Whether we are root.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }

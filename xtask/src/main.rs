@@ -1,2 +1,134 @@
 //! Developer commands: `cargo xtask VERB`.
-fn main() {}
+//!
+//! Every verb exits with 0 only when what it checks holds. Progress goes to standard error; standard output
+//! carries the result: a table, or with `--json` one JSON document.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line program talks to its user"
+)]
+
+mod ci;
+mod demo;
+mod docs;
+mod ebpf;
+mod engine;
+mod image;
+mod kubernetes;
+mod packages;
+mod programs;
+mod report;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use report::Report;
+use workspace::Workspace;
+
+/// Builds, tests and shows Vigía.
+///
+/// What a verb needs beyond Rust it installs as Debian packages when it runs as root, and says so; elsewhere
+/// it names what is missing and ends.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    /// Prints the result as one JSON document.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Shows the agent at work on a real Swarm service: what it reports, and what it does not.
+    Demo,
+    /// Runs the tests: everything, or some suites.
+    Test {
+        /// Suites by name, or one of the groups `all` and `e2e`.
+        #[arg(default_value = "all", value_parser = test::names())]
+        suites: Vec<String>,
+    },
+    /// Builds the eBPF object that is committed as ebpf/vigia.bpf.o.
+    Ebpf {
+        /// Changes nothing; fails when the committed object is not what the source builds to.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Builds the container image of the agent: a static binary, rules and configuration, nothing else.
+    Image {
+        /// Name and tag of the image.
+        #[arg(long, default_value = image::DEFAULT_TAG)]
+        tag: String,
+    },
+    /// Writes the generated documentation and builds that of the crates.
+    Docs {
+        /// Changes nothing; fails when a generated page is stale.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Runs what decides whether a change is good, or some pieces of it.
+    Ci {
+        /// Pieces by name; all of them without any.
+        #[arg(value_parser = ci::names())]
+        pieces: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let report = match run(&cli) {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            Report::failure(cli.verb.name(), &error)
+        }
+    };
+    report.print(cli.json);
+    if report.passed() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn run(cli: &Cli) -> Result<Report> {
+    let workspace = Workspace::find()?;
+    match &cli.verb {
+        Verb::Demo => demo::run(&workspace, cli.json),
+        Verb::Test { suites } => test::run(&workspace, suites),
+        Verb::Ebpf { check } => Report::of_one("ebpf", "committed object", || ebpf::run(*check)),
+        Verb::Image { tag } => image::run(&workspace, tag),
+        Verb::Docs { check } => docs::run(&workspace, *check),
+        Verb::Ci { pieces } => ci::run(&workspace, pieces),
+    }
+}
+
+impl Verb {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::Test { .. } => "test",
+            Self::Ebpf { .. } => "ebpf",
+            Self::Image { .. } => "image",
+            Self::Docs { .. } => "docs",
+            Self::Ci { .. } => "ci",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,86 @@
+//! Building what the demo, the tests and the image run.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::packages;
+use crate::workspace::{self, Workspace};
+
+/// The target of static programs.
+const STATIC: &str = "x86_64-unknown-linux-musl";
+
+/// The agent as `cargo build` makes it: quickest to build, with overflow checks on.
+pub(crate) fn agent(workspace: &Workspace) -> Result<PathBuf> {
+    build(workspace, &["--package=vigia", "--bin=vigia"])?;
+    found(workspace.target.join("debug/vigia"))
+}
+
+/// The agent as it is shipped: static and optimised.
+pub(crate) fn static_agent(workspace: &Workspace) -> Result<PathBuf> {
+    packages::ensure(&[packages::COMPILER, packages::MUSL])?;
+    static_target()?;
+    build(
+        workspace,
+        &[
+            "--package=vigia",
+            "--bin=vigia",
+            "--release",
+            "--target",
+            STATIC,
+        ],
+    )?;
+    found(workspace.target.join(STATIC).join("release/vigia"))
+}
+
+/// What the tests run inside containers; static, because their image holds no library.
+pub(crate) fn actor(workspace: &Workspace) -> Result<PathBuf> {
+    packages::ensure(&[packages::COMPILER])?;
+    static_target()?;
+    // Optimised: it has to be faster than what is measured with it.
+    build(
+        workspace,
+        &[
+            "--package=vigia-tests",
+            "--bin=actor",
+            "--release",
+            "--target",
+            STATIC,
+        ],
+    )?;
+    found(workspace.target.join(STATIC).join("release/actor"))
+}
+
+fn build(workspace: &Workspace, args: &[&str]) -> Result<()> {
+    workspace::run(
+        workspace
+            .cargo()
+            .args(["build", "--locked", "--quiet"])
+            .args(args),
+    )
+}
+
+fn found(path: PathBuf) -> Result<PathBuf> {
+    ensure!(path.is_file(), "cargo did not build {}", path.display());
+    Ok(path)
+}
+
+/// Makes sure that the compiler's library for static programs is there.
+fn static_target() -> Result<()> {
+    let output = Command::new("rustc")
+        .args(["--print=target-libdir", "--target", STATIC])
+        .output();
+    let folder =
+        PathBuf::from(String::from_utf8_lossy(&output.context("starting rustc")?.stdout).trim());
+    if folder.is_dir() {
+        return Ok(());
+    }
+    eprintln!("    adding the Rust target {STATIC}");
+    workspace::run(
+        Command::new("rustup")
+            .args(["target", "add", STATIC])
+            .stdin(Stdio::null()),
+    )
+    .with_context(|| format!("the Rust target {STATIC} is missing: rustup target add {STATIC}"))
+}

@@ -1,0 +1,284 @@
+//! `cargo xtask test`: the suites, and what each of them needs.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use vigia_tests::scene;
+
+use crate::engine::Engine;
+use crate::packages::{self, Package};
+use crate::report::{Check, Report};
+use crate::workspace::{self, Workspace};
+use crate::{image, kubernetes, programs};
+
+/// One suite.
+#[derive(Debug)]
+struct Suite {
+    name: &'static str,
+    kind: Kind,
+    /// Packages it needs beyond those of its kind.
+    packages: &'static [Package],
+}
+
+/// What a suite runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Anywhere: `cargo test` with these arguments.
+    Plain(&'static [&'static str]),
+    /// A real kernel and real containers: the test file of the suite's name in tests/.
+    EndToEnd,
+    /// As [`Kind::EndToEnd`], with the agent's container image.
+    Deployment,
+    /// The manifests in deploy/kubernetes against the schemas of Kubernetes.
+    Kubernetes,
+}
+
+/// A suite of [`Kind::EndToEnd`] without packages of its own.
+const fn end_to_end(name: &'static str) -> Suite {
+    Suite {
+        name,
+        kind: Kind::EndToEnd,
+        packages: &[],
+    }
+}
+
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "unit",
+        kind: Kind::Plain(&["--workspace", "--exclude=vigia-tests"]),
+        packages: &[],
+    },
+    Suite {
+        name: "rules",
+        kind: Kind::Plain(&["--package=vigia-engine", "--test=default_rules"]),
+        packages: &[],
+    },
+    Suite {
+        name: "kubernetes",
+        kind: Kind::Kubernetes,
+        packages: &[packages::PYTHON],
+    },
+    end_to_end("stage"),
+    end_to_end("cli"),
+    end_to_end("readonly"),
+    end_to_end("secrets"),
+    end_to_end("processes"),
+    end_to_end("escape"),
+    end_to_end("shortlived"),
+    end_to_end("flood"),
+    end_to_end("delivery"),
+    Suite {
+        name: "metrics",
+        kind: Kind::EndToEnd,
+        packages: &[packages::PROMETHEUS],
+    },
+    end_to_end("counters"),
+    end_to_end("canary"),
+    end_to_end("engine_restart"),
+    Suite {
+        name: "swarm",
+        kind: Kind::Deployment,
+        packages: &[],
+    },
+];
+
+/// What may be named on the command line.
+pub(crate) fn names() -> Vec<&'static str> {
+    ["all", "e2e"]
+        .into_iter()
+        .chain(SUITES.iter().map(|suite| suite.name))
+        .collect()
+}
+
+/// Runs the named suites and groups.
+pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Result<Report> {
+    let has = |name: &str| wanted.iter().any(|wanted| wanted == name);
+    let chosen: Vec<_> = SUITES
+        .iter()
+        .filter(|suite| has("all") || has(suite.name) || (has("e2e") && suite.kind.needs_engine()))
+        .collect();
+    let mut report = Report::new("test");
+    let stage = if chosen.iter().any(|suite| suite.kind.needs_engine()) {
+        let deployment = chosen.iter().any(|suite| suite.kind == Kind::Deployment);
+        match report.act("stage of the end-to-end tests", || {
+            Stage::set(workspace, deployment)
+        }) {
+            Some(stage) => Some(stage),
+            None => return Ok(report),
+        }
+    } else {
+        None
+    };
+    for suite in chosen {
+        eprintln!("==> {}", suite.name);
+        report.add(suite.run(workspace, stage.as_ref()));
+    }
+    Ok(report)
+}
+
+impl Kind {
+    fn needs_engine(self) -> bool {
+        matches!(self, Self::EndToEnd | Self::Deployment)
+    }
+}
+
+/// What end-to-end tests stand on.
+#[derive(Debug)]
+struct Stage {
+    environment: Vec<(&'static str, String)>,
+    _engine: Engine,
+}
+
+impl Stage {
+    fn set(workspace: &Workspace, deployment: bool) -> Result<Self> {
+        anyhow::ensure!(
+            scene::is_root(),
+            "end-to-end tests load eBPF programs and drive containers: run them as root"
+        );
+        packages::ensure(&[packages::BUSYBOX, packages::TERMINAL])?;
+        let engine = Engine::ensure()?;
+        let mut environment = vec![
+            (
+                scene::BINARY,
+                programs::agent(workspace)?.display().to_string(),
+            ),
+            (
+                scene::ACTOR,
+                programs::actor(workspace)?.display().to_string(),
+            ),
+            ("DOCKER_HOST", engine.docker.host()),
+        ];
+        if deployment {
+            image::build(workspace, &engine.docker, image::DEFAULT_TAG)?;
+            environment.push((scene::IMAGE, image::DEFAULT_TAG.to_owned()));
+        }
+        Ok(Self {
+            environment,
+            _engine: engine,
+        })
+    }
+}
+
+impl Suite {
+    fn run(&self, workspace: &Workspace, stage: Option<&Stage>) -> Check {
+        let start = Instant::now();
+        let result = packages::ensure(self.packages).and_then(|()| match self.kind {
+            Kind::Plain(args) => count(
+                workspace
+                    .cargo()
+                    .args(["test", "--locked", "--no-fail-fast"])
+                    .args(args),
+            ),
+            Kind::Kubernetes => kubernetes::check(workspace),
+            Kind::EndToEnd | Kind::Deployment => {
+                let environment = stage
+                    .map(|stage| stage.environment.clone())
+                    .unwrap_or_default();
+                let mut command = workspace.cargo();
+                command.args([
+                    "test",
+                    "--locked",
+                    "--package=vigia-tests",
+                    "--test",
+                    self.name,
+                ]);
+                command.args(["--", "--test-threads=1"]).envs(environment);
+                count(&mut command)
+            }
+        });
+        let seconds = start.elapsed().as_secs_f64();
+        match result {
+            Ok((passed, failed)) => Check {
+                name: self.name.to_owned(),
+                passed,
+                failed,
+                seconds,
+                note: String::new(),
+            },
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                Check::judged(self.name, start.elapsed(), &Err(error))
+            }
+        }
+    }
+}
+
+/// Runs `cargo test` and counts what it says: (passed, failed).
+fn count(command: &mut Command) -> Result<(u32, u32)> {
+    eprintln!("    {}", workspace::line(command));
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("starting cargo test")?;
+    let (mut passed, mut failed) = (0, 0);
+    for line in BufReader::new(child.stdout.take().context("standard output of cargo")?).lines() {
+        let line = line?;
+        eprintln!("{line}");
+        if let Some((ok, bad)) = counts(&line) {
+            passed += ok;
+            failed += bad;
+        }
+    }
+    let status = child.wait()?;
+    // A test program that does not build or dies counts no test.
+    if !status.success() && failed == 0 {
+        failed = 1;
+    }
+    Ok((passed, failed))
+}
+
+/// Reads `test result: ok. 3 passed; 0 failed; ...`.
+fn counts(line: &str) -> Option<(u32, u32)> {
+    let mut words = line.strip_prefix("test result: ")?.split(' ');
+    let mut number_before = |word: &str| -> Option<u32> {
+        let mut last = None;
+        for next in words.by_ref() {
+            if next.trim_end_matches(';') == word {
+                return last;
+            }
+            last = next.parse().ok();
+        }
+        None
+    };
+    Some((number_before("passed")?, number_before("failed")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_test_programs_are_counted() {
+        for (line, expected) in [
+            (
+                "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out",
+                Some((3, 0)),
+            ),
+            (
+                "test result: FAILED. 12 passed; 4 failed; 0 ignored; 0 measured",
+                Some((12, 4)),
+            ),
+            ("test result: nonsense", None),
+            ("test a ... ok", None),
+        ] {
+            assert_eq!(counts(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_test_file_is_a_suite() {
+        let folder = scene::repository().join("tests/tests");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            assert!(
+                SUITES
+                    .iter()
+                    .any(|suite| suite.kind.needs_engine() && suite.name == name),
+                "{name}"
+            );
+        }
+    }
+}
