@@ -85,7 +85,7 @@ pub fn decode(bytes: &[u8]) -> Result<Captured, Malformed> {
         }
         Kind::Call => call::call(record)?,
         Kind::CompatCall => call::compat(record)?,
-        Kind::SecretKey => file::secret_key(record)?,
+        Kind::SecretKey => call::secret_key(record)?,
     };
     Ok(Captured {
         cpu: narrow("cpu", header.cpu)?,

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
-use btf_rs::{Btf, Type};
 use serde::Serialize;
+use vigia_abi::maps::ATTACHED;
+use vigia_abi::offsets::{OFFSETS, OffsetRow};
 
-use crate::features::{FEATURES, Feature, Finding, Host, VMLINUX_BTF};
+use crate::features::{FEATURES, Feature, Finding, Host};
 pub use crate::features::{Need, Outcome};
+use crate::hierarchy::Hierarchy;
+use crate::load::{self, DISPENSABLE, ProgramResult};
+use crate::offsets::KernelTypes;
 use crate::options::Options;
 
 /// Everything [`examine`] found, in the order of the features' tables.
@@ -58,60 +62,44 @@ impl fmt::Display for Row {
     }
 }
 
-/// A tracepoint the probes attach to.
-struct Tracepoint {
-    name: &'static str,
-    need: Need,
-    without: &'static str,
-}
-
-static TRACEPOINTS: &[Tracepoint] = &[
-    Tracepoint {
-        name: "sys_exit",
-        need: Need::Required,
-        without: "no system call is seen",
-    },
-    Tracepoint {
-        name: "sched_process_fork",
-        need: Need::Required,
-        without: "processes have no known origin",
-    },
-    Tracepoint {
-        name: "sched_process_exec",
-        need: Need::Required,
-        without: "no execution is seen",
-    },
-    Tracepoint {
-        name: "sched_process_exit",
-        need: Need::Required,
-        without: "ended processes are never forgotten",
-    },
-    Tracepoint {
-        name: "task_rename",
-        need: Need::Wanted,
-        without: "a process that changes its name keeps the old one",
-    },
-    Tracepoint {
-        name: "cgroup_mkdir",
-        need: Need::Required,
-        without: "new containers are not recognised",
-    },
-    Tracepoint {
-        name: "cgroup_rmdir",
-        need: Need::Wanted,
-        without: "removed containers stay known until they age out",
-    },
-    Tracepoint {
-        name: "cgroup_attach_task",
-        need: Need::Wanted,
-        without: "a process moved into a container is recognised only by its next event",
-    },
+/// What is lost without a program of the probes, by its name.
+static PROGRAMS: &[(&str, &str)] = &[
+    ("cgroup_mkdir", "new containers are not recognised"),
+    (
+        "cgroup_rmdir",
+        "removed containers stay known until they age out",
+    ),
+    (
+        "cgroup_attach",
+        "a process moved into a container is recognised only by its next event",
+    ),
+    ("fork", "processes have no known origin"),
+    ("exec", "no execution is seen"),
+    ("exec_walk", "no execution is seen"),
+    ("exit", "ended processes are never forgotten"),
+    (
+        "rename",
+        "a process that changes its name keeps the old one",
+    ),
+    ("calls", "no system call is seen"),
+    ("call_open", "no open of a file is seen"),
+    (
+        "call_plain",
+        "no change of files, mounts and other processes is seen",
+    ),
+    (
+        "call_namespace",
+        "processes that enter a container are not told from its own",
+    ),
+    ("call_gather", "no system call is seen"),
+    ("call_walk", "no system call is seen"),
+    ("call_compat", "32-bit system calls are not reported"),
 ];
 
-/// Measures every feature, tracepoint and offset on this host, now.
+/// Measures every feature, tracepoint, offset and program on this host, now.
 ///
-/// Loads two-instruction programs and makes one-entry maps to see whether the kernel permits it, and releases
-/// them at once. Takes a fraction of a second.
+/// Loads the probes to see whether the kernel accepts them, attaches none, and lets go of them at once. Takes
+/// about a second.
 #[must_use]
 pub fn examine(options: &Options) -> Report {
     let host = Host {
@@ -121,20 +109,24 @@ pub fn examine(options: &Options) -> Report {
         .iter()
         .map(|feature| feature_row(feature, &host))
         .collect();
-    match Btf::from_file(VMLINUX_BTF) {
-        Ok(btf) => rows.extend(
-            TRACEPOINTS
-                .iter()
-                .map(|tracepoint| tracepoint_row(tracepoint, &btf)),
-        ),
+    match KernelTypes::read() {
+        Ok(types) => {
+            rows.extend(
+                ATTACHED
+                    .iter()
+                    .map(|&(program, tracepoint)| tracepoint_row(program, tracepoint, &types)),
+            );
+            rows.extend(OFFSETS.iter().map(|row| offset_row(row, &types)));
+        }
         Err(error) => rows.push(Row {
             name: "tracepoints and offsets".to_owned(),
             outcome: Outcome::Unknown,
             need: Need::Required,
-            detail: format!("{VMLINUX_BTF}: {error}"),
+            detail: error.to_string(),
             without: "the probes cannot be fitted to this kernel".to_owned(),
         }),
     }
+    rows.extend(program_rows(options));
     Report {
         kernel: rustix::system::uname()
             .release()
@@ -155,19 +147,115 @@ fn feature_row(feature: &Feature, host: &Host) -> Row {
     }
 }
 
-/// A tracepoint that programs can attach to has a typedef of its handler in BTF.
-fn tracepoint_row(tracepoint: &Tracepoint, btf: &Btf) -> Row {
-    let typedef = format!("btf_trace_{}", tracepoint.name);
-    let found = btf
-        .resolve_types_by_name(&typedef)
-        .is_ok_and(|types| types.iter().any(|kind| matches!(kind, Type::Typedef(_))));
+fn tracepoint_row(program: &'static str, tracepoint: &str, types: &KernelTypes) -> Row {
     Row {
-        name: format!("tracepoint {}", tracepoint.name),
-        outcome: if found { Outcome::Yes } else { Outcome::No },
-        need: tracepoint.need,
+        name: format!("tracepoint {tracepoint}"),
+        outcome: if types.has_tracepoint(tracepoint) {
+            Outcome::Yes
+        } else {
+            Outcome::No
+        },
+        need: need(program),
         detail: String::new(),
-        without: tracepoint.without.to_owned(),
+        without: without(program).to_owned(),
     }
+}
+
+fn offset_row(row: &OffsetRow, types: &KernelTypes) -> Row {
+    let offset = types.offset(row);
+    Row {
+        name: match row.members {
+            [""] => format!("size of {}", row.structure),
+            members => format!("{}.{}", row.structure, members.first().unwrap_or(&"")),
+        },
+        outcome: if offset.is_some() {
+            Outcome::Yes
+        } else {
+            Outcome::No
+        },
+        need: if row.lost_without.is_some() {
+            Need::Wanted
+        } else {
+            Need::Required
+        },
+        detail: offset.map_or_else(
+            || format!("none of {}", row.members.join(", ")),
+            |offset| offset.to_string(),
+        ),
+        without: row
+            .lost_without
+            .unwrap_or("the probes cannot be fitted to this kernel")
+            .to_owned(),
+    }
+}
+
+/// One row per program, or one row that says why none could be loaded.
+fn program_rows(options: &Options) -> Vec<Row> {
+    let loaded = Hierarchy::choose(&options.proc_root)
+        .map_err(|error| error.to_string())
+        .and_then(|hierarchy| load::load(options, &hierarchy).map_err(|error| chain(&error)));
+    let whole = |outcome, detail: String| Row {
+        name: "loading the probes".to_owned(),
+        outcome,
+        need: Need::Required,
+        detail,
+        without: "the agent sees nothing".to_owned(),
+    };
+    match loaded {
+        Err(reason) => vec![whole(Outcome::No, reason)],
+        Ok(loaded) => {
+            let loads = if loaded.typed_loads {
+                "typed loads"
+            } else {
+                "probe reads, which cost more"
+            };
+            let rows = loaded.programs.iter().map(program_row);
+            std::iter::once(whole(Outcome::Yes, loads.to_owned()))
+                .chain(rows)
+                .collect()
+        }
+    }
+}
+
+fn program_row(result: &ProgramResult) -> Row {
+    Row {
+        name: format!("probe {}", result.program),
+        outcome: if result.refused.is_none() {
+            Outcome::Yes
+        } else {
+            Outcome::No
+        },
+        need: need(result.program),
+        detail: result.refused.clone().unwrap_or_default(),
+        without: without(result.program).to_owned(),
+    }
+}
+
+fn need(program: &str) -> Need {
+    if DISPENSABLE.contains(&program) {
+        Need::Wanted
+    } else {
+        Need::Required
+    }
+}
+
+fn without(program: &str) -> &'static str {
+    PROGRAMS
+        .iter()
+        .find(|(name, _)| *name == program)
+        .map_or("", |(_, without)| without)
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
 }
 
 #[cfg(test)]
@@ -201,6 +289,22 @@ mod tests {
             row(Wanted, No)
         ]));
         assert!(!usable(vec![row(Required, Yes), row(Required, No)]));
+    }
+
+    #[test]
+    fn every_program_says_what_is_lost_without_it() {
+        use vigia_abi::maps::{CALL_STAGES, EXEC_STAGES};
+        let attached = ATTACHED.iter().map(|(program, _)| *program);
+        let stages = CALL_STAGES
+            .iter()
+            .chain(&EXEC_STAGES)
+            .map(|(_, program)| *program);
+        for program in attached.chain(stages) {
+            assert!(!without(program).is_empty(), "{program}");
+        }
+        for program in DISPENSABLE {
+            assert!(!without(program).is_empty(), "{program}");
+        }
     }
 
     #[test]

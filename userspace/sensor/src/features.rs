@@ -9,16 +9,14 @@ use std::path::PathBuf;
 
 use aya::maps::MapType;
 use aya::programs::ProgramType;
-use aya::sys::{BpfHelper, is_helper_supported, is_map_supported, is_program_supported};
+use aya::sys::{BpfHelper, is_helper_supported, is_map_supported};
 use rustix::thread::CapabilitySet;
 use serde::Serialize;
 
 use crate::hierarchy::Hierarchy;
+use crate::offsets::VMLINUX_BTF;
 
 pub(crate) mod preemption;
-
-/// Where the kernel describes its own types.
-pub(crate) const VMLINUX_BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// The answer to whether this host has a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -178,15 +176,6 @@ pub(crate) static FEATURES: &[Feature] = &[
         measure: |_| match is_map_supported(MapType::RingBuf) {
             Ok(found) => Finding::either(found, ""),
             Err(error) => Finding::unknown(error.io_error.to_string()),
-        },
-    },
-    Feature {
-        name: "tracing programs (tp_btf)",
-        need: Need::Required,
-        without: "the probes cannot be attached (Linux 5.5 with BTF)",
-        measure: |_| match is_program_supported(ProgramType::Tracing) {
-            Ok(found) => Finding::either(found, ""),
-            Err(error) => Finding::unknown(error.to_string()),
         },
     },
     Feature {

@@ -1,10 +1,20 @@
 //! Which system calls any rule could match, and with which result.
 
+use vigia_abi::calls::{CALLS, interest};
 use vigia_event::EventType;
 
 /// What the probes report: per event type and outcome, and whether environments are read.
 ///
 /// An over-approximation of what rules can match; what it leaves out never leaves the kernel.
+///
+/// ```
+/// use vigia_event::call::named;
+/// use vigia_sensor::{Interest, Outcomes};
+///
+/// let mut interest = Interest::nothing();
+/// interest.add(named::OPENAT, Outcomes { refused: true, ..Outcomes::NONE });
+/// assert!(!interest.of(named::OPENAT).read);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interest {
     outcomes: Box<[Outcomes]>,
@@ -15,8 +25,12 @@ pub struct Interest {
 /// Results of a system call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Outcomes {
-    /// It did what it was asked to.
+    /// It did what it was asked to; of the open family only opens with write access and those that created the
+    /// file, see [`Outcomes::read`].
     pub success: bool,
+    /// The open family only: it opened an existing file without write access. By far the most frequent outcome of
+    /// all, hence its own.
+    pub read: bool,
     /// It was refused: `EROFS`, `EACCES`, `EPERM`.
     pub refused: bool,
     /// It failed otherwise.
@@ -27,12 +41,21 @@ impl Outcomes {
     /// None of them.
     pub const NONE: Self = Self {
         success: false,
+        read: false,
+        refused: false,
+        failed: false,
+    };
+    /// Every kind of success.
+    pub const SUCCESS: Self = Self {
+        success: true,
+        read: true,
         refused: false,
         failed: false,
     };
     /// All of them.
     pub const ALL: Self = Self {
         success: true,
+        read: true,
         refused: true,
         failed: true,
     };
@@ -42,9 +65,18 @@ impl Outcomes {
     pub fn or(self, other: Self) -> Self {
         Self {
             success: self.success || other.success,
+            read: self.read || other.read,
             refused: self.refused || other.refused,
             failed: self.failed || other.failed,
         }
+    }
+
+    fn bits(self) -> u32 {
+        let bit = |wanted: bool, bit: u32| if wanted { bit } else { 0 };
+        bit(self.success, interest::SUCCEEDED)
+            | bit(self.read, interest::READ)
+            | bit(self.refused, interest::REFUSED)
+            | bit(self.failed, interest::FAILED)
     }
 }
 
@@ -88,6 +120,24 @@ impl Interest {
             .copied()
             .unwrap_or_default()
     }
+
+    /// Event types in this interest that the probes cannot deliver: rules that need them never fire.
+    pub fn undeliverable(&self) -> impl Iterator<Item = EventType> {
+        EventType::all().filter(|&event_type| {
+            let number = event_type.row().number;
+            self.of(event_type) != Outcomes::NONE
+                && number.is_some_and(|number| vigia_abi::calls::find(number).is_none())
+        })
+    }
+
+    /// The words of the kernel's interest table, by system call number.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (u32, u32)> {
+        CALLS.iter().map(|row| {
+            let outcomes =
+                EventType::from_number(row.number).map_or(Outcomes::NONE, |kind| self.of(kind));
+            (u32::from(row.number), row.interest(outcomes.bits()))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -102,21 +152,48 @@ mod tests {
             refused: true,
             ..Outcomes::NONE
         };
-        let success = Outcomes {
-            success: true,
+        let read = Outcomes {
+            read: true,
             ..Outcomes::NONE
         };
         let mut interest = Interest::nothing();
         interest.add(named::OPENAT, refused);
-        interest.add(named::OPENAT, success);
+        interest.add(named::OPENAT, read);
         assert_eq!(
             interest.of(named::OPENAT),
             Outcomes {
-                success: true,
+                read: true,
                 refused: true,
-                failed: false
+                ..Outcomes::NONE
             }
         );
         assert_eq!(interest.of(named::OPEN), Outcomes::NONE);
+    }
+
+    #[test]
+    fn a_word_reports_exactly_what_is_wanted() {
+        let mut wanted = Interest::nothing();
+        wanted.add(
+            named::OPENAT,
+            Outcomes {
+                refused: true,
+                ..Outcomes::NONE
+            },
+        );
+        for (number, word) in wanted.words() {
+            let expected = if number == 257 { interest::REFUSED } else { 0 };
+            assert_eq!(word & interest::ALL, expected, "{number}");
+        }
+        assert!(wanted.words().any(|(number, _)| number == 257));
+    }
+
+    #[test]
+    fn what_the_probes_cannot_deliver_is_told() {
+        let read = EventType::from_name("read").unwrap();
+        let mut interest = Interest::nothing();
+        interest.add(read, Outcomes::SUCCESS);
+        interest.add(named::OPENAT, Outcomes::SUCCESS);
+        interest.add(named::PROCEXIT, Outcomes::SUCCESS);
+        assert_eq!(interest.undeliverable().collect::<Vec<_>>(), [read]);
     }
 }

@@ -25,6 +25,16 @@ pub(super) fn call(record: Record<'_>) -> Result<What, Malformed> {
     })))
 }
 
+/// The agent's own open of a secret's file: an open like any other, of which only the file matters.
+pub(super) fn secret_key(record: Record<'_>) -> Result<What, Malformed> {
+    let body: CallBody = record.body()?;
+    let file = file::decode(record, &body.file)?.ok_or(Malformed::Value {
+        field: "flags of a secret's file",
+        value: body.file.flags,
+    })?;
+    Ok(What::SecretKey(Box::new(file)))
+}
+
 pub(super) fn compat(record: Record<'_>) -> Result<What, Malformed> {
     let body: CompatBody = record.body()?;
     let number = body.number.cast_signed();

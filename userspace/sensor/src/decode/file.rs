@@ -1,7 +1,6 @@
 //! Files as the kernel resolved them.
 
-use vigia_abi::record::{SecretKeyBody, file, text};
-use vigia_event::captured::What;
+use vigia_abi::record::{file, text};
 use vigia_event::file::{File, Layer, PathNotes};
 
 use super::Malformed;
@@ -43,13 +42,4 @@ pub(super) fn decode(
         ctime_ns: wire.ctime_ns,
         mtime_ns: wire.mtime_ns,
     }))
-}
-
-pub(super) fn secret_key(record: Record<'_>) -> Result<What, Malformed> {
-    let body: SecretKeyBody = record.body()?;
-    let file = decode(record, &body.file)?.ok_or(Malformed::Value {
-        field: "flags of a secret's file",
-        value: body.file.flags,
-    })?;
-    Ok(What::SecretKey(Box::new(file)))
 }

@@ -17,7 +17,7 @@ impl<'a> Record<'a> {
         let actual = bytes.len();
         let header = Header::read(bytes).ok_or(Malformed::Length { claimed: 0, actual })?;
         let claimed = usize::try_from(header.total_len).unwrap_or(usize::MAX);
-        if claimed < Header::SIZE || claimed > RECORD_MAX {
+        if !(Header::SIZE..=RECORD_MAX).contains(&claimed) {
             return Err(Malformed::Length { claimed, actual });
         }
         let bytes = bytes

@@ -1,0 +1,213 @@
+//! What the kernel side counted: the first terms of the sum that no event may fall out of.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+
+use aya::Ebpf;
+use aya::maps::{MapData, MapError, PerCpuArray};
+use vigia_abi::counters::{COUNTERS, index};
+pub use vigia_abi::counters::{Cause, Class, Table};
+use vigia_abi::maps::{ATTACHED, names};
+
+use crate::maps::MapFailure;
+use crate::ring::RingUse;
+
+/// The kernel's counters at one moment, summed over all processors. All of them only grow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    values: Vec<u64>,
+    /// Runs of a program that the kernel skipped because the processor was inside that program already, by
+    /// program; only programs for which this kernel tells.
+    pub recursion_misses: Vec<(&'static str, u64)>,
+    /// How full the ring is.
+    pub ring: RingUse,
+}
+
+impl Counters {
+    /// One counter.
+    #[must_use]
+    pub fn of(&self, class: Class, cause: Cause) -> u64 {
+        self.at(index(class, cause))
+    }
+
+    /// How often a table of the kernel side was full.
+    #[must_use]
+    pub fn table(&self, table: Table) -> u64 {
+        self.at(table.index())
+    }
+
+    /// All counters by class and cause, in table order.
+    pub fn by_class(&self) -> impl Iterator<Item = (Class, Cause, u64)> {
+        Class::ALL.into_iter().flat_map(move |class| {
+            Cause::ALL
+                .into_iter()
+                .map(move |cause| (class, cause, self.of(class, cause)))
+        })
+    }
+
+    /// All counters of full tables, in table order.
+    pub fn tables(&self) -> impl Iterator<Item = (Table, u64)> {
+        Table::ALL
+            .into_iter()
+            .map(|table| (table, self.table(table)))
+    }
+
+    /// One cause over all classes.
+    #[must_use]
+    pub fn total(&self, cause: Cause) -> u64 {
+        Class::ALL
+            .into_iter()
+            .map(|class| self.of(class, cause))
+            .sum()
+    }
+
+    /// What was seen of a class and is in none of its other terms: 0 once nothing is in flight.
+    #[must_use]
+    pub fn unaccounted(&self, class: Class) -> i128 {
+        let accounted: i128 = ACCOUNTED
+            .into_iter()
+            .map(|cause| i128::from(self.of(class, cause)))
+            .sum();
+        i128::from(self.of(class, Cause::Seen)) - accounted
+    }
+
+    fn at(&self, index: u32) -> u64 {
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| self.values.get(index))
+            .copied()
+            .unwrap_or(0)
+    }
+}
+
+/// Where something that was seen can end.
+const ACCOUNTED: [Cause; 7] = [
+    Cause::NoInterest,
+    Cause::OutOfScope,
+    Cause::Agent,
+    Cause::Submitted,
+    Cause::RingFull,
+    Cause::OverBudget,
+    Cause::Broken,
+];
+
+/// Reads all counters.
+pub(crate) fn read(
+    bpf: &Ebpf,
+    counters: &PerCpuArray<MapData, u64>,
+    ring: RingUse,
+) -> Result<Counters, MapFailure> {
+    let sum = |index: u32| -> Result<u64, MapError> { Ok(counters.get(&index, 0)?.iter().sum()) };
+    let values: Result<Vec<u64>, MapError> = (0..COUNTERS).map(sum).collect();
+    Ok(Counters {
+        values: values.map_err(MapFailure::new("read", names::COUNTERS))?,
+        recursion_misses: recursion_misses(bpf),
+        ring,
+    })
+}
+
+/// The kernel counts them per attached program and tells them only in `fdinfo` (Linux 5.12).
+fn recursion_misses(bpf: &Ebpf) -> Vec<(&'static str, u64)> {
+    ATTACHED
+        .into_iter()
+        .filter_map(|(name, _)| {
+            let program = bpf.program(name)?.fd().ok()?;
+            let fdinfo = format!("/proc/self/fdinfo/{}", program.as_fd().as_raw_fd());
+            Some((name, misses(&std::fs::read_to_string(fdinfo).ok()?)?))
+        })
+        .collect()
+}
+
+fn misses(fdinfo: &str) -> Option<u64> {
+    fdinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse().ok())
+}
+
+/// What each container lost to its budget since it was last asked.
+#[derive(Debug, Default)]
+pub(crate) struct OverBudget {
+    reported: HashMap<u64, u64>,
+}
+
+impl OverBudget {
+    /// From the running totals by cgroup, what is new; forgets cgroups that are gone.
+    pub(crate) fn take(&mut self, totals: impl IntoIterator<Item = (u64, u64)>) -> Vec<(u64, u64)> {
+        let mut now = HashMap::new();
+        let mut new = Vec::new();
+        for (cgroup, total) in totals {
+            // A smaller total is a bucket that was removed and made again.
+            let before = self
+                .reported
+                .get(&cgroup)
+                .copied()
+                .filter(|&before| before <= total)
+                .unwrap_or(0);
+            if total > before {
+                new.push((cgroup, total - before));
+            }
+            now.insert(cgroup, total);
+        }
+        self.reported = now;
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_has_its_place_and_the_sum_is_checked() {
+        let mut counters = Counters {
+            values: vec![0; COUNTERS as usize],
+            ..Counters::default()
+        };
+        let mut set = |cause, value| counters.values[index(Class::Open, cause) as usize] = value;
+        set(Cause::Seen, 10);
+        set(Cause::Submitted, 6);
+        set(Cause::RingFull, 3);
+        set(Cause::Truncated, 5);
+        assert_eq!(counters.of(Class::Open, Cause::Seen), 10);
+        assert_eq!(counters.total(Cause::Submitted), 6);
+        assert_eq!(
+            counters.unaccounted(Class::Open),
+            1,
+            "one is missing, and truncation is no end"
+        );
+        assert_eq!(counters.unaccounted(Class::Exec), 0);
+        assert_eq!(
+            counters.by_class().count(),
+            Class::ALL.len() * Cause::ALL.len()
+        );
+        assert_eq!(counters.tables().count(), Table::ALL.len());
+    }
+
+    #[test]
+    fn recursion_misses_are_found_in_fdinfo() {
+        for (fdinfo, expected) in [
+            ("pos:\t0\nrun_cnt:\t4\nrecursion_misses:\t17\n", Some(17)),
+            ("pos:\t0\nrun_cnt:\t4\n", None),
+            ("recursion_misses:\tx\n", None),
+        ] {
+            assert_eq!(misses(fdinfo), expected, "{fdinfo}");
+        }
+    }
+
+    #[test]
+    fn each_loss_to_a_budget_is_told_once() {
+        let mut over = OverBudget::default();
+        assert_eq!(over.take([(1, 5), (2, 0)]), [(1, 5)]);
+        assert_eq!(over.take([(1, 5), (2, 3)]), [(2, 3)]);
+        assert_eq!(
+            over.take([(1, 2)]),
+            [(1, 2)],
+            "a bucket that was made again"
+        );
+        assert_eq!(
+            over.take([(1, 2), (2, 3)]),
+            [(2, 3)],
+            "a cgroup that was gone"
+        );
+    }
+}

@@ -1,0 +1,446 @@
+//! The probes as the rest of the agent sees them.
+
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use aya::Ebpf;
+use aya::maps::MapError;
+use vigia_abi::maps::{Config, SecretKey, SecretValue, TaskMark, config, names, scope, secret};
+use vigia_abi::record::entered;
+use vigia_event::Captured;
+use vigia_event::captured::What;
+
+use crate::agent::{self, Agent};
+use crate::counters::{self, Counters, OverBudget};
+use crate::decode::{Malformed, decode};
+use crate::hierarchy::{Hierarchy, HierarchyError};
+use crate::interest::Interest;
+use crate::load::{self, LoadError, ProgramResult};
+use crate::maps::{MapFailure, Maps, is_absent, is_present};
+use crate::options::{Budget, Options, Scope};
+use crate::plain::Plain;
+use crate::ring::Ring;
+use crate::secrets::{self, Change, DeviceWatch, Pending, Watches};
+
+/// Flags of a map update (`BPF_ANY`, `BPF_NOEXIST`).
+const ANY: u64 = 0;
+const ONLY_NEW: u64 = 1;
+
+/// Why the probes do not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Containers cannot be told apart.
+    #[error("cannot tell containers apart")]
+    Hierarchy(#[from] HierarchyError),
+    /// The probes could not be loaded or attached.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A map of the probes could not be set up.
+    #[error(transparent)]
+    Map(#[from] MapFailure),
+    /// This process could not be found in the host's /proc.
+    #[error("cannot find this process in {proc_root}: is it the host's /proc?")]
+    Agent {
+        /// Where it was looked for.
+        proc_root: PathBuf,
+        /// What the kernel answered.
+        #[source]
+        source: io::Error,
+    },
+    /// The cgroup to be watched does not exist.
+    #[error("cannot watch the cgroup {path}")]
+    Scope {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the kernel answered.
+        #[source]
+        source: io::Error,
+    },
+    /// The ring of records could not be opened.
+    #[error("cannot read the ring of records")]
+    Ring(#[source] io::Error),
+}
+
+/// A process that ran before the probes did, as /proc tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seed {
+    /// Process id on the host.
+    pub pid: u32,
+    /// Start, `CLOCK_BOOTTIME` in nanoseconds; /proc knows it only to 10 ms, and that is enough.
+    pub start_boottime_ns: u64,
+    /// The cgroup of its container; 0 for none.
+    pub origin_cgroup_id: u64,
+    /// Inode number of its mount namespace.
+    pub mnt_ns: u32,
+    /// Whether it entered its container from outside, where that is known.
+    pub entered: Option<bool>,
+}
+
+/// The running probes. They stop when it is dropped.
+pub struct Sensor {
+    bpf: Ebpf,
+    maps: Maps,
+    ring: Ring,
+    config: Config,
+    hierarchy: Hierarchy,
+    proc_root: PathBuf,
+    programs: Vec<ProgramResult>,
+    typed_loads: bool,
+    watches: Watches,
+    pending: Pending,
+    over_budget: OverBudget,
+}
+
+impl Sensor {
+    /// Loads and attaches the probes. Reports lifecycle only, until [`Sensor::set_interest`] asks for more.
+    ///
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// One clear sentence per cause: no privilege, no type information, another wire format, refused by the
+    /// verifier, no usable cgroup hierarchy.
+    pub fn start(options: &Options) -> Result<Self, StartError> {
+        let hierarchy = Hierarchy::choose(&options.proc_root)?;
+        let config = first_config(options, &hierarchy)?;
+        let mut loaded = load::load(options, &hierarchy)?;
+        let (maps, ring) = Maps::take(&mut loaded.bpf)?;
+        let ring = Ring::new(ring, options.ring_size()).map_err(StartError::Ring)?;
+        let mut sensor = Self {
+            bpf: loaded.bpf,
+            maps,
+            ring,
+            config,
+            hierarchy,
+            proc_root: options.proc_root.clone(),
+            programs: Vec::new(),
+            typed_loads: loaded.typed_loads,
+            watches: Watches::default(),
+            pending: Pending::default(),
+            over_budget: OverBudget::default(),
+        };
+        // Before the first event: the probes must know whom they never report.
+        sensor.write_config()?;
+        sensor.set_interest(&Interest::nothing())?;
+        sensor.programs = load::attach(&mut sensor.bpf, loaded.programs)?;
+        Ok(sensor)
+    }
+
+    /// The hierarchy of cgroups whose ids are in the records.
+    #[must_use]
+    pub fn hierarchy(&self) -> &Hierarchy {
+        &self.hierarchy
+    }
+
+    /// What became of each program; refused ones are those that the agent can do without.
+    #[must_use]
+    pub fn programs(&self) -> &[ProgramResult] {
+        &self.programs
+    }
+
+    /// Whether the verifier accepted the faster way to read kernel structures.
+    #[must_use]
+    pub fn has_typed_loads(&self) -> bool {
+        self.typed_loads
+    }
+
+    /// Returns when there may be something to read. Safe to cancel.
+    ///
+    /// # Errors
+    /// When the reactor is gone.
+    pub async fn readable(&mut self) -> io::Result<()> {
+        self.ring.readable().await
+    }
+
+    /// Decodes up to `max` records, oldest first, without waiting; answers how many there were.
+    ///
+    /// The file of a [`What::SecretKey`] has the path that was given to [`Sensor::learn_secret_key`].
+    pub fn read(&mut self, max: usize, mut each: impl FnMut(Result<Captured, Malformed>)) -> usize {
+        let pending = &mut self.pending;
+        self.ring.read(max, |bytes| {
+            let mut decoded = decode(bytes);
+            if let Ok(captured) = &mut decoded {
+                name_learned(captured, pending);
+            }
+            each(decoded);
+        })
+    }
+
+    /// Says what is reported from now on.
+    ///
+    /// # Errors
+    /// When the kernel refuses the change.
+    pub fn set_interest(&mut self, interest: &Interest) -> Result<(), MapFailure> {
+        for (number, word) in interest.words() {
+            self.maps
+                .interest
+                .set(number, word, ANY)
+                .map_err(MapFailure::new("write", names::INTEREST))?;
+        }
+        self.set_flag(config::ENV, interest.environment)
+    }
+
+    /// Says what one container may report.
+    ///
+    /// # Errors
+    /// When the kernel refuses the change.
+    pub fn set_budget(&mut self, budget: Budget) -> Result<(), MapFailure> {
+        budget_into(&mut self.config, budget);
+        self.write_config()
+    }
+
+    /// Says that a cgroup that exists already is a container's. Those that are made later, the probes find
+    /// themselves.
+    ///
+    /// # Errors
+    /// When the table is full.
+    pub fn add_container_cgroup(&mut self, id: u64) -> Result<(), MapFailure> {
+        self.add_cgroup_below(id, id)
+    }
+
+    /// Says that a cgroup that exists already lies below a container's.
+    ///
+    /// # Errors
+    /// When the table is full.
+    pub fn add_cgroup_below(&mut self, id: u64, container: u64) -> Result<(), MapFailure> {
+        self.maps
+            .cgroups
+            .insert(id, container, ANY)
+            .map_err(MapFailure::new("write", names::CGROUPS))
+    }
+
+    /// Forgets a container's cgroup and its budget.
+    ///
+    /// # Errors
+    /// When the kernel refuses the change; that there is no such cgroup is no error.
+    pub fn remove_container_cgroup(&mut self, id: u64) -> Result<(), MapFailure> {
+        absent_is_fine(self.maps.budgets.remove(&id))
+            .map_err(MapFailure::new("write", names::BUDGETS))?;
+        absent_is_fine(self.maps.cgroups.remove(&id))
+            .map_err(MapFailure::new("write", names::CGROUPS))
+    }
+
+    /// Gives a process that ran before the probes its marks. What the probes saw of it themselves is kept: an
+    /// event never loses to the scan.
+    ///
+    /// # Errors
+    /// When the table is full.
+    pub fn seed_process(&mut self, seed: &Seed) -> Result<(), MapFailure> {
+        let mark = TaskMark {
+            start_boottime_ns: seed.start_boottime_ns,
+            origin_cgroup_id: seed.origin_cgroup_id,
+            ns_mnt: seed.mnt_ns,
+            entered: match seed.entered {
+                None => entered::UNKNOWN,
+                Some(false) => entered::NO,
+                Some(true) => entered::YES,
+            },
+        };
+        match self.maps.tasks.insert(seed.pid, Plain(mark), ONLY_NEW) {
+            Err(error) if !is_present(&error) => Err(MapFailure::new("write", names::TASKS)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reports every successful open of a file, or with `None` of any file of a device, whoever makes it. Counts:
+    /// each watch is taken back by its own [`Sensor::unwatch_secret`].
+    ///
+    /// # Errors
+    /// When a table is full.
+    pub fn watch_secret(&mut self, dev: u32, ino: Option<u64>) -> Result<(), MapFailure> {
+        let changes = self.watches.add(dev, ino);
+        self.apply(&changes)?;
+        self.set_flag(config::SECRETS, !self.watches.is_empty())
+    }
+
+    /// Takes back one [`Sensor::watch_secret`].
+    ///
+    /// # Errors
+    /// When the kernel refuses the change.
+    pub fn unwatch_secret(&mut self, dev: u32, ino: Option<u64>) -> Result<(), MapFailure> {
+        let changes = self.watches.remove(dev, ino);
+        self.apply(&changes)?;
+        self.set_flag(config::SECRETS, !self.watches.is_empty())
+    }
+
+    /// Asks the probes for the key of a file: `path` as seen from `root`, usually `/proc/PID/root`.
+    ///
+    /// The answer comes as a [`What::SecretKey`] record, whose file has the path `root/path`. `stat(2)` is no
+    /// substitute: on some file systems it reports other numbers than those that the kernel works with.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or the kernel refuses the question.
+    pub fn learn_secret_key(&mut self, root: &Path, path: &Path) -> io::Result<()> {
+        let folder = secrets::open_root(root)?;
+        self.config.learn_tid = agent::thread_id(&self.proc_root)?;
+        self.write_config().map_err(io::Error::other)?;
+        let asked = self.pending.ask(&folder, root, path);
+        self.config.learn_tid = 0;
+        self.write_config().map_err(io::Error::other)?;
+        asked
+    }
+
+    /// Everything the kernel side counted.
+    ///
+    /// # Errors
+    /// When the counters cannot be read.
+    pub fn counters(&self) -> Result<Counters, MapFailure> {
+        counters::read(&self.bpf, &self.maps.counters, self.ring.usage())
+    }
+
+    /// Which containers lost how many records to their budget since the last call, by cgroup; 0 stands for
+    /// everything outside containers.
+    ///
+    /// # Errors
+    /// When the budgets cannot be read.
+    pub fn take_over_budget(&mut self) -> Result<Vec<(u64, u64)>, MapFailure> {
+        let mut totals = Vec::new();
+        for row in self.maps.budgets.iter() {
+            match row {
+                Ok((cgroup, budget)) => totals.push((cgroup, budget.0.over)),
+                // A bucket that went while the table was walked.
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return Err(MapFailure::new("read", names::BUDGETS)(error)),
+            }
+        }
+        Ok(self.over_budget.take(totals))
+    }
+
+    fn apply(&mut self, changes: &[Change]) -> Result<(), MapFailure> {
+        let value = |kind| Plain(SecretValue { kind });
+        let key = |dev, ino| {
+            Plain(SecretKey {
+                ino,
+                dev,
+                padding: 0,
+            })
+        };
+        let devices = &mut self.maps.secret_devs;
+        let files = &mut self.maps.secret_files;
+        for &change in changes {
+            let (map, done) = match change {
+                Change::Device(dev, DeviceWatch::Whole) => (
+                    names::SECRET_DEVS,
+                    devices.insert(dev, value(secret::SECRET), ANY),
+                ),
+                Change::Device(dev, DeviceWatch::ByFile) => (
+                    names::SECRET_DEVS,
+                    devices.insert(dev, value(secret::BY_FILE), ANY),
+                ),
+                Change::NoDevice(dev) => (names::SECRET_DEVS, absent_is_fine(devices.remove(&dev))),
+                Change::File(dev, ino) => (
+                    names::SECRET_FILES,
+                    files.insert(key(dev, ino), value(secret::SECRET), ANY),
+                ),
+                Change::NoFile(dev, ino) => (
+                    names::SECRET_FILES,
+                    absent_is_fine(files.remove(&key(dev, ino))),
+                ),
+            };
+            done.map_err(MapFailure::new("write", map))?;
+        }
+        Ok(())
+    }
+
+    fn set_flag(&mut self, flag: u32, wanted: bool) -> Result<(), MapFailure> {
+        let flags = if wanted {
+            self.config.flags | flag
+        } else {
+            self.config.flags & !flag
+        };
+        if flags == self.config.flags {
+            return Ok(());
+        }
+        self.config.flags = flags;
+        self.write_config()
+    }
+
+    fn write_config(&mut self) -> Result<(), MapFailure> {
+        self.maps
+            .config
+            .set(0, Plain(self.config), ANY)
+            .map_err(MapFailure::new("write", names::CONFIG))
+    }
+}
+
+fn first_config(options: &Options, hierarchy: &Hierarchy) -> Result<Config, StartError> {
+    let agent = Agent::identify(&options.proc_root).map_err(|source| StartError::Agent {
+        proc_root: options.proc_root.clone(),
+        source,
+    })?;
+    let mut config = Config {
+        agent_pid: agent.pid,
+        agent_start_ticks: agent.start_ticks,
+        ..Config::default()
+    };
+    budget_into(&mut config, options.budget);
+    match &options.scope {
+        Scope::Containers => config.scope = scope::CONTAINERS,
+        Scope::Host => config.scope = scope::HOST,
+        Scope::Cgroup(path) => {
+            let inside = path.strip_prefix("/").unwrap_or(path);
+            let path = hierarchy.folder(&options.proc_root).join(inside);
+            // The inode number of a cgroup's folder is the id of its kernfs node.
+            let folder =
+                std::fs::metadata(&path).map_err(|source| StartError::Scope { path, source })?;
+            config.scope = scope::CGROUP;
+            config.scope_cgroup = folder.ino();
+        }
+    }
+    Ok(config)
+}
+
+fn budget_into(config: &mut Config, budget: Budget) {
+    const SECOND_NS: u64 = 1_000_000_000;
+    config.budget_token_ns = if budget.rate_per_s == 0 {
+        0
+    } else {
+        SECOND_NS / u64::from(budget.rate_per_s)
+    };
+    config.budget_burst_ns = config
+        .budget_token_ns
+        .saturating_mul(u64::from(budget.burst));
+}
+
+fn name_learned(captured: &mut Captured, pending: &mut Pending) {
+    let boot_time_ns = captured.boot_time_ns;
+    let What::SecretKey(file) = &mut captured.what else {
+        return;
+    };
+    if let Some(path) = pending.answer(boot_time_ns) {
+        file.path = path.into_os_string().into_encoded_bytes().into();
+    }
+}
+
+fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
+    result.or_else(|error| {
+        if is_absent(&error) {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_a_token_and_a_burst_of_tokens() {
+        for (rate_per_s, burst, token_ns, burst_ns) in [
+            (1000, 5, 1_000_000, 5_000_000),
+            (0, 5, 0, 0),
+            (u32::MAX, u32::MAX, 0, 0),
+            (3, 1, 333_333_333, 333_333_333),
+        ] {
+            let mut config = Config::default();
+            budget_into(&mut config, Budget { rate_per_s, burst });
+            assert_eq!(
+                (config.budget_token_ns, config.budget_burst_ns),
+                (token_ns, burst_ns),
+                "{rate_per_s}"
+            );
+        }
+    }
+}
