@@ -1,1 +1,55 @@
-//! Rule files to compiled rules to matches
+//! Rule files to compiled rules to matches.
+//!
+//! ```
+//! use vigia_engine::{Options, Source, compile};
+//!
+//! let rules = "
+//! - rule: Shell
+//!   desc: A shell runs.
+//!   condition: evt.type = execve and proc.name in (sh, bash)
+//!   output: a shell runs (%proc.name)
+//!   priority: NOTICE
+//! ";
+//! let compiled = compile(&[Source::new("rules.yaml", rules)], &Options::default());
+//! for diagnostic in &compiled.diagnostics {
+//!     eprintln!("{diagnostic}");
+//! }
+//! let ruleset = compiled.ruleset.expect("no errors");
+//! assert_eq!(ruleset.rules()[0].name, "Shell");
+//! ```
+//!
+//! [`compile`] reads, checks and compiles; [`Ruleset::evaluate`] judges an event. The language is Falco's.
+//!
+//! This crate reads no files and no clock, captures nothing, and delivers nothing: it gets the text of rule
+//! files and events, and answers with matches.
+
+mod check;
+mod collection;
+mod compile;
+mod condition;
+mod diagnostics;
+mod events;
+mod fields;
+mod graph;
+mod lists;
+mod lower;
+mod operand;
+mod pattern;
+mod predicate;
+mod priority;
+mod program;
+mod ruleset;
+mod source;
+mod template;
+#[cfg(test)]
+mod upstream;
+mod yaml;
+
+pub use compile::{Compiled, Options, compile};
+pub use diagnostics::{Code, Diagnostic, Item, Problem, Severity};
+pub use events::EventTypes;
+pub use fields::FieldReference;
+pub use priority::{NotAPriority, Priority};
+pub use ruleset::{Match, Outcome, Rule, RuleMatching, Ruleset, Scratch, Touched};
+pub use source::Source;
+pub use template::Template;

@@ -1,0 +1,319 @@
+//! Rule files to a ruleset, with everything that is wrong in them.
+
+use std::collections::BTreeSet;
+
+use vigia_event::EventType;
+
+use crate::collection::{Collection, RuleDefinition};
+use crate::condition::cursor::Failure;
+use crate::diagnostics::{Code, Diagnostic, Item, Problem, Report};
+use crate::events::EventTypes;
+use crate::fields::{Catalogue, FieldReference};
+use crate::graph::NodeId;
+use crate::lower::{self, Lowering};
+use crate::priority::Priority;
+use crate::program::Program;
+use crate::ruleset::{Rule, RuleMatching, Ruleset};
+use crate::source::{Source, Span, Text};
+use crate::template::Template;
+
+/// A rule that matches more event types than this is slow, and usually an oversight.
+const MANY_EVENT_TYPES: usize = 100;
+
+/// The only source of events there is.
+const SYSCALL: &str = "syscall";
+
+/// How rules are compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Rules that are less urgent than this are checked, and never asked.
+    pub minimum_priority: Priority,
+    /// Whether every output ends with who the container is, as Falco's do by default.
+    pub suggested_output: bool,
+    /// Rule files that are larger together, in bytes, are refused unread.
+    pub maximum_bytes: usize,
+    /// Whether several rules may match one event.
+    pub rule_matching: RuleMatching,
+    /// How far local time is ahead of UTC, for outputs that print local time.
+    pub utc_offset_seconds: i32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            minimum_priority: Priority::Debug,
+            suggested_output: true,
+            maximum_bytes: 16 << 20,
+            rule_matching: RuleMatching::First,
+            utc_offset_seconds: 0,
+        }
+    }
+}
+
+/// What became of rule files.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The rules; `None` if and only if a diagnostic is an error.
+    pub ruleset: Option<Ruleset>,
+    /// Everything that is wrong, in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Compiles rule files, of which later ones see and change what earlier ones define.
+#[must_use]
+pub fn compile(sources: &[Source], options: &Options) -> Compiled {
+    compile_with(sources, options, Catalogue::EVENT)
+}
+
+/// Compiles rule files over a set of fields.
+pub(crate) fn compile_with(
+    sources: &[Source],
+    options: &Options,
+    catalogue: Catalogue,
+) -> Compiled {
+    let mut report = Report::new(sources);
+    let bytes: usize = sources.iter().map(|source| source.text.len()).sum();
+    let maximum = options.maximum_bytes.min(u32::MAX as usize);
+    if bytes > maximum {
+        let problem = Problem::TooLarge { bytes, maximum };
+        report.add(Code::FileRead, Span::default(), None, problem);
+        return Compiled {
+            ruleset: None,
+            diagnostics: report.finish(),
+        };
+    }
+    let collection = Collection::read(sources, &mut report);
+    let mut compiler = Compiler {
+        options,
+        catalogue,
+        lowering: Lowering::new(&collection, catalogue),
+        used_macros: BTreeSet::new(),
+        rules: Vec::new(),
+        conditions: Vec::new(),
+    };
+    for definition in &collection.rules {
+        compiler.rule(definition, &mut report);
+    }
+    compiler
+        .lowering
+        .report_macros(&compiler.used_macros, &mut report);
+    compiler.lowering.lists.report_unused(&mut report);
+    let ruleset = (!report.has_errors()).then(|| compiler.finish());
+    Compiled {
+        ruleset,
+        diagnostics: report.finish(),
+    }
+}
+
+struct Compiler<'c> {
+    options: &'c Options,
+    catalogue: Catalogue,
+    lowering: Lowering<'c>,
+    used_macros: BTreeSet<usize>,
+    rules: Vec<Rule>,
+    conditions: Vec<NodeId>,
+}
+
+impl Compiler<'_> {
+    fn rule(&mut self, definition: &RuleDefinition, report: &mut Report<'_>) {
+        let item = Item::Rule(definition.name.clone());
+        if definition.source != SYSCALL {
+            let problem = Problem::UnknownSource {
+                source_name: definition.source.clone(),
+            };
+            return report.add(
+                Code::UnknownSource,
+                definition.name_span,
+                Some(&item),
+                problem,
+            );
+        }
+        let lowered = self.lowering.rule(&definition.condition);
+        self.used_macros.extend(&lowered.macros);
+        let (output, mut output_failures) = self.output(definition, &item, report);
+        let group_by = self.group_by(definition, &mut output_failures);
+
+        let in_condition = self
+            .lowering
+            .failures(&lowered, &item)
+            .into_iter()
+            .map(|(item, (span, problem))| (lower::code(problem), item, *span, problem.clone()));
+        let in_output = output_failures
+            .into_iter()
+            .map(|(span, problem)| (Code::CompileOutput, item.clone(), span, problem));
+        let failures: Vec<_> = in_condition.chain(in_output).collect();
+        if definition.skip_if_unknown_filter
+            && let Some((.., problem)) = failures.first()
+            && failures
+                .iter()
+                .all(|(.., problem)| problem.is_unknown_filter())
+        {
+            let problem = Problem::Skipped(Box::new(problem.clone()));
+            return report.add(
+                Code::UnknownFilter,
+                definition.name_span,
+                Some(&item),
+                problem,
+            );
+        }
+        for (code, item, span, problem) in failures {
+            report.add(code, span, Some(&item), problem);
+        }
+        // Without a node, a failure was reported.
+        let Some(condition) = lowered.node else {
+            return;
+        };
+
+        let event_types = self.lowering.graph.event_types(condition);
+        if event_types.len() > MANY_EVENT_TYPES && definition.warn_event_types {
+            let problem = Problem::TooManyEventTypes {
+                count: event_types.len(),
+            };
+            report.add(
+                Code::NoEventType,
+                definition.name_span,
+                Some(&item),
+                problem,
+            );
+        }
+        self.conditions.push(condition);
+        self.rules.push(Rule {
+            name: definition.name.clone(),
+            description: definition.description.clone(),
+            priority: definition.priority,
+            source: definition.source.clone(),
+            tags: definition.tags.clone(),
+            event_types,
+            output,
+            group_by,
+            enabled: definition.enabled,
+        });
+    }
+
+    fn output(
+        &self,
+        definition: &RuleDefinition,
+        item: &Item,
+        report: &mut Report<'_>,
+    ) -> (Template, Vec<Failure>) {
+        const CONTAINER_INFO: &str = "%container.info";
+        let mut text = definition.output.clone();
+        while let Some(at) = text.text.find(CONTAINER_INFO) {
+            let span = text.span(at, at + CONTAINER_INFO.len());
+            let what = format!("{CONTAINER_INFO} in outputs");
+            report.add(
+                Code::DeprecatedItem,
+                span,
+                Some(item),
+                Problem::Deprecated { what },
+            );
+            text.text.replace_range(at..at + CONTAINER_INFO.len(), "");
+            text.origins.drain(at..at + CONTAINER_INFO.len());
+        }
+        let (mut output, failures) =
+            Template::compile(&text, self.catalogue, self.options.utc_offset_seconds);
+        if self.options.suggested_output {
+            output.append_suggested(self.catalogue);
+        }
+        self.warn_of_deprecated_fields(definition, &text, item, report);
+        (output, failures)
+    }
+
+    fn warn_of_deprecated_fields(
+        &self,
+        definition: &RuleDefinition,
+        output: &Text,
+        item: &Item,
+        report: &mut Report<'_>,
+    ) {
+        for field in ["evt.dir", "evt.latency", "evt.wait_latency"] {
+            for text in [&definition.condition, output] {
+                if let Some(at) = text.text.find(field) {
+                    let what = format!("field {field}");
+                    let span = text.span(at, at + field.len());
+                    report.add(
+                        Code::DeprecatedItem,
+                        span,
+                        Some(item),
+                        Problem::Deprecated { what },
+                    );
+                }
+            }
+        }
+    }
+
+    fn group_by(
+        &self,
+        definition: &RuleDefinition,
+        failures: &mut Vec<Failure>,
+    ) -> Vec<FieldReference> {
+        let mut fields = Vec::new();
+        for (name, span) in &definition.group_by {
+            let (plain, argument) =
+                match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+                    Some((plain, argument)) => (plain, Some(argument.into())),
+                    None => (name.as_str(), None),
+                };
+            match self.catalogue.resolve(plain, argument.as_ref()) {
+                Ok(field) => fields.push(field),
+                Err(problem) => failures.push((*span, problem)),
+            }
+        }
+        fields
+    }
+
+    fn finish(self) -> Ruleset {
+        let graph = self.lowering.graph;
+        let active: Vec<usize> = (0..self.rules.len())
+            .filter(|&index| {
+                let rule = &self.rules[index];
+                rule.enabled && rule.priority <= self.options.minimum_priority
+            })
+            .collect();
+        let event_types = active.iter().fold(EventTypes::NONE, |union, &index| {
+            union.union(&self.rules[index].event_types)
+        });
+        let by_event_type = EventType::all()
+            .map(|event_type| {
+                let rules = active
+                    .iter()
+                    .filter(|&&index| self.rules[index].event_types.contains(event_type));
+                rules
+                    .filter_map(|&index| u32::try_from(index).ok())
+                    .collect()
+            })
+            .collect();
+        let names = |condition: NodeId, test: &dyn Fn(&FieldReference) -> bool| {
+            graph
+                .slots_below([condition])
+                .iter()
+                .any(|&slot| graph.slots()[slot as usize].operand.any_field(test))
+        };
+        let sees_failed_executions = self
+            .conditions
+            .iter()
+            .map(|&condition| names(condition, &FieldReference::tells_result))
+            .collect();
+        let uses_environment = active.iter().any(|&index| {
+            names(self.conditions[index], &FieldReference::reads_environment)
+                || self.rules[index]
+                    .output
+                    .operands()
+                    .any(|operand| operand.any_field(&FieldReference::reads_environment))
+                || self.rules[index]
+                    .group_by
+                    .iter()
+                    .any(FieldReference::reads_environment)
+        });
+        Ruleset {
+            rules: self.rules,
+            conditions: self.conditions,
+            program: Program::new(graph),
+            by_event_type,
+            sees_failed_executions,
+            event_types,
+            uses_environment,
+            matching: self.options.rule_matching,
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The things that can be wrong, in words.
+
+use crate::priority::Priority;
+
+/// Something wrong with a rule file. `Display` is one sentence without a place; [`Problem::help`] says how
+/// to put it right, where that is known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[allow(
+    missing_docs,
+    reason = "the message of each variant says what it is about"
+)]
+pub enum Problem {
+    #[error("the rule files have {bytes} bytes together, {maximum} are allowed")]
+    TooLarge { bytes: usize, maximum: usize },
+    #[error("invalid YAML: {message}")]
+    Yaml { message: String },
+    #[error("a rules file must be a sequence of items")]
+    NotASequence,
+    #[error("an item must be a map")]
+    NotAMap,
+    #[error("Unknown top level item")]
+    UnknownItem { nearest: Option<String> },
+    #[error("Unknown key '{key}'. The key will be ignored.")]
+    UnknownKey {
+        key: String,
+        nearest: Option<String>,
+    },
+    #[error("'{key}' is not supported yet")]
+    NotSupported { key: &'static str },
+    #[error("Item has no mapping for key '{key}'")]
+    MissingKey { key: &'static str },
+    #[error("Mapping for key '{key}' is empty")]
+    NullValue { key: &'static str },
+    #[error("Value of '{key}' is not a scalar value")]
+    NotAScalar { key: &'static str },
+    #[error("Value of '{key}' must be non-empty")]
+    EmptyValue { key: &'static str },
+    #[error("Value of '{key}' must be a sequence of scalar values")]
+    NotAScalarSequence { key: &'static str },
+    #[error("Value of '{key}' must be true or false, not '{given}'")]
+    NotABool { key: &'static str, given: String },
+    #[error("Key '{key}' stands twice in one item")]
+    DuplicateKey { key: String },
+    #[error("Invalid priority '{given}'")]
+    InvalidPriority { given: String },
+    #[error(
+        "Unable to parse engine version '{given}' as a semver string. Expected \"x.y.z\" semver format."
+    )]
+    InvalidEngineVersion { given: String },
+    #[error("Rules require engine version {required}, but engine version is {own}")]
+    EngineTooOld { required: String, own: &'static str },
+    #[error(
+        "Invalid plugin requirement: every entry needs a 'name' and a 'version' of the form \"x.y.z\""
+    )]
+    InvalidPluginRequirement,
+    #[error("Plugin requirement not satisfied, must load one of: {alternatives}")]
+    PluginMissing { alternatives: String },
+    #[error("'{name}' is not a name that a condition can contain")]
+    InvalidName { name: String },
+    #[error("Rule '{name}' has 'enabled' but no rule by that name already exists")]
+    EnabledWithoutRule { name: String },
+    #[error("Rule has been re-defined with a different source")]
+    SourceChanged,
+    #[error("Unknown source '{source_name}', skipping the rule")]
+    UnknownSource { source_name: String },
+    #[error("{what} is deprecated")]
+    Deprecated { what: String },
+    #[error("Macro '{name}' not referred to by any other rule/macro")]
+    UnusedMacro { name: String },
+    #[error("List '{name}' not referred to by any other rule/macro/list")]
+    UnusedList { name: String },
+    #[error("lists expand to more than {maximum} items")]
+    ListsTooLarge { maximum: usize },
+    #[error("lists are nested too deeply")]
+    ListsTooDeep,
+
+    #[error("the condition is empty")]
+    EmptyCondition,
+    #[error("expected {expected}, found {found}")]
+    Expected {
+        expected: &'static str,
+        found: String,
+    },
+    #[error("unexpected token after '{after}', expecting 'or', 'and'")]
+    UnexpectedToken { after: String },
+    #[error("this quote is not closed")]
+    UnclosedQuote,
+    #[error("unknown escape '\\{escape}' in a quoted string")]
+    UnknownEscape { escape: String },
+    #[error("unknown operator '{operator}'")]
+    UnknownOperator {
+        operator: String,
+        nearest: Option<String>,
+    },
+    #[error("the condition is nested too deeply")]
+    TooDeep,
+    #[error("filter_check called with nonexistent field {name}")]
+    UnknownField {
+        name: String,
+        nearest: Option<String>,
+    },
+    #[error("unknown event argument {name}")]
+    UnknownParameter {
+        name: String,
+        nearest: Option<String>,
+    },
+    #[error("field {name} needs {needed} in brackets")]
+    ArgumentNeeded { name: String, needed: &'static str },
+    #[error("field {name} takes {taken}")]
+    ArgumentRefused { name: String, taken: &'static str },
+    #[error("Undefined macro '{name}' used in filter.")]
+    UndefinedMacro {
+        name: String,
+        nearest: Option<String>,
+        defined_later: bool,
+    },
+    #[error("reference loop in macro '{name}'")]
+    MacroLoop { name: String },
+    #[error("operator '{operator}' is not allowed for {left}, a {left_type}")]
+    OperatorRefused {
+        operator: &'static str,
+        left: String,
+        left_type: &'static str,
+    },
+    #[error("'{operator}' compares with a list, write ({given})")]
+    ListNeeded {
+        operator: &'static str,
+        given: String,
+    },
+    #[error("list '{name}' stands where one value is expected")]
+    ListRefused { name: String },
+    #[error("'{given}' is not {expected}")]
+    InvalidConstant {
+        given: String,
+        expected: &'static str,
+    },
+    #[error("unknown event type {name}")]
+    UnknownEventType {
+        name: String,
+        nearest: Option<String>,
+    },
+    #[error("invalid regular expression: {message}")]
+    InvalidRegex { message: String },
+    #[error("{name} cannot be given to {transformer}: {reason}")]
+    TransformerArgument {
+        transformer: &'static str,
+        name: String,
+        reason: &'static str,
+    },
+    #[error("{transformer} takes {expected} arguments")]
+    TransformerArity {
+        transformer: &'static str,
+        expected: &'static str,
+    },
+    #[error("{right} cannot be compared with {left}: {reason}")]
+    FieldsDiffer {
+        left: String,
+        right: String,
+        reason: &'static str,
+    },
+    #[error("the rule matches {count} event types, which is slow")]
+    TooManyEventTypes { count: usize },
+
+    #[error("unknown filter: nothing that can be printed stands behind '%'")]
+    InvalidToken {
+        given: String,
+        nearest: Option<String>,
+    },
+    #[error("rule skipped: {0}")]
+    Skipped(Box<Problem>),
+}
+
+impl Problem {
+    /// How to put it right, where that is known.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::UnknownItem { nearest }
+            | Self::UnknownKey { nearest, .. }
+            | Self::UnknownOperator { nearest, .. }
+            | Self::UnknownField { nearest, .. }
+            | Self::UnknownParameter { nearest, .. }
+            | Self::UnknownEventType { nearest, .. }
+            | Self::UndefinedMacro {
+                nearest,
+                defined_later: false,
+                ..
+            }
+            | Self::InvalidToken { nearest, .. } => nearest
+                .as_ref()
+                .map(|nearest| format!("did you mean '{nearest}'?")),
+            Self::UndefinedMacro {
+                defined_later: true,
+                ..
+            } => Some("a macro may use only macros that are defined before it".to_owned()),
+            Self::InvalidPriority { .. } => {
+                let names: Vec<&str> = Priority::ALL
+                    .iter()
+                    .map(|priority| priority.name())
+                    .collect();
+                Some(format!("use one of {}", names.join(", ")))
+            }
+            Self::ListRefused { name } => Some(format!("write `in ({name})`")),
+            Self::UnclosedQuote => {
+                Some("close it, or put the other kind of quote around the string".to_owned())
+            }
+            Self::TooManyEventTypes { .. } => {
+                Some("name the event types it is about with evt.type".to_owned())
+            }
+            Self::Skipped(problem) => problem.help(),
+            _ => None,
+        }
+    }
+
+    /// Whether `skip-if-unknown-filter` turns it into a warning.
+    pub(crate) fn is_unknown_filter(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownField { .. }
+                | Self::UnknownParameter { .. }
+                | Self::UnknownEventType { .. }
+                | Self::InvalidToken { .. }
+        )
+    }
+}

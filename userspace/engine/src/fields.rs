@@ -1,0 +1,222 @@
+//! Names in rules to rows of the table of fields.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use bstr::{BString, ByteSlice};
+use vigia_event::call::EVENT_TYPES;
+use vigia_event::fields::{Argument, ArgumentRule, FieldRow, Shape, Stability};
+use vigia_event::{Extracted, View};
+
+use crate::diagnostics::{Problem, nearest};
+
+/// A field with its argument, as rules and outputs name it.
+#[derive(Clone)]
+pub struct FieldReference {
+    row: &'static FieldRow,
+    argument: Argument,
+    text: String,
+}
+
+impl FieldReference {
+    /// The row of the field.
+    #[must_use]
+    pub fn row(&self) -> &'static FieldRow {
+        self.row
+    }
+
+    /// What stands in brackets behind its name, or behind its last dot.
+    #[must_use]
+    pub fn argument(&self) -> &Argument {
+        &self.argument
+    }
+
+    /// The name as it was written, such as `proc.aname[2]`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.text
+    }
+
+    /// Reads it from an event.
+    #[must_use]
+    pub fn extract<'e>(&self, view: View<'e>) -> Extracted<'e> {
+        (self.row.extract)(view, &self.argument)
+    }
+
+    /// How many values it has.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        match (self.row.shape, &self.argument) {
+            (Shape::AnyOfUnlessIndexed, Argument::None) => Shape::AnyOf,
+            (Shape::AnyOfUnlessIndexed, _) => Shape::Single,
+            (shape, _) => shape,
+        }
+    }
+
+    pub(crate) fn is_volatile(&self) -> bool {
+        self.row.stability == Stability::Volatile
+    }
+
+    /// Whether the environment of processes must be captured for it.
+    pub(crate) fn reads_environment(&self) -> bool {
+        match self.row.name {
+            "proc.env" | "proc.aenv" => true,
+            "evt.arg" | "evt.rawarg" => self.argument == Argument::Name("env".into()),
+            _ => false,
+        }
+    }
+
+    /// Whether a rule that names it wants to see failed executions.
+    pub(crate) fn tells_result(&self) -> bool {
+        match self.row.name {
+            "evt.res" | "evt.rawres" | "evt.failed" | "evt.refused" => true,
+            "evt.arg" | "evt.rawarg" => self.argument == Argument::Name("res".into()),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for FieldReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Display for FieldReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for FieldReference {
+    fn eq(&self, other: &Self) -> bool {
+        self.row.name == other.row.name && self.argument == other.argument
+    }
+}
+
+impl Eq for FieldReference {}
+
+impl Hash for FieldReference {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.row.name.hash(state);
+        self.argument.hash(state);
+    }
+}
+
+/// The fields rules may name: those of the event model, or a small set of a test.
+#[derive(Clone, Copy)]
+pub(crate) struct Catalogue {
+    rows: fn() -> Box<dyn Iterator<Item = &'static FieldRow>>,
+}
+
+impl Catalogue {
+    /// The fields of the event model.
+    pub(crate) const EVENT: Self = Self {
+        rows: || Box::new(vigia_event::fields::all()),
+    };
+
+    /// Other fields.
+    #[cfg(test)]
+    pub(crate) const fn of(rows: fn() -> Box<dyn Iterator<Item = &'static FieldRow>>) -> Self {
+        Self { rows }
+    }
+
+    fn find(self, name: &str) -> Option<&'static FieldRow> {
+        (self.rows)().find(|row| row.name == name)
+    }
+
+    /// Resolves a name and what stood in brackets behind it.
+    pub(crate) fn resolve(
+        self,
+        name: &str,
+        argument: Option<&BString>,
+    ) -> Result<FieldReference, Problem> {
+        let text = match argument {
+            None => name.to_owned(),
+            Some(argument) => format!("{name}[{argument}]"),
+        };
+        if let Some(row) = self.find(name) {
+            let argument = bracketed(row, argument, &text)?;
+            return Ok(FieldReference {
+                row,
+                argument,
+                text,
+            });
+        }
+        // `evt.arg.flags`: the longest name that is a field and takes the rest as its argument.
+        let dotted = name
+            .rmatch_indices('.')
+            .find_map(|(dot, _)| Some((self.find(&name[..dot])?, &name[dot + 1..])));
+        if let (Some((row, rest)), None) = (dotted, argument) {
+            match row.argument {
+                ArgumentRule::Parameter => {
+                    let names = || {
+                        EVENT_TYPES
+                            .iter()
+                            .flat_map(|row| row.params)
+                            .map(|param| param.name)
+                    };
+                    if !names().any(|name| name == rest) {
+                        let nearest = nearest(rest, names());
+                        return Err(Problem::UnknownParameter {
+                            name: rest.to_owned(),
+                            nearest,
+                        });
+                    }
+                    return Ok(FieldReference {
+                        row,
+                        argument: Argument::Name(rest.into()),
+                        text,
+                    });
+                }
+                ArgumentRule::Name => {
+                    return Ok(FieldReference {
+                        row,
+                        argument: Argument::Name(rest.into()),
+                        text,
+                    });
+                }
+                _ => {}
+            }
+        }
+        let nearest = nearest(name, (self.rows)().map(|row| row.name));
+        Err(Problem::UnknownField {
+            name: text,
+            nearest,
+        })
+    }
+}
+
+fn bracketed(row: &FieldRow, argument: Option<&BString>, text: &str) -> Result<Argument, Problem> {
+    let needed = |needed| Problem::ArgumentNeeded {
+        name: text.to_owned(),
+        needed,
+    };
+    let refused = |taken| Problem::ArgumentRefused {
+        name: text.to_owned(),
+        taken,
+    };
+    let index = |argument: &BString| {
+        argument
+            .to_str()
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .map(Argument::Index)
+    };
+    match (row.argument, argument) {
+        (ArgumentRule::None | ArgumentRule::OptionalIndex | ArgumentRule::OptionalName, None) => {
+            Ok(Argument::None)
+        }
+        (ArgumentRule::None, Some(_)) => Err(refused("no argument")),
+        (ArgumentRule::Index, None) => Err(needed("a number")),
+        (ArgumentRule::Name, None) => Err(needed("a name")),
+        (ArgumentRule::Parameter, None) => Err(needed("the number of a parameter")),
+        (
+            ArgumentRule::OptionalIndex | ArgumentRule::Index | ArgumentRule::Parameter,
+            Some(argument),
+        ) => index(argument).ok_or_else(|| refused("only a number in brackets")),
+        (ArgumentRule::OptionalName | ArgumentRule::Name, Some(argument)) => {
+            Ok(Argument::Name(argument.clone()))
+        }
+    }
+}

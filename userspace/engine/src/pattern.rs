@@ -1,0 +1,4 @@
+//! Patterns over bytes.
+
+pub(crate) mod glob;
+pub(crate) mod prefixes;

@@ -1,0 +1,206 @@
+//! Compiled rules, and asking them about events.
+
+use vigia_event::call::named;
+use vigia_event::{Event, EventType, Spelling, View};
+
+use crate::events::EventTypes;
+use crate::fields::FieldReference;
+use crate::graph::NodeId;
+use crate::priority::Priority;
+use crate::program::{Memory, Pass, Program, Truth};
+use crate::template::Template;
+
+/// A compiled rule.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Rule {
+    /// Its name, unique in its ruleset.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// How bad it is when it fires.
+    pub priority: Priority,
+    /// The source of events it judges; always `syscall` today.
+    pub source: String,
+    /// Its tags, sorted.
+    pub tags: Vec<String>,
+    /// The event types for which its condition can be true.
+    pub event_types: EventTypes,
+    /// What an alert says.
+    pub output: Template,
+    /// The fields whose values say which of its matches are about the same object; empty for the default.
+    pub group_by: Vec<FieldReference>,
+    /// Whether it is switched on.
+    pub enabled: bool,
+}
+
+/// Whether several rules may match one event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RuleMatching {
+    /// The first rule that fires, in the order of the rule files, ends the search.
+    #[default]
+    First,
+    /// Every rule that fires is reported.
+    All,
+}
+
+/// A rule that an event matched.
+#[derive(Clone, Copy, Debug)]
+pub struct Match<'r> {
+    /// The rule.
+    pub rule: &'r Rule,
+    /// Its position in [`Ruleset::rules`].
+    pub index: usize,
+    /// The spelling of the event's path under which it matched.
+    pub spelling: Spelling,
+    /// How it matched.
+    pub outcome: Outcome,
+}
+
+/// How a rule matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Its condition is true.
+    Fires,
+    /// Its condition depends on values that are still unknown.
+    Partial,
+}
+
+/// What judging an event looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// A field that holds no longer than the event: the next one like it may be judged otherwise.
+    pub volatile: bool,
+    /// A field whose value was still on its way.
+    pub unknown: bool,
+}
+
+/// All rules of all files, compiled together.
+#[derive(Debug)]
+pub struct Ruleset {
+    pub(crate) rules: Vec<Rule>,
+    /// Per rule, its condition.
+    pub(crate) conditions: Vec<NodeId>,
+    pub(crate) program: Program,
+    /// Per event type, the rules that can match it, in order.
+    pub(crate) by_event_type: Box<[Box<[u32]>]>,
+    /// Per rule, whether it judges executions that failed.
+    pub(crate) sees_failed_executions: Vec<bool>,
+    pub(crate) event_types: EventTypes,
+    pub(crate) uses_environment: bool,
+    pub(crate) matching: RuleMatching,
+}
+
+/// Working memory of [`Ruleset::evaluate`], reused so that an event that matches nothing allocates nothing.
+#[derive(Debug)]
+pub struct Scratch {
+    given: Memory,
+    real: Memory,
+}
+
+impl Ruleset {
+    /// All rules, in the order in which they are asked; those that are switched off included.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The event types that some active rule can match.
+    #[must_use]
+    pub fn event_types(&self) -> &EventTypes {
+        &self.event_types
+    }
+
+    /// Whether an active rule tests or prints environment variables, which are captured only then.
+    #[must_use]
+    pub fn uses_environment(&self) -> bool {
+        self.uses_environment
+    }
+
+    /// Working memory for one thread that evaluates.
+    #[must_use]
+    pub fn scratch(&self) -> Scratch {
+        Scratch {
+            given: self.program.memory(),
+            real: self.program.memory(),
+        }
+    }
+
+    /// Judges an event, which must be [prepared](Event::prepare), and hands over each match in the order of
+    /// the rules.
+    ///
+    /// Where the event's path has two spellings, each condition is judged once in each, and the rule fires if
+    /// either is true. `scratch` must come from this ruleset.
+    pub fn evaluate<'r>(
+        &'r self,
+        event: &Event,
+        scratch: &mut Scratch,
+        each: &mut dyn FnMut(Match<'r>),
+    ) -> Touched {
+        let candidates = &self.by_event_type[event.event_type.index()];
+        if candidates.is_empty() {
+            return Touched::default();
+        }
+        let failed_execution =
+            is_execution(event.event_type) && event.result().is_some_and(|result| result < 0);
+        let spellings = event.spellings();
+        let first_spelling = spellings.first().copied().unwrap_or(Spelling::Given);
+        let mut first = Pass::new(
+            &self.program,
+            &mut scratch.given,
+            View {
+                event,
+                spelling: first_spelling,
+            },
+        );
+        let mut second = spellings.get(1).map(|&spelling| {
+            (
+                spelling,
+                Pass::new(&self.program, &mut scratch.real, View { event, spelling }),
+            )
+        });
+
+        for &index in candidates {
+            let index = index as usize;
+            if failed_execution && !self.sees_failed_executions[index] {
+                continue;
+            }
+            let condition = self.conditions[index];
+            let mut found = (first.judge(condition), first_spelling);
+            if let Some((spelling, pass)) = &mut second
+                && found.0 != Truth::True
+            {
+                match pass.judge(condition) {
+                    Truth::False => {}
+                    Truth::Unknown if found.0 == Truth::Unknown => {}
+                    truth => found = (truth, *spelling),
+                }
+            }
+            let (truth, spelling) = found;
+            let outcome = match truth {
+                Truth::False => continue,
+                Truth::Unknown => Outcome::Partial,
+                Truth::True => Outcome::Fires,
+            };
+            each(Match {
+                rule: &self.rules[index],
+                index,
+                spelling,
+                outcome,
+            });
+            if outcome == Outcome::Fires && self.matching == RuleMatching::First {
+                break;
+            }
+        }
+        let mut touched = first.touched;
+        if let Some((_, pass)) = &second {
+            touched.volatile |= pass.touched.volatile;
+            touched.unknown |= pass.touched.unknown;
+        }
+        touched
+    }
+}
+
+pub(crate) fn is_execution(event_type: EventType) -> bool {
+    matches!(event_type, named::EXECVE | named::EXECVEAT)
+}

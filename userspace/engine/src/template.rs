@@ -1,0 +1,240 @@
+//! The output of a rule: text with `%field` tokens.
+
+mod time;
+mod value;
+
+use vigia_event::{Extracted, View};
+
+use crate::condition::cursor::{Cursor, Failure};
+use crate::condition::parse::parse_term;
+use crate::diagnostics::Problem;
+use crate::fields::Catalogue;
+use crate::operand::{self, Operand, Typed};
+use crate::source::Text;
+
+use value::Style;
+
+/// Field names longer than this are not looked up piece by piece.
+const LONGEST_NAME: usize = 128;
+
+/// What Falco appends to every output by default: who the container is.
+const SUGGESTED: &[(&str, &str)] = &[
+    ("container_id", "container.id"),
+    ("container_name", "container.name"),
+    ("container_image_repository", "container.image.repository"),
+    ("container_image_tag", "container.image.tag"),
+    ("k8s_pod_name", "k8s.pod.name"),
+    ("k8s_ns_name", "k8s.ns.name"),
+];
+
+/// A compiled output.
+#[derive(Clone, Debug)]
+pub struct Template {
+    parts: Vec<Part>,
+    utc_offset_seconds: i32,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Text(String),
+    Token(Box<Token>),
+}
+
+#[derive(Clone, Debug)]
+struct Token {
+    /// As it was written, without the `%`.
+    text: String,
+    /// The value is cut or filled up to this many characters.
+    width: Option<usize>,
+    operand: Operand,
+    style: Style,
+}
+
+impl Template {
+    /// Compiles an output; all failures at once.
+    pub(crate) fn compile(
+        text: &Text,
+        catalogue: Catalogue,
+        utc_offset_seconds: i32,
+    ) -> (Self, Vec<Failure>) {
+        let mut template = Self {
+            parts: Vec::new(),
+            utc_offset_seconds,
+        };
+        let mut failures = Vec::new();
+        let trimmed = text.text.trim_end().len();
+        let mut cursor = Cursor::new(text);
+        cursor.at = text.text.len() - text.text.trim_start().len();
+        while cursor.at < trimmed {
+            let literal = cursor.rest()[..trimmed - cursor.at]
+                .find('%')
+                .unwrap_or(trimmed - cursor.at);
+            if literal > 0 {
+                template
+                    .parts
+                    .push(Part::Text(cursor.rest()[..literal].to_owned()));
+                cursor.at += literal;
+                continue;
+            }
+            let start = cursor.at;
+            cursor.at += 1;
+            match token(&mut cursor, catalogue) {
+                Ok(token) => template.parts.push(Part::Token(Box::new(token))),
+                Err(problem) => {
+                    let name = cursor.field_name().map_or(0, str::len);
+                    failures.push((text.span(start, cursor.at + name), problem));
+                    cursor.at += name;
+                }
+            }
+        }
+        (template, failures)
+    }
+
+    /// Appends who the container is, as far as there are fields for it.
+    pub(crate) fn append_suggested(&mut self, catalogue: Catalogue) {
+        for (key, name) in SUGGESTED {
+            let Ok(field) = catalogue.resolve(name, None) else {
+                continue;
+            };
+            self.parts.push(Part::Text(format!(" {key}=")));
+            let style = Style::of(name, field.row().field_type, field.shape());
+            let token = Token {
+                text: (*name).to_owned(),
+                width: None,
+                operand: Operand::Field(field),
+                style,
+            };
+            self.parts.push(Part::Token(Box::new(token)));
+        }
+    }
+
+    /// Fills in the values of an event; what is missing, or still on its way, prints as `<NA>`. The text may
+    /// hold anything that a program can put into a path or an argument, control characters included.
+    #[must_use]
+    pub fn render(&self, view: View<'_>) -> String {
+        self.render_with(view, &mut |_, value| value)
+    }
+
+    /// Like [`Template::render`], but every value, printed, goes through `show` with the name the output has for
+    /// its field: there it can be shortened, or hidden.
+    #[must_use]
+    pub fn render_with(
+        &self,
+        view: View<'_>,
+        show: &mut dyn FnMut(&str, String) -> String,
+    ) -> String {
+        let mut line = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => line.push_str(text),
+                Part::Token(token) => {
+                    let start = line.len();
+                    let mut value = String::new();
+                    value::print(
+                        &mut value,
+                        token.style,
+                        self.utc_offset_seconds,
+                        &token.operand.extract(view),
+                    );
+                    line.push_str(&show(&token.text, value));
+                    if let Some(width) = token.width {
+                        fit(&mut line, start, width);
+                    }
+                }
+            }
+        }
+        line
+    }
+
+    /// The values of the fields it prints, each once, by the names it has for them.
+    #[must_use]
+    pub fn fields<'e>(&self, view: View<'e>) -> Vec<(&str, Extracted<'e>)> {
+        let mut fields: Vec<(&str, Extracted<'e>)> = Vec::new();
+        for token in self.tokens() {
+            if !fields.iter().any(|(name, _)| *name == token.text) {
+                fields.push((&token.text, token.operand.extract(view)));
+            }
+        }
+        fields
+    }
+
+    pub(crate) fn operands(&self) -> impl Iterator<Item = &Operand> {
+        self.tokens().map(|token| &token.operand)
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Token(token) => Some(&**token),
+        })
+    }
+}
+
+/// Reads the token behind a `%`: the longest piece of text that names something to print.
+fn token(cursor: &mut Cursor<'_>, catalogue: Catalogue) -> Result<Token, Problem> {
+    let digits = cursor
+        .bytes()
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let width = cursor.rest()[..digits].parse::<u16>().ok().map(usize::from);
+    let start = cursor.at + digits;
+    let at = |at: usize| Cursor {
+        text: cursor.text,
+        at,
+    };
+
+    let written = |end: usize| cursor.text.text[start..end].to_owned();
+    let whole = parse_term(at(start))
+        .ok()
+        .and_then(|(term, next)| Some((operand::resolve(&term?, catalogue), next.at)));
+    let problem = match whole {
+        Some((Ok(typed), end)) => {
+            let token = new_token(written(end), width, typed);
+            cursor.at = end;
+            return Ok(token);
+        }
+        Some((Err((_, problem)), _)) => problem,
+        None => Problem::InvalidToken {
+            given: at(start).found(),
+            nearest: None,
+        },
+    };
+    let longest = at(start).field_name().map_or(0, str::len).min(LONGEST_NAME);
+    for length in (1..=longest).rev() {
+        let name = written(start + length);
+        if let Ok(field) = catalogue.resolve(&name, None) {
+            let typed = Typed {
+                field_type: field.row().field_type,
+                shape: field.shape(),
+                text: name.clone(),
+                operand: Operand::Field(field),
+            };
+            cursor.at = start + length;
+            return Ok(new_token(name, width, typed));
+        }
+    }
+    cursor.at = start;
+    Err(problem)
+}
+
+fn new_token(text: String, width: Option<usize>, typed: Typed) -> Token {
+    let style = Style::of(&text, typed.field_type, typed.shape);
+    Token {
+        text,
+        width,
+        operand: typed.operand,
+        style,
+    }
+}
+
+/// Cuts or fills what stands behind `start` to a width in characters.
+fn fit(line: &mut String, start: usize, width: usize) {
+    match line[start..].char_indices().nth(width) {
+        Some((cut, _)) => line.truncate(start + cut),
+        None => {
+            let missing = width - line[start..].chars().count();
+            line.extend(std::iter::repeat_n(' ', missing));
+        }
+    }
+}
