@@ -7,13 +7,13 @@ mod container;
 mod evidence;
 mod fields;
 mod identity;
-mod texts;
+pub(crate) mod texts;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value as Json;
-use vigia_engine::Priority;
+use vigia_engine::{Match, Outcome, Priority};
 
 use vigia_event::{Event, Extracted, Metadata, Node, Spelling, View};
 
@@ -48,7 +48,7 @@ pub struct Context {
 
 /// What a rule said about an event.
 #[derive(Debug)]
-pub struct Finding<'f, 'e> {
+pub(crate) struct Finding<'f, 'e> {
     /// The rule's name.
     pub rule: &'f str,
     /// Its priority.
@@ -117,15 +117,49 @@ pub struct AlertMetadata {
 }
 
 impl Alert {
-    /// The alert of a finding.
+    /// The alert of a match.
     #[must_use]
-    pub fn of_finding(event: &Event, finding: Finding<'_, '_>, context: &Context) -> Self {
+    pub fn new(event: &Event, found: &Match<'_>, context: &Context) -> Self {
+        let rule = found.rule;
+        let view = View {
+            event,
+            spelling: found.spelling,
+        };
         let texts = Texts::of_event(&context.redactor, event);
+        let finding = Finding {
+            rule: &rule.name,
+            priority: rule.priority,
+            source: &rule.source,
+            tags: &rule.tags,
+            spelling: found.spelling,
+            is_partial: found.outcome == Outcome::Partial,
+            // Values are redacted one by one, where their end is known, and not in the finished sentence, where
+            // `secret=NAME` would look like a secret with its name.
+            message: rule.output.render_with(view, &mut |field, value| {
+                texts.field(field, value.as_bytes())
+            }),
+            fields: rule.output.fields(view),
+            group: rule
+                .group_by
+                .iter()
+                .map(|field| field.extract(view))
+                .collect(),
+        };
+        Self::of_finding(event, finding, &texts, context)
+    }
+
+    /// The alert of a finding.
+    pub(crate) fn of_finding(
+        event: &Event,
+        finding: Finding<'_, '_>,
+        texts: &Texts<'_>,
+        context: &Context,
+    ) -> Self {
         let view = View {
             event,
             spelling: finding.spelling,
         };
-        let mut evidence = Evidence::of_view(view, &texts);
+        let mut evidence = Evidence::of_view(view, texts);
         evidence.partial = finding.is_partial;
         evidence.unknown = fields::unknown(&finding.fields);
         let mut priority = finding.priority;
@@ -140,15 +174,15 @@ impl Alert {
             rule: texts.plain(finding.rule.as_bytes(), MAX_RULE_BYTES),
             priority,
             source: finding.source.to_owned(),
-            tags: sorted_tags(finding.tags, &texts),
+            tags: sorted_tags(finding.tags, texts),
             time_ns: event.time_ns,
             message,
-            output_fields: fields::typed(&finding.fields, event.time_ns, &texts),
+            output_fields: fields::typed(&finding.fields, event.time_ns, texts),
             hostname: texts.plain(&event.node.name, texts::NAME_BYTES),
             container: event
                 .container
                 .as_deref()
-                .map(|container| ContainerEvidence::of(container, &texts)),
+                .map(|container| ContainerEvidence::of(container, texts)),
             object: fields::object(&finding.group, view),
             evidence,
             metadata: AlertMetadata {

@@ -1,9 +1,40 @@
-//! Alert records, outputs and their delivery
-pub mod alert;
-pub mod outputs;
-pub mod redact;
-pub mod render;
-mod text;
-pub mod throttle;
+//! From a match of a rule to an alert that was delivered.
+//!
+//! [`Alert::new`] makes the record: bounded, valid UTF-8, without secrets. [`Throttle`] folds repeats.
+//! [`Outputs`] renders what is left once and hands it to every output, each with a queue and counters of its own.
+//!
+//! ```no_run
+//! use std::time::{Duration, Instant};
+//! use vigia_alerts::{Alert, Context, Outputs, Throttle};
+//! # fn example(event: &vigia_event::Event, found: &vigia_engine::Match<'_>, context: &Context,
+//! #     throttle: &mut Throttle, outputs: &Outputs) {
+//! let alert = Alert::new(event, found, context);
+//! for alert in throttle.expire(Instant::now()).into_iter().chain(throttle.admit(alert, Instant::now())) {
+//!     outputs.deliver(alert);
+//! }
+//! # }
+//! ```
+//!
+//! This crate judges nothing and stores nothing: what waits in a queue when the agent is killed is lost
+//! (docs/limitations.md).
+
+mod alert;
+mod outputs;
+mod redact;
+mod render;
 #[cfg(test)]
 mod sample;
+mod text;
+mod throttle;
+
+pub use alert::{
+    Alert, AlertId, AlertMetadata, ContainerEvidence, Context, Evidence, FileEvidence,
+    MountEvidence, ProcessEvidence, ResultEvidence, SecretEvidence, SwarmEvidence, UserEvidence,
+};
+pub use outputs::{
+    FileOptions, Form, OutputConfig, OutputCounters, OutputError, Outputs, StdoutOptions, Target,
+    WebhookOptions,
+};
+pub use redact::{Phrases, REDACTED, RedactionError, RedactionOptions, Redactor};
+pub use render::{MAX_LINE_BYTES, Rendered, TimeStyle};
+pub use throttle::{Throttle, ThrottleCounters, ThrottleOptions};

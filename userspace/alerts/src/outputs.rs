@@ -130,7 +130,14 @@ impl Outputs {
         let since = Instant::now();
         for output in &self.outputs {
             output.counters.recorded();
-            if output.sender.try_send(Queued { alert: Arc::clone(&alert), since }).is_err() {
+            if output
+                .sender
+                .try_send(Queued {
+                    alert: Arc::clone(&alert),
+                    since,
+                })
+                .is_err()
+            {
                 output.counters.dropped();
             }
         }
@@ -139,12 +146,17 @@ impl Outputs {
     /// The counters of every output, by name.
     #[must_use]
     pub fn counters(&self) -> Vec<(String, OutputCounters)> {
-        self.outputs.iter().map(|output| (output.name.clone(), output.counters.snapshot())).collect()
+        self.outputs
+            .iter()
+            .map(|output| (output.name.clone(), output.counters.snapshot()))
+            .collect()
     }
 
     /// Makes file outputs open their files again, as after they were renamed by a log rotation.
     pub fn reopen(&self) {
-        self.outputs.iter().for_each(|output| output.reopen.notify_one());
+        self.outputs
+            .iter()
+            .for_each(|output| output.reopen.notify_one());
     }
 
     /// Takes no more alerts, delivers what waits for at most `patience`, and counts the rest as dead-lettered.
@@ -155,10 +167,18 @@ impl Outputs {
         let closing: Vec<_> = self
             .outputs
             .into_iter()
-            .map(|Output { name, sender, counters, task, .. }| {
-                drop(sender);
-                (name, counters, task)
-            })
+            .map(
+                |Output {
+                     name,
+                     sender,
+                     counters,
+                     task,
+                     ..
+                 }| {
+                    drop(sender);
+                    (name, counters, task)
+                },
+            )
             .collect();
         for (name, counters, mut task) in closing {
             if timeout_at(deadline, &mut task).await.is_err() {
@@ -175,13 +195,21 @@ impl Outputs {
 }
 
 impl Output {
-    fn start(OutputConfig { name, queue, target }: OutputConfig) -> Result<Self, OutputError> {
+    fn start(
+        OutputConfig {
+            name,
+            queue,
+            target,
+        }: OutputConfig,
+    ) -> Result<Self, OutputError> {
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let counters = Arc::new(Counters::default());
         let reopen = Arc::new(Notify::new());
         let counted = Arc::clone(&counters);
         let task = match target {
-            Target::Stdout(options) => tokio::spawn(stdout::run(options, tokio::io::stdout(), receiver, counted)),
+            Target::Stdout(options) => {
+                tokio::spawn(stdout::run(options, tokio::io::stdout(), receiver, counted))
+            }
             Target::File(options) => {
                 let sink = file::Sink::open(&name, options)?;
                 tokio::spawn(sink.run(receiver, Arc::clone(&reopen), counted))
@@ -191,7 +219,13 @@ impl Output {
                 tokio::spawn(sink.run(receiver, counted))
             }
         };
-        Ok(Self { name, sender, counters, reopen, task })
+        Ok(Self {
+            name,
+            sender,
+            counters,
+            reopen,
+            task,
+        })
     }
 }
 

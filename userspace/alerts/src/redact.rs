@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use bstr::BString;
-use regex::{Regex, RegexBuilder};
+use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use thiserror::Error;
 
 use crate::text::lossy;
@@ -77,6 +77,8 @@ pub struct Redactor {
     enabled: bool,
     names: Vec<String>,
     shapes: Vec<Regex>,
+    /// All shapes in one automaton: nearly every text holds none of them.
+    any_shape: RegexSet,
     assignment: Regex,
 }
 
@@ -99,13 +101,22 @@ impl Redactor {
         if options.patterns.len() > MAX_PATTERNS {
             return Err(RedactionError::TooMany(options.patterns.len()));
         }
-        let own = options.patterns.iter().map(String::as_str);
-        let shapes = table::SHAPES
+        // Word boundaries of ASCII are what the shapes mean, and what a fast automaton can have.
+        let built_in = table::SHAPES
             .iter()
-            .copied()
-            .chain(own)
-            .map(compile)
+            .map(|shape| shape.replace(r"\b", r"(?-u:\b)"));
+        let patterns: Vec<String> = built_in.chain(options.patterns.iter().cloned()).collect();
+        let shapes = patterns
+            .iter()
+            .map(|pattern| compile(pattern))
             .collect::<Result<_, _>>()?;
+        let any_shape = RegexSetBuilder::new(&patterns)
+            .size_limit(MAX_PATTERN_BYTES * (MAX_PATTERNS + 1))
+            .build()
+            .map_err(|source| RedactionError::Pattern {
+                pattern: patterns.join("|"),
+                source: Box::new(source),
+            })?;
         Ok(Self {
             enabled: options.enabled,
             names: options
@@ -114,6 +125,7 @@ impl Redactor {
                 .map(|name| name.to_lowercase())
                 .collect(),
             shapes,
+            any_shape,
             assignment: compile(r#"([A-Za-z0-9_.\-]+)["']?[ \t]{0,2}(?:=|:|%3[dD])[ \t]{0,2}"#)?,
         })
     }
@@ -174,7 +186,8 @@ impl Redactor {
     }
 
     fn find_shapes(&self, text: &str, hidden: &mut Vec<Range<usize>>) {
-        for shape in &self.shapes {
+        let matching = self.any_shape.matches(text);
+        for shape in matching.iter().filter_map(|index| self.shapes.get(index)) {
             for found in shape.captures_iter(text) {
                 if let Some(secret) = found.get(1).or_else(|| found.get(0)) {
                     hidden.push(secret.range());

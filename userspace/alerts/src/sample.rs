@@ -14,6 +14,7 @@ use vigia_event::secret::{Reader, SecretAccess, SecretKind, SecretRef, SecretSou
 use vigia_event::users::{User, Users};
 use vigia_event::{Captured, Container, Event, Extracted, Metadata, Node, Spelling, Value};
 
+use crate::alert::texts::Texts;
 use crate::alert::{Alert, Context, Finding};
 use crate::redact::{RedactionOptions, Redactor};
 
@@ -32,12 +33,26 @@ pub(crate) fn context() -> Context {
 /// A refused write of `path` in a read-only container, by a process with a canary in its arguments.
 pub(crate) fn refused_write(path: &[u8]) -> Event {
     let users = Users {
-        users: vec![User { uid: 33, name: "www-data".into(), ..User::default() }],
+        users: vec![User {
+            uid: 33,
+            name: "www-data".into(),
+            ..User::default()
+        }],
         groups: Vec::new(),
     };
     let mounts = Arc::new(MountTable {
-        mounts: vec![Mount { point: "/".into(), read_only: true, fs_type: "overlay".into(), kind: MountKind::Root, ..Mount::default() }],
-        secrets: vec![SecretRef { name: "db_password".into(), path: "/run/secrets/db_password".into(), ..SecretRef::default() }],
+        mounts: vec![Mount {
+            point: "/".into(),
+            read_only: true,
+            fs_type: "overlay".into(),
+            kind: MountKind::Root,
+            ..Mount::default()
+        }],
+        secrets: vec![SecretRef {
+            name: "db_password".into(),
+            path: "/run/secrets/db_password".into(),
+            ..SecretRef::default()
+        }],
     });
     let labels = [
         ("com.docker.swarm.service.name", "shop_web"),
@@ -51,28 +66,44 @@ pub(crate) fn refused_write(path: &[u8]) -> Event {
         image: "nginx:1.27".into(),
         image_repository: "nginx".into(),
         image_tag: "1.27".into(),
-        labels: labels.into_iter().map(|(name, value)| (name.to_owned(), BString::from(value))).collect(),
+        labels: labels
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), BString::from(value)))
+            .collect(),
         ..Inspected::default()
     };
     let task = Task {
         pid: 4242,
         parent_pid: 4200,
         comm: "sh".into(),
-        credentials: vigia_event::captured::Credentials { uid: 33, ..Default::default() },
+        credentials: vigia_event::captured::Credentials {
+            uid: 33,
+            ..Default::default()
+        },
         entered: Some(false),
         ..Task::default()
     };
-    let args: Vec<BString> = ["-c", "touch /x", "--password", "c4n4ry and c4n4ry"].map(BString::from).to_vec();
+    let args: Vec<BString> = ["-c", "touch /x", "--password", "c4n4ry and c4n4ry"]
+        .map(BString::from)
+        .to_vec();
     let process = Process {
         task: task.clone(),
         exe: "sh".into(),
         exe_path: "/bin/sh".into(),
         args: args.into(),
-        env: [BString::from(format!("API_TOKEN={CANARY} x"))].to_vec().into(),
+        env: [BString::from(format!("API_TOKEN={CANARY} x"))]
+            .to_vec()
+            .into(),
         cwd: "/srv".into(),
         ..Process::default()
     };
-    let parent = Process { task: Task { comm: "nginx".into(), ..Task::default() }, ..Process::default() };
+    let parent = Process {
+        task: Task {
+            comm: "nginx".into(),
+            ..Task::default()
+        },
+        ..Process::default()
+    };
     let mut event = Event {
         number: 1,
         time_ns: TIME_NS,
@@ -88,7 +119,10 @@ pub(crate) fn refused_write(path: &[u8]) -> Event {
                 event_type: named::OPENAT,
                 result: -30,
                 args: [0; 6],
-                paths: vec![GivenPath { given: path.into(), ..GivenPath::default() }],
+                paths: vec![GivenPath {
+                    given: path.into(),
+                    ..GivenPath::default()
+                }],
                 texts: Vec::new(),
                 open_how: None,
                 file: None,
@@ -107,7 +141,11 @@ pub(crate) fn refused_write(path: &[u8]) -> Event {
         mounts,
         users: Arc::new(users),
         secret: None,
-        node: Arc::new(Node { name: "node-1".into(), boot_id: "b00t".into(), ..Node::default() }),
+        node: Arc::new(Node {
+            name: "node-1".into(),
+            boot_id: "b00t".into(),
+            ..Node::default()
+        }),
         paths: Default::default(),
     };
     event.prepare();
@@ -142,14 +180,23 @@ pub(crate) fn finding(event: &Event) -> Finding<'static, '_> {
         is_partial: false,
         message: "Write refused in web".to_owned(),
         fields: vec![
-            ("proc.cmdline", Extracted::One(Value::made(event.process.command_line()))),
+            (
+                "proc.cmdline",
+                Extracted::One(Value::made(event.process.command_line())),
+            ),
             ("proc.env[API_TOKEN]", Extracted::One(Value::text(CANARY))),
             ("user.uid", Extracted::One(Value::Uint(33))),
             ("evt.rawres", Extracted::One(Value::Int(-30))),
             ("container.read_only", Extracted::One(Value::Bool(true))),
-            ("proc.aname", Extracted::Many([Value::text("nginx"), Value::text("tini")].into_iter().collect())),
+            (
+                "proc.aname",
+                Extracted::Many(
+                    [Value::text("nginx"), Value::text("tini")]
+                        .into_iter()
+                        .collect(),
+                ),
+            ),
             ("k8s.pod.name", Extracted::Missing),
-            ("evt.datetime", Extracted::One(Value::text("2023-11-14 22:13:20"))),
         ],
         group: Vec::new(),
     }
@@ -158,5 +205,15 @@ pub(crate) fn finding(event: &Event) -> Finding<'static, '_> {
 /// The alert of a refused write of a path.
 pub(crate) fn alert(path: &str) -> Alert {
     let event = refused_write(path.as_bytes());
-    Alert::of_finding(&event, finding(&event), &context())
+    judged(&event, finding(&event), &context())
+}
+
+/// The alert of a finding.
+pub(crate) fn judged(event: &Event, finding: Finding<'_, '_>, context: &Context) -> Alert {
+    Alert::of_finding(
+        event,
+        finding,
+        &Texts::of_event(&context.redactor, event),
+        context,
+    )
 }

@@ -16,14 +16,6 @@ const MAX_VALUES: usize = 64;
 /// Bytes of an object's name: more than two paths need.
 const MAX_OBJECT_BYTES: usize = 8192;
 
-/// Fields that print a point in time as text, but are given as nanoseconds since the epoch, like Falco does.
-const TIMES: [&str; 4] = [
-    "evt.time",
-    "evt.time.iso8601",
-    "evt.datetime",
-    "evt.rawtime",
-];
-
 /// Field to value; `evt.time` is always there.
 pub(super) fn typed(
     fields: &[(&str, Extracted<'_>)],
@@ -32,11 +24,7 @@ pub(super) fn typed(
 ) -> BTreeMap<String, Json> {
     let mut typed = BTreeMap::from([("evt.time".to_owned(), Json::from(time_ns))]);
     for (name, value) in fields.iter().take(MAX_FIELDS) {
-        let value = if TIMES.contains(name) {
-            time_ns.into()
-        } else {
-            json(name, value, texts)
-        };
+        let value = json(name, value, texts);
         typed.insert(lossy(name.as_bytes(), NAME_BYTES), value);
     }
     typed

@@ -5,21 +5,23 @@ use vigia_event::container::Container;
 
 use super::*;
 use crate::render::{Rendered, TimeStyle};
-use crate::sample::{CANARY, TIME_NS, alert, context, finding, refused_write, secret_read};
+use crate::sample::{self, CANARY, TIME_NS, alert, context, finding, refused_write, secret_read};
 
 #[test]
 fn output_fields_are_typed_and_missing_ones_are_null() {
     let fields = alert("/x").output_fields;
     for (name, expected) in [
         ("evt.time", json!(TIME_NS)),
-        ("evt.datetime", json!(TIME_NS)),
         ("user.uid", json!(33)),
         ("evt.rawres", json!(-30)),
         ("container.read_only", json!(true)),
         ("proc.aname", json!(["nginx", "tini"])),
         ("k8s.pod.name", json!(null)),
         ("proc.env[API_TOKEN]", json!("[redacted]")),
-        ("proc.cmdline", json!("sh -c touch /x --password [redacted]")),
+        (
+            "proc.cmdline",
+            json!("sh -c touch /x --password [redacted]"),
+        ),
     ] {
         assert_eq!(fields.get(name), Some(&expected), "{name}");
     }
@@ -30,10 +32,16 @@ fn evidence_names_process_file_mount_result_and_container() {
     let alert = alert("/etc//x");
     let evidence = serde_json::to_value(&alert.evidence).expect("evidence is plain data");
     assert_eq!(evidence["file"]["path"], "/etc/x");
-    assert_eq!(evidence["file"]["mount"], json!({"kind": "root", "point": "/", "read_only": true, "type": "overlay"}));
+    assert_eq!(
+        evidence["file"]["mount"],
+        json!({"kind": "root", "point": "/", "read_only": true, "type": "overlay"})
+    );
     assert_eq!(evidence["result"], json!({"name": "EROFS", "value": -30}));
     assert_eq!(evidence["process"]["ancestors"], json!(["nginx"]));
-    assert_eq!(evidence["process"]["user"], json!({"name": "www-data", "uid": 33}));
+    assert_eq!(
+        evidence["process"]["user"],
+        json!({"name": "www-data", "uid": 33})
+    );
     assert_eq!(evidence["process"]["entered"], json!(false));
     assert_eq!(evidence["count"], 1);
     let container = serde_json::to_value(&alert.container).expect("plain data");
@@ -50,7 +58,7 @@ fn evidence_names_process_file_mount_result_and_container() {
 #[test]
 fn a_secret_in_argv_environment_or_label_appears_nowhere() {
     for event in [refused_write(b"/x?password=c4n4ry"), secret_read()] {
-        let alert = Alert::of_finding(&event, finding(&event), &context());
+        let alert = sample::judged(&event, finding(&event), &context());
         let rendered = Rendered::new(alert, TimeStyle::default());
         for form in [rendered.json(), rendered.text(), &rendered.readable(false)] {
             assert!(!form.contains(CANARY), "{form}");
@@ -65,13 +73,16 @@ fn the_id_follows_from_what_happened() {
     let id = |event: &Event, change: fn(&mut Finding<'_, '_>)| {
         let mut finding = finding(event);
         change(&mut finding);
-        Alert::of_finding(event, finding, &context).id
+        sample::judged(event, finding, &context).id
     };
     let first = id(&event, |_| ());
     assert_eq!(first, id(&event, |_| ()));
     assert_eq!(first.as_str().len(), 32);
     assert_ne!(first, id(&event, |finding| finding.rule = "Another"));
-    assert_ne!(first, id(&event, |finding| finding.spelling = Spelling::Real));
+    assert_ne!(
+        first,
+        id(&event, |finding| finding.spelling = Spelling::Real)
+    );
     let mut later = event.clone();
     later.captured.sequence += 1;
     assert_ne!(first, id(&later, |_| ()));
@@ -80,13 +91,16 @@ fn the_id_follows_from_what_happened() {
 #[test]
 fn what_is_undecided_is_a_note_and_says_what_is_unknown() {
     let mut event = refused_write(b"/x");
-    let pending = Container { metadata: Metadata::Pending, ..Container::clone(event.container.as_ref().expect("set")) };
+    let pending = Container {
+        metadata: Metadata::Pending,
+        ..Container::clone(event.container.as_ref().expect("set"))
+    };
     event.container = Some(std::sync::Arc::new(pending));
     let mut finding = finding(&event);
     finding.is_partial = true;
     finding.priority = Priority::Critical;
     finding.fields.push(("container.name", Extracted::Unknown));
-    let alert = Alert::of_finding(&event, finding, &context());
+    let alert = sample::judged(&event, finding, &context());
     assert_eq!(alert.priority, Priority::Notice);
     assert!(alert.evidence.partial);
     assert_eq!(alert.evidence.unknown, ["container.name"]);
@@ -99,7 +113,7 @@ fn the_object_is_the_group_else_the_secret_else_the_path_else_the_program() {
     let object = |event: &Event, group: &[Option<&'static str>]| {
         let mut finding = finding(event);
         finding.group = group.iter().map(|value| Extracted::text(*value)).collect();
-        Alert::of_finding(event, finding, &context()).object
+        sample::judged(event, finding, &context()).object
     };
     let write = refused_write(b"/etc/x");
     let by_group = object(&write, &[Some("/bin/sh"), None]);

@@ -1,6 +1,7 @@
 //! The one door through which bytes of an event become text of an alert: bounded, valid UTF-8, redacted.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use bstr::ByteSlice;
 use vigia_event::Event;
@@ -14,6 +15,9 @@ pub(crate) const NAME_BYTES: usize = 512;
 pub(crate) const TEXT_BYTES: usize = 4096;
 /// What redaction reads, so that it sees the end of a secret where the shown text is cut before it.
 const READ_BYTES: usize = 64 * 1024;
+/// What redaction reads for one alert; behind that, texts are read up to [`SHORT_BYTES`] only.
+const BUDGET_BYTES: usize = 512 * 1024;
+const SHORT_BYTES: usize = 256;
 /// Ancestors whose arguments are known to redaction.
 const ANCESTORS: usize = 8;
 
@@ -21,6 +25,7 @@ const ANCESTORS: usize = 8;
 pub(crate) struct Texts<'r> {
     redactor: &'r Redactor,
     phrases: Phrases,
+    left: Cell<usize>,
 }
 
 impl<'r> Texts<'r> {
@@ -31,7 +36,11 @@ impl<'r> Texts<'r> {
         {
             phrases.extend(redactor.phrases(&process.task.comm, &process.args, &process.env));
         }
-        Self { redactor, phrases }
+        Self {
+            redactor,
+            phrases,
+            left: Cell::new(BUDGET_BYTES),
+        }
     }
 
     /// For texts that belong to no event.
@@ -39,6 +48,7 @@ impl<'r> Texts<'r> {
         Self {
             redactor,
             phrases: Phrases::default(),
+            left: Cell::new(BUDGET_BYTES),
         }
     }
 
@@ -49,7 +59,7 @@ impl<'r> Texts<'r> {
 
     /// A text of at most `limit` bytes.
     pub(crate) fn bounded(&self, bytes: &[u8], limit: usize) -> String {
-        let whole = text::lossy(bytes, READ_BYTES);
+        let whole = self.read(bytes);
         text::cut(self.redactor.text(&whole, &self.phrases), limit).into_owned()
     }
 
@@ -60,7 +70,7 @@ impl<'r> Texts<'r> {
 
     /// The value of a field, as its name and its bytes.
     pub(crate) fn field(&self, name: &str, bytes: &[u8]) -> String {
-        let whole = text::lossy(bytes, READ_BYTES);
+        let whole = self.read(bytes);
         text::cut(self.redactor.field(name, &whole, &self.phrases), TEXT_BYTES).into_owned()
     }
 
@@ -72,5 +82,11 @@ impl<'r> Texts<'r> {
     /// At most `limit` bytes of a text that was made from redacted parts.
     pub(crate) fn cut(&self, whole: String, limit: usize) -> String {
         text::cut(Cow::Owned(whole), limit).into_owned()
+    }
+
+    fn read(&self, bytes: &[u8]) -> String {
+        let whole = text::lossy(bytes, READ_BYTES.min(self.left.get().max(SHORT_BYTES)));
+        self.left.set(self.left.get().saturating_sub(whole.len()));
+        whole
     }
 }

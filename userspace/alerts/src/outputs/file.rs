@@ -28,7 +28,11 @@ pub struct FileOptions {
 
 impl Default for FileOptions {
     fn default() -> Self {
-        Self { path: PathBuf::new(), form: Form::Json, max_age: Duration::from_secs(600) }
+        Self {
+            path: PathBuf::new(),
+            form: Form::Json,
+            max_age: Duration::from_secs(600),
+        }
     }
 }
 
@@ -48,11 +52,21 @@ impl Sink {
             path: options.path.display().to_string(),
             source,
         })?;
-        Ok(Self { name: name.to_owned(), options, file: file.into(), is_torn: false })
+        Ok(Self {
+            name: name.to_owned(),
+            options,
+            file: file.into(),
+            is_torn: false,
+        })
     }
 
     /// Writes what comes until the queue is closed.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Queued>, reopen: Arc<Notify>, counters: Arc<Counters>) {
+    pub(super) async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<Queued>,
+        reopen: Arc<Notify>,
+        counters: Arc<Counters>,
+    ) {
         loop {
             tokio::select! {
                 biased;
@@ -69,7 +83,9 @@ impl Sink {
         let line = self.options.form.write(queued);
         let mut backoff = Backoff::new();
         loop {
-            let Err(error) = self.append(&line).await else { return counters.delivered() };
+            let Err(error) = self.append(&line).await else {
+                return counters.delivered();
+            };
             if queued.since.elapsed() >= self.options.max_age {
                 tracing::error!(output = %self.name, %error, "gave up writing an alert");
                 return counters.dead_lettered();
@@ -97,11 +113,17 @@ impl Sink {
     fn reopen(&mut self) {
         match open(&self.options.path) {
             Ok(file) => self.file = file.into(),
-            Err(error) => tracing::error!(output = %self.name, %error, "cannot open the file again"),
+            Err(error) => {
+                tracing::error!(output = %self.name, %error, "cannot open the file again")
+            }
         }
     }
 }
 
 fn open(path: &Path) -> io::Result<std::fs::File> {
-    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+    std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
 }

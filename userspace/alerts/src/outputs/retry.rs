@@ -18,12 +18,17 @@ pub(super) struct Backoff {
 
 impl Backoff {
     pub(super) fn new() -> Self {
-        Self { attempts: 0, random: RandomState::new() }
+        Self {
+            attempts: 0,
+            random: RandomState::new(),
+        }
     }
 
     /// The wait before the next attempt.
     pub(super) fn next(&mut self) -> Duration {
-        let full = FIRST.saturating_mul(1 << self.attempts.min(16)).min(LONGEST);
+        let full = FIRST
+            .saturating_mul(1 << self.attempts.min(16))
+            .min(LONGEST);
         let thousandths = u32::try_from(self.random.hash_one(self.attempts) % 500).unwrap_or(0);
         self.attempts = self.attempts.saturating_add(1);
         full - full * thousandths / 1000

@@ -83,10 +83,16 @@ enum Attempt {
 
 impl Sink {
     pub(super) fn new(name: &str, options: WebhookOptions) -> Result<Self, OutputError> {
-        let wrong = |reason: String| OutputError::Webhook { output: name.to_owned(), reason };
-        let url = Url::parse(&options.url).map_err(|error| wrong(format!("the URL is not valid: {error}")))?;
+        let wrong = |reason: String| OutputError::Webhook {
+            output: name.to_owned(),
+            reason,
+        };
+        let url = Url::parse(&options.url)
+            .map_err(|error| wrong(format!("the URL is not valid: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(wrong("the URL must begin with http:// or https:// and name a host".to_owned()));
+            return Err(wrong(
+                "the URL must begin with http:// or https:// and name a host".to_owned(),
+            ));
         }
         let mut client = Client::builder()
             .user_agent(concat!("vigia/", env!("CARGO_PKG_VERSION")))
@@ -103,8 +109,15 @@ impl Sink {
                 client = client.add_root_certificate(certificate);
             }
         }
-        let client = client.build().map_err(|error| wrong(format!("cannot set up HTTP: {}", reason(error))))?;
-        Ok(Self { name: name.to_owned(), client, url, max_age: options.max_age })
+        let client = client
+            .build()
+            .map_err(|error| wrong(format!("cannot set up HTTP: {}", reason(error))))?;
+        Ok(Self {
+            name: name.to_owned(),
+            client,
+            url,
+            max_age: options.max_age,
+        })
     }
 
     /// Posts what comes until the queue is closed.
@@ -161,7 +174,9 @@ impl Sink {
         }
         match status {
             _ if status.is_success() => Attempt::Taken,
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Attempt::Failed(status.to_string()),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+                Attempt::Failed(status.to_string())
+            }
             _ if status.is_server_error() => Attempt::Failed(status.to_string()),
             _ => Attempt::Refused(status),
         }
@@ -171,8 +186,10 @@ impl Sink {
 fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
-        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header name"))?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| format!("the value of header `{name}` is not valid"))?;
+        let parsed = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| format!("`{name}` is no header name"))?;
+        let mut value = HeaderValue::from_str(value)
+            .map_err(|_| format!("the value of header `{name}` is not valid"))?;
         value.set_sensitive(true);
         headers.append(parsed, value);
     }
@@ -180,13 +197,19 @@ fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, String> {
 }
 
 fn certificates(path: &std::path::Path) -> Result<Vec<Certificate>, String> {
-    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    let length = std::fs::metadata(path)
+        .map_err(|error| error.to_string())?
+        .len();
     if length > MAX_CA_BYTES {
         return Err(format!("{length} bytes are too many"));
     }
     let pem = std::fs::read(path).map_err(|error| error.to_string())?;
     let certificates = Certificate::from_pem_bundle(&pem).map_err(reason)?;
-    if certificates.is_empty() { Err("no certificate in it".to_owned()) } else { Ok(certificates) }
+    if certificates.is_empty() {
+        Err("no certificate in it".to_owned())
+    } else {
+        Ok(certificates)
+    }
 }
 
 /// The chain of an error without the address.
@@ -206,8 +229,15 @@ fn host(url: &str) -> String {
     Url::parse(url).map_or_else(
         |_| "not a URL".to_owned(),
         |url| {
-            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-            format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+            let port = url
+                .port()
+                .map(|port| format!(":{port}"))
+                .unwrap_or_default();
+            format!(
+                "{}://{}{port}",
+                url.scheme(),
+                url.host_str().unwrap_or_default()
+            )
         },
     )
 }

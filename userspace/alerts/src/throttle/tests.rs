@@ -6,32 +6,49 @@ use crate::sample;
 const WINDOW: Duration = Duration::from_secs(60);
 
 fn throttle(max_keys: usize) -> Throttle {
-    Throttle::new(ThrottleOptions { window: WINDOW, max_keys, max_samples: 2 })
+    Throttle::new(ThrottleOptions {
+        window: WINDOW,
+        max_keys,
+        max_samples: 2,
+    })
 }
 
 fn alert(object: &str, path: &str) -> Alert {
-    Alert { object: object.to_owned(), ..sample::alert(path) }
+    Alert {
+        object: object.to_owned(),
+        ..sample::alert(path)
+    }
 }
 
 #[test]
 fn the_first_passes_and_repeats_become_one_summary() {
     let start = Instant::now();
     let mut throttle = throttle(10);
-    let first = throttle.admit(alert("a", "/x/1"), start).expect("the first passes");
+    let first = throttle
+        .admit(alert("a", "/x/1"), start)
+        .expect("the first passes");
     for path in ["/x/2", "/x/2", "/x/3", "/x/4"] {
         assert_eq!(throttle.admit(alert("a", path), start + WINDOW / 2), None);
     }
     assert_eq!(throttle.next_deadline(), Some(start + WINDOW));
     assert!(throttle.expire(start + WINDOW / 2).is_empty());
     let summaries = throttle.expire(start + WINDOW);
-    let [summary] = summaries.as_slice() else { panic!("one summary, not {}", summaries.len()) };
+    let [summary] = summaries.as_slice() else {
+        panic!("one summary, not {}", summaries.len())
+    };
     assert_eq!(summary.evidence.count, 4);
     assert_eq!(summary.evidence.samples, ["/x/2", "/x/3"]);
-    assert_eq!(summary.evidence.summary_of.as_deref(), Some(first.id.as_str()));
+    assert_eq!(
+        summary.evidence.summary_of.as_deref(),
+        Some(first.id.as_str())
+    );
     assert_eq!(summary.message, "4 more in 60 s: Write refused in web");
     assert_ne!(summary.id, first.id);
     assert_eq!(throttle.next_deadline(), None);
-    assert!(throttle.admit(alert("a", "/x/1"), start + WINDOW).is_some(), "a new window begins");
+    assert!(
+        throttle.admit(alert("a", "/x/1"), start + WINDOW).is_some(),
+        "a new window begins"
+    );
 }
 
 #[test]
@@ -41,7 +58,10 @@ fn another_object_container_or_rule_is_another_key() {
     let base = alert("a", "/x");
     let mut other_container = base.clone();
     other_container.container = None;
-    let other_rule = Alert { rule: "Another".into(), ..base.clone() };
+    let other_rule = Alert {
+        rule: "Another".into(),
+        ..base.clone()
+    };
     for alert in [base, alert("b", "/x"), other_container, other_rule] {
         assert!(throttle.admit(alert, start).is_some());
     }
@@ -63,10 +83,16 @@ fn what_is_undecided_is_one_key_for_rule_and_container() {
     let mut throttle = throttle(10);
     let mut undecided = alert("a", "/x");
     undecided.evidence.partial = true;
-    let other = Alert { object: "b".into(), ..undecided.clone() };
+    let other = Alert {
+        object: "b".into(),
+        ..undecided.clone()
+    };
     assert!(throttle.admit(undecided, start).is_some());
     assert!(throttle.admit(other, start).is_none());
-    assert!(throttle.admit(alert("a", "/x"), start).is_some(), "what is decided is not hidden by what is not");
+    assert!(
+        throttle.admit(alert("a", "/x"), start).is_some(),
+        "what is decided is not hidden by what is not"
+    );
 }
 
 #[test]
@@ -99,7 +125,11 @@ fn a_summary_that_waits_is_due_at_once() {
     let mut throttle = throttle(1);
     assert!(throttle.admit(alert("a", "/x"), start).is_some());
     assert!(throttle.admit(alert("a", "/x"), start).is_none());
-    assert!(throttle.admit(alert("b", "/x"), start + WINDOW / 2).is_some());
+    assert!(
+        throttle
+            .admit(alert("b", "/x"), start + WINDOW / 2)
+            .is_some()
+    );
     assert_eq!(throttle.next_deadline(), Some(start + WINDOW / 2));
     assert_eq!(throttle.expire(start + WINDOW / 2).len(), 1);
     assert_eq!(throttle.next_deadline(), Some(start + WINDOW / 2 + WINDOW));
@@ -108,7 +138,10 @@ fn a_summary_that_waits_is_due_at_once() {
 #[test]
 fn a_window_of_zero_lets_everything_pass() {
     let start = Instant::now();
-    let mut throttle = Throttle::new(ThrottleOptions { window: Duration::ZERO, ..ThrottleOptions::default() });
+    let mut throttle = Throttle::new(ThrottleOptions {
+        window: Duration::ZERO,
+        ..ThrottleOptions::default()
+    });
     for _ in 0..3 {
         assert!(throttle.admit(alert("a", "/x"), start).is_some());
     }
