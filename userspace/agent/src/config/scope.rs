@@ -1,0 +1,79 @@
+//! What is watched, as `--scope` and the configuration spell it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Which tasks are watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Scope {
+    /// Those of containers, and those that came from one.
+    #[default]
+    Containers,
+    /// All of the machine.
+    Host,
+    /// Those in one cgroup and below it; an absolute path from the root of the cgroup hierarchy.
+    Cgroup(PathBuf),
+}
+
+/// The text is no scope.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no scope; write containers, host or cgroup:/PATH")]
+pub struct ScopeError(String);
+
+impl FromStr for Scope {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        match text {
+            "containers" => Ok(Self::Containers),
+            "host" => Ok(Self::Host),
+            _ => match text.strip_prefix("cgroup:") {
+                Some(path) if path.starts_with('/') => Ok(Self::Cgroup(path.into())),
+                _ => Err(ScopeError(text.to_owned())),
+            },
+        }
+    }
+}
+
+impl TryFrom<String> for Scope {
+    type Error = ScopeError;
+
+    fn try_from(text: String) -> Result<Self, ScopeError> {
+        text.parse()
+    }
+}
+
+impl From<Scope> for String {
+    fn from(scope: Scope) -> Self {
+        scope.to_string()
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Containers => f.write_str("containers"),
+            Self::Host => f.write_str("host"),
+            Self::Cgroup(path) => write!(f, "cgroup:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_read_as_they_are_written() {
+        for text in ["containers", "host", "cgroup:/system.slice/x.service"] {
+            assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
+        }
+        for bad in ["", "container", "cgroup:", "cgroup:relative", "Host"] {
+            assert!(bad.parse::<Scope>().is_err(), "{bad}");
+        }
+    }
+}
