@@ -1,1 +1,17 @@
-//! The vigia agent
+//! The `vigia` agent: reads the probes, judges what they report by rules, and raises alerts.
+//!
+//! This crate wires; every subject lives in a crate of its own. What is here: the command line
+//! ([`cli`]), the configuration ([`config`]), what the agent counts ([`metrics`]) and answers
+//! ([`health`]) about itself, and what it may do ([`privileges`]).
+
+pub mod cli;
+pub mod config;
+pub mod health;
+pub mod input;
+pub mod logging;
+pub mod metrics;
+pub mod pipeline;
+pub mod privileges;
+pub mod rules;
+pub mod run;
+pub mod signals;

@@ -1,2 +1,7 @@
-//! The `vigia` binary.
-fn main() {}
+//! The `vigia` binary; see the library beside it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vigia::cli::main()
+}

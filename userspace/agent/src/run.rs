@@ -1,0 +1,219 @@
+//! `vigia run`: makes ready what the pipeline needs, in the order in which mistakes are cheapest.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use std::{fs, io};
+
+use anyhow::{Context, bail};
+use vigia_engine::Ruleset;
+
+use crate::config::{Config, Matching, Scope};
+use crate::health::{Endpoint, Health, Milestone};
+use crate::metrics::Metrics;
+use crate::signals::Signals;
+use crate::{logging, privileges, rules};
+
+/// What the pipeline is given.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The configuration, with the environment and flags applied.
+    pub config: Config,
+    /// The machine's name on every alert.
+    pub node_name: String,
+    /// The rules.
+    pub ruleset: Ruleset,
+    /// What the agent counts.
+    pub metrics: Arc<Metrics>,
+    /// What the agent reports of itself.
+    pub health: Arc<Health>,
+    /// What the operating system asks for.
+    pub signals: Signals,
+}
+
+/// Runs the agent until it is told to stop.
+///
+/// `unknown_variables` are environment variables that look like ours and are not; they are logged.
+///
+/// # Errors
+/// Anything that keeps the agent from watching.
+pub fn run(config: Config, unknown_variables: &[String]) -> anyhow::Result<()> {
+    logging::start(&config.log);
+    for variable in unknown_variables {
+        tracing::warn!(variable, "this environment variable stands for no key");
+    }
+    privileges::require()?;
+    let ruleset = load_rules(&config)?;
+    if config.privileges.drop {
+        // Before the runtime starts its threads: capabilities belong to threads.
+        let outcome = privileges::restrict(config.privileges.keep.iter().map(|name| &**name))?;
+        tracing::info!(
+            kept = outcome.kept.join(" "),
+            dropped = outcome.dropped,
+            "privileges given up"
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("vigia")
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    runtime.block_on(Box::pin(watch(config, ruleset)))
+}
+
+async fn watch(config: Config, ruleset: Ruleset) -> anyhow::Result<()> {
+    let signals = Signals::listen().context("cannot take signals")?;
+    let metrics = Arc::new(Metrics::new());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    metrics.start_time.set(now.as_secs_f64());
+    let health = Arc::new(Health::new(config.metrics.heartbeat_s.seconds()));
+    health.reach(Milestone::RulesLoaded);
+    let endpoint = if config.metrics.enabled {
+        let endpoint = Endpoint::bind(config.metrics.listen).await?;
+        tracing::info!(address = %endpoint.address(), "serving metrics and health");
+        Some(tokio::spawn(endpoint.serve(
+            metrics.clone(),
+            health.clone(),
+            std::future::pending(),
+        )))
+    } else {
+        None
+    };
+    let node_name = node_name(&config);
+    let result = crate::pipeline::run(Prepared {
+        config,
+        node_name,
+        ruleset,
+        metrics,
+        health,
+        signals,
+    })
+    .await;
+    if let Some(endpoint) = endpoint {
+        endpoint.abort();
+    }
+    result
+}
+
+/// Reads and compiles the rules; prints what is wrong with them.
+fn load_rules(config: &Config) -> anyhow::Result<Ruleset> {
+    let sources = rules::load(&config.rules.paths)?;
+    let compiled = vigia_engine::compile(&sources, &engine_options(config));
+    for diagnostic in &compiled.diagnostics {
+        if diagnostic.is_error() {
+            tracing::error!("{diagnostic}");
+        } else {
+            tracing::warn!("{diagnostic}");
+        }
+    }
+    let errors = compiled
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error())
+        .count();
+    let Some(ruleset) = compiled.ruleset else {
+        bail!("the rules have {errors} errors; `vigia check` shows them");
+    };
+    if ruleset.rules().is_empty() {
+        bail!(
+            "no rule is enabled at priority {} or above",
+            config.rules.minimum_priority.0
+        );
+    }
+    let files = sources
+        .iter()
+        .map(|source| source.name.as_str())
+        .collect::<Vec<_>>()
+        .join(" ");
+    tracing::info!(rules = ruleset.rules().len(), files, "rules loaded");
+    Ok(ruleset)
+}
+
+/// What the configuration asks of the engine.
+#[must_use]
+pub fn engine_options(config: &Config) -> vigia_engine::Options {
+    vigia_engine::Options {
+        minimum_priority: config.rules.minimum_priority.0,
+        rule_matching: match config.rules.matching {
+            Matching::First => vigia_engine::RuleMatching::First,
+            Matching::All => vigia_engine::RuleMatching::All,
+        },
+        ..vigia_engine::Options::default()
+    }
+}
+
+/// What the configuration asks of the sensor.
+#[must_use]
+pub fn sensor_options(config: &Config) -> vigia_sensor::Options {
+    let bounded = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    vigia_sensor::Options {
+        scope: match &config.scope {
+            Scope::Containers => vigia_sensor::Scope::Containers,
+            Scope::Host => vigia_sensor::Scope::Host,
+            Scope::Cgroup(path) => vigia_sensor::Scope::Cgroup(path.clone()),
+        },
+        ring_bytes: config.sensor.ring_bytes.get(),
+        proc_root: config.proc_root().to_owned(),
+        budget: vigia_sensor::Budget {
+            rate_per_s: bounded(config.sensor.budget.events_per_second.get()),
+            burst: bounded(config.sensor.budget.burst.get()),
+        },
+        max_tasks: bounded(config.sensor.max_tasks.get()),
+        max_containers: bounded(config.inventory.max_containers.get()),
+    }
+}
+
+/// The configured name, or the host's. In a container the system's own answer is the container's, so that
+/// the host's init is asked for what it sees.
+fn node_name(config: &Config) -> String {
+    if let Some(name) = &config.node.name {
+        return name.to_string();
+    }
+    let in_container = config.proc_root() != Path::new("/proc");
+    let hosts = config.proc_root().join("1/root/etc/hostname");
+    let asked = if in_container {
+        first_line(&hosts).ok()
+    } else {
+        None
+    };
+    asked.unwrap_or_else(|| {
+        rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned()
+    })
+}
+
+fn first_line(path: &Path) -> io::Result<String> {
+    let text = fs::read_to_string(path)?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    if line.is_empty() {
+        Err(io::ErrorKind::InvalidData.into())
+    } else {
+        Ok(line.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sensors_defaults_are_the_documented_ones() {
+        assert_eq!(
+            sensor_options(&Config::default()),
+            vigia_sensor::Options::default()
+        );
+    }
+
+    #[test]
+    fn the_configured_name_wins() {
+        let config: Config =
+            serde_json::from_value(serde_json::json!({"node": {"name": "n1"}})).unwrap();
+        assert_eq!(node_name(&config), "n1");
+        assert!(!node_name(&Config::default()).is_empty());
+    }
+}
