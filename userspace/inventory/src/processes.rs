@@ -26,7 +26,7 @@ use vigia_event::process::{Ancestors, Process, ProcessKey};
 pub use lineage::MAX_ANCESTORS;
 pub use origin::{origin_of, origin_of_script};
 pub use scan::{ScanOptions, Scanned, read_process, scan};
-pub(crate) use script::{Invocation, invocation};
+pub(crate) use script::{Runs, invocation};
 
 /// How large the table may grow, and where it looks for what it was not told.
 #[derive(Clone, Debug)]
