@@ -28,7 +28,10 @@ impl Patterns {
     /// The pattern that a program matches: by what it is declared as, or by its file.
     pub(crate) fn find(&self, program: &Program) -> Option<BString> {
         let (declared_as, path) = (program.declared_as(), program.path());
-        let matching = self.0.iter().find(|pattern| matches(pattern, &declared_as) || matches(pattern, path));
+        let matching = self
+            .0
+            .iter()
+            .find(|pattern| matches(pattern, &declared_as) || matches(pattern, path));
         matching.cloned()
     }
 }
@@ -42,13 +45,20 @@ pub(crate) fn by_label(container: &Container, program: &Program) -> Option<BStri
 /// Whether a command line is the health check. A script that the kernel runs by its `#!` line has the
 /// interpreter in front, and the path at which it was found.
 pub(crate) fn is_health_check(command: &[BString], health_check: &[BString]) -> bool {
-    let Some((program, arguments)) = health_check.split_first() else { return false };
+    let Some((program, arguments)) = health_check.split_first() else {
+        return false;
+    };
     if command == health_check {
         return true;
     }
-    let Some(in_front) = command.len().checked_sub(health_check.len()) else { return false };
-    let script = command.get(in_front).map_or(&b""[..], |script| script.as_slice());
-    let found_in_path = !program.contains(&b'/') && script.rsplit_str("/").next() == Some(program.as_slice());
+    let Some(in_front) = command.len().checked_sub(health_check.len()) else {
+        return false;
+    };
+    let script = command
+        .get(in_front)
+        .map_or(&b""[..], |script| script.as_slice());
+    let found_in_path =
+        !program.contains(&b'/') && script.rsplit_str("/").next() == Some(program.as_slice());
     matches!(in_front, 1 | 2)
         && command.get(in_front + 1..) == Some(arguments)
         && (script == program.as_slice() || found_in_path)
@@ -70,7 +80,8 @@ fn matches(pattern: &[u8], path: &[u8]) -> bool {
             }
         } else {
             for end in (0..path.len()).rev() {
-                reachable[end + 1] = reachable[end] && (byte == path[end] || byte == b'?' && path[end] != b'/');
+                reachable[end + 1] =
+                    reachable[end] && (byte == path[end] || byte == b'?' && path[end] != b'/');
             }
             reachable[0] = false;
         }
@@ -101,18 +112,29 @@ mod tests {
             ("", "x", false),
             ("***a*", "ba", true),
         ] {
-            assert_eq!(matches(pattern.as_bytes(), path.as_bytes()), expected, "{pattern} {path}");
+            assert_eq!(
+                matches(pattern.as_bytes(), path.as_bytes()),
+                expected,
+                "{pattern} {path}"
+            );
         }
     }
 
     #[test]
     fn the_worst_pattern_still_ends() {
-        assert!(!matches(&b"*a".repeat(128), &b"a".repeat(4096).replace("a", "ab")));
+        assert!(!matches(
+            &b"*a".repeat(128),
+            &b"a".repeat(4096).replace("a", "ab")
+        ));
     }
 
     #[test]
     fn a_health_check_is_known_by_its_whole_command_line() {
-        let words = |line: &str| line.split_whitespace().map(BString::from).collect::<Vec<_>>();
+        let words = |line: &str| {
+            line.split_whitespace()
+                .map(BString::from)
+                .collect::<Vec<_>>()
+        };
         for (command, health_check, expected) in [
             ("/bin/sh -c check", "/bin/sh -c check", true),
             ("/bin/sh -c check more", "/bin/sh -c check", false),
@@ -124,7 +146,11 @@ mod tests {
             ("cat", "", false),
             ("", "", false),
         ] {
-            assert_eq!(is_health_check(&words(command), &words(health_check)), expected, "{command} / {health_check}");
+            assert_eq!(
+                is_health_check(&words(command), &words(health_check)),
+                expected,
+                "{command} / {health_check}"
+            );
         }
     }
 }

@@ -77,15 +77,27 @@ impl Inside {
 
     /// A process that came in from outside, at its first execution inside.
     pub(crate) fn entered(process: &Process, container: &Container) -> Self {
-        let command = [&process.exe].into_iter().chain(process.args.iter()).cloned().collect();
+        let command = [&process.exe]
+            .into_iter()
+            .chain(process.args.iter())
+            .cloned()
+            .collect();
         Self::root(process, container, Tree::Entered(command), Place::Below)
     }
 
     fn root(process: &Process, container: &Container, tree: Tree, place: Place) -> Self {
         let program = Program::of(process);
-        let dropped = foreign_origin(process, true).map(|origin| Arc::new((program.clone(), origin)));
+        let dropped =
+            foreign_origin(process, true).map(|origin| Arc::new((program.clone(), origin)));
         let chain = Chain::new(program);
-        Self { container: container.id.as_str().into(), tree, place, chain, known: false, dropped }
+        Self {
+            container: container.id.as_str().into(),
+            tree,
+            place,
+            chain,
+            known: false,
+            dropped,
+        }
     }
 
     /// The same process, which now runs another program.
@@ -97,7 +109,11 @@ impl Inside {
         Self {
             container: Arc::clone(&self.container),
             tree: self.tree.clone(),
-            place: if self.place == Place::Main { Place::Main } else { Place::Below },
+            place: if self.place == Place::Main {
+                Place::Main
+            } else {
+                Place::Below
+            },
             chain: self.chain.with(program),
             known: false,
             dropped,
@@ -108,13 +124,21 @@ impl Inside {
 /// Where a program or its script comes from, if that is not the image. What lies on a volume that the container
 /// can write to counts only if it was not part of the start: mounted applications and scripts are common.
 pub(crate) fn foreign_origin(process: &Process, known: bool) -> Option<Origin> {
-    let script = process.script.as_ref().map_or(Origin::Unknown, |script| script.origin);
-    let writable = process.exe_file.as_ref().is_some_and(|file| !file.mount_read_only && !file.fs_read_only);
-    [(process.exe_origin, writable), (script, false)].into_iter().find_map(|(origin, writable)| match origin {
-        Origin::Upper | Origin::Tmpfs | Origin::Memfd => Some(origin),
-        Origin::Volume if writable && !known => Some(origin),
-        Origin::Volume | Origin::Image | Origin::Unknown => None,
-    })
+    let script = process
+        .script
+        .as_ref()
+        .map_or(Origin::Unknown, |script| script.origin);
+    let writable = process
+        .exe_file
+        .as_ref()
+        .is_some_and(|file| !file.mount_read_only && !file.fs_read_only);
+    [(process.exe_origin, writable), (script, false)]
+        .into_iter()
+        .find_map(|(origin, writable)| match origin {
+            Origin::Upper | Origin::Tmpfs | Origin::Memfd => Some(origin),
+            Origin::Volume if writable && !known => Some(origin),
+            Origin::Volume | Origin::Image | Origin::Unknown => None,
+        })
 }
 
 /// Program generations kept per process: events that wait for metadata are judged after later executions.
@@ -133,12 +157,22 @@ pub(crate) struct Descents {
 
 impl Descents {
     pub(crate) fn new(max_processes: usize, grace_ns: u64) -> Self {
-        Self { max_processes, grace_ns, known: FxHashMap::default(), exited: VecDeque::new(), refused: 0 }
+        Self {
+            max_processes,
+            grace_ns,
+            known: FxHashMap::default(),
+            exited: VecDeque::new(),
+            refused: 0,
+        }
     }
 
     pub(crate) fn get(&self, key: ProcessKey, exec_id: u32) -> Option<&Descent> {
         let generations = self.known.get(&key)?;
-        generations.iter().rev().find(|generation| generation.0 == exec_id).map(|generation| &generation.1)
+        generations
+            .iter()
+            .rev()
+            .find(|generation| generation.0 == exec_id)
+            .map(|generation| &generation.1)
     }
 
     pub(crate) fn insert(&mut self, key: ProcessKey, exec_id: u32, descent: Descent) {
@@ -157,7 +191,8 @@ impl Descents {
             };
             self.known.remove(&exited);
         }
-        self.known.insert(key, SmallVec::from_iter([(exec_id, descent)]));
+        self.known
+            .insert(key, SmallVec::from_iter([(exec_id, descent)]));
     }
 
     pub(crate) fn exit(&mut self, key: ProcessKey, now_ns: u64) {

@@ -9,13 +9,34 @@ use super::Options;
 
 /// Executables of engines, runtimes and orchestrators.
 const NAMES: &[&[u8]] = &[
-    b"dockerd", b"containerd", b"runc", b"crun", b"youki", b"podman", b"conmon", b"conmonrs", b"crio", b"kubelet",
-    b"kubelite", b"k3s", b"rke2", b"k0s", b"buildkitd",
+    b"dockerd",
+    b"containerd",
+    b"runc",
+    b"crun",
+    b"youki",
+    b"podman",
+    b"conmon",
+    b"conmonrs",
+    b"crio",
+    b"kubelet",
+    b"kubelite",
+    b"k3s",
+    b"rke2",
+    b"k0s",
+    b"buildkitd",
 ];
 const NAME_PREFIXES: &[&[u8]] = &[b"containerd-shim", b"csi-"];
 /// Where packages put them; only the administrator can write there.
-const FOLDERS: &[&[u8]] =
-    &[b"/usr/", b"/bin/", b"/sbin/", b"/opt/", b"/snap/", b"/nix/store/", b"/var/lib/rancher/", b"/var/lib/k0s/"];
+const FOLDERS: &[&[u8]] = &[
+    b"/usr/",
+    b"/bin/",
+    b"/sbin/",
+    b"/opt/",
+    b"/snap/",
+    b"/nix/store/",
+    b"/var/lib/rancher/",
+    b"/var/lib/k0s/",
+];
 
 /// Whether a process runs an engine's program, executed as root, in the host's mount namespace, and without
 /// ever having belonged to a container.
@@ -27,14 +48,23 @@ pub(super) fn is_engine(process: &Process, options: &Options) -> bool {
         return true;
     }
     let from_disk = matches!(process.exe_origin, Origin::Image | Origin::Unknown);
-    from_disk && FOLDERS.iter().any(|folder| process.exe_path.starts_with(folder)) && has_engine_name(process)
+    from_disk
+        && FOLDERS
+            .iter()
+            .any(|folder| process.exe_path.starts_with(folder))
+        && has_engine_name(process)
 }
 
 /// Whether an engine's process executed a copy of itself: runc does so, from memory, to protect its file from
 /// the container.
 pub(super) fn is_own_copy(process: &Process, options: &Options) -> bool {
-    let notes = process.exe_file.as_ref().map(|file| file.path_notes).unwrap_or_default();
-    is_root_of_the_host(process, options) && (notes.detached || notes.escaped || has_engine_name(process))
+    let notes = process
+        .exe_file
+        .as_ref()
+        .map(|file| file.path_notes)
+        .unwrap_or_default();
+    is_root_of_the_host(process, options)
+        && (notes.detached || notes.escaped || has_engine_name(process))
 }
 
 fn is_root_of_the_host(process: &Process, options: &Options) -> bool {
@@ -53,18 +83,47 @@ mod tests {
     use super::*;
     use vigia_event::captured::{Namespaces, Task};
 
-    fn process(path: &str, euid: u32, mnt: u32, origin_cgroup_id: u64, exe_origin: Origin) -> Process {
-        let mut task = Task { namespaces: Namespaces { mnt, ..Namespaces::default() }, origin_cgroup_id, ..Task::default() };
+    fn process(
+        path: &str,
+        euid: u32,
+        mnt: u32,
+        origin_cgroup_id: u64,
+        exe_origin: Origin,
+    ) -> Process {
+        let mut task = Task {
+            namespaces: Namespaces {
+                mnt,
+                ..Namespaces::default()
+            },
+            origin_cgroup_id,
+            ..Task::default()
+        };
         task.credentials.euid = euid;
-        Process { task, exe_path: path.into(), exe_origin, ..Process::default() }
+        Process {
+            task,
+            exe_path: path.into(),
+            exe_origin,
+            ..Process::default()
+        }
     }
 
     #[test]
     fn an_engine_is_known_by_its_file_its_user_and_its_place() {
-        let options = Options { host_mnt_ns: 1, engines: vec!["/srv/engine".into()], ..Options::default() };
+        let options = Options {
+            host_mnt_ns: 1,
+            engines: vec!["/srv/engine".into()],
+            ..Options::default()
+        };
         for (path, euid, mnt, origin, from, expected) in [
             ("/usr/bin/dockerd", 0, 1, 0, Origin::Image, true),
-            ("/usr/bin/containerd-shim-runc-v2", 0, 1, 0, Origin::Unknown, true),
+            (
+                "/usr/bin/containerd-shim-runc-v2",
+                0,
+                1,
+                0,
+                Origin::Unknown,
+                true,
+            ),
             ("/srv/engine", 0, 1, 0, Origin::Image, true),
             ("/tmp/dockerd", 0, 1, 0, Origin::Image, false),
             ("/usr/bin/dockerd", 1000, 1, 0, Origin::Image, false),
@@ -74,7 +133,11 @@ mod tests {
             ("/usr/bin/cat", 0, 1, 0, Origin::Image, false),
         ] {
             let process = process(path, euid, mnt, origin, from);
-            assert_eq!(is_engine(&process, &options), expected, "{path} {euid} {mnt} {origin}");
+            assert_eq!(
+                is_engine(&process, &options),
+                expected,
+                "{path} {euid} {mnt} {origin}"
+            );
         }
     }
 }

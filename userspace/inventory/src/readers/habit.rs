@@ -33,14 +33,27 @@ impl Habits {
         secret: &SecretRef,
         now_ns: u64,
     ) -> Option<u64> {
-        let habit = FxBuildHasher.hash_one((&container.id, command, chain.id()?, &secret.path, &secret.name));
+        let habit = FxBuildHasher.hash_one((
+            &container.id,
+            command,
+            chain.id()?,
+            &secret.path,
+            &secret.name,
+        ));
         if self.times_ns.len() >= MAX_HABITS && !self.times_ns.contains_key(&habit) {
-            let stalest = self.times_ns.iter().min_by_key(|(_, times)| times.last().copied()).map(|(habit, _)| *habit);
+            let stalest = self
+                .times_ns
+                .iter()
+                .min_by_key(|(_, times)| times.last().copied())
+                .map(|(habit, _)| *habit);
             self.times_ns.remove(&stalest?);
         }
         let times = self.times_ns.entry(habit).or_default();
         // The same reading is judged again when metadata comes, and one run may read the secret several times.
-        if times.last().is_none_or(|last| now_ns.saturating_sub(*last) >= MIN_PERIOD_NS / 2) {
+        if times
+            .last()
+            .is_none_or(|last| now_ns.saturating_sub(*last) >= MIN_PERIOD_NS / 2)
+        {
             if times.len() == READINGS {
                 times.remove(0);
             }
@@ -55,7 +68,11 @@ fn steady_period(times_ns: &[u64]) -> Option<u64> {
     if times_ns.len() < READINGS {
         return None;
     }
-    let distances = || times_ns.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
+    let distances = || {
+        times_ns
+            .windows(2)
+            .map(|pair| pair[1].saturating_sub(pair[0]))
+    };
     let mean = distances().sum::<u64>() / u64::try_from(times_ns.len() - 1).ok()?;
     let is_steady = distances().all(|distance| distance.abs_diff(mean) <= mean / 5);
     (mean >= MIN_PERIOD_NS && is_steady).then_some(mean)
@@ -76,8 +93,16 @@ mod tests {
             (&[0, 1, 20, 30], None),
         ] {
             let times: Vec<u64> = times.iter().map(|time| time * second).collect();
-            assert_eq!(steady_period(&times), expected.map(|period| period * second), "{times:?}");
+            assert_eq!(
+                steady_period(&times),
+                expected.map(|period| period * second),
+                "{times:?}"
+            );
         }
-        assert_eq!(steady_period(&[0, 10, 20, 30]), None, "nobody probes that often");
+        assert_eq!(
+            steady_period(&[0, 10, 20, 30]),
+            None,
+            "nobody probes that often"
+        );
     }
 }

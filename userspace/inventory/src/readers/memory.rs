@@ -76,7 +76,8 @@ struct Content {
 impl Memory {
     pub(crate) fn knows(&self, container_id: &str, service: Option<&str>, chain: &Chain) -> bool {
         let Some(id) = chain.id() else { return false };
-        self.containers.knows(container_id, id) || service.is_some_and(|service| self.services.knows(service, id))
+        self.containers.knows(container_id, id)
+            || service.is_some_and(|service| self.services.knows(service, id))
     }
 
     pub(crate) fn learn_for_container(&mut self, container_id: &str, chain: &Chain) {
@@ -89,36 +90,57 @@ impl Memory {
 
     fn load(path: &Path) -> Result<Self, LoadError> {
         let mut text = Vec::new();
-        File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut text)?;
+        File::open(path)?
+            .take(MAX_FILE_BYTES + 1)
+            .read_to_end(&mut text)?;
         if text.len() as u64 > MAX_FILE_BYTES {
             return Err(LoadError::TooLarge);
         }
-        let Content { version, mut containers, mut services } = serde_json::from_slice(&text)?;
+        let Content {
+            version,
+            mut containers,
+            mut services,
+        } = serde_json::from_slice(&text)?;
         if version != VERSION {
             return Err(LoadError::Version(version));
         }
         containers.bound();
         services.bound();
-        Ok(Self { containers, services, changed: false })
+        Ok(Self {
+            containers,
+            services,
+            changed: false,
+        })
     }
 
     fn save(&self, path: &Path) -> io::Result<()> {
-        let content =
-            Content { version: VERSION, containers: self.containers.clone(), services: self.services.clone() };
+        let content = Content {
+            version: VERSION,
+            containers: self.containers.clone(),
+            services: self.services.clone(),
+        };
         let text = serde_json::to_vec(&content)?;
         let beside = path.with_extension("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&beside)?;
         file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
         // Without this the old name may come back after a power failure.
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        path.parent()
+            .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }
 }
 
 impl Groups {
     fn knows(&self, name: &str, id: ChainId) -> bool {
-        self.0.get(name).is_some_and(|group| group.chains.contains_key(&hex::encode(id.0)))
+        self.0
+            .get(name)
+            .is_some_and(|group| group.chains.contains_key(&hex::encode(id.0)))
     }
 
     /// Whether that was new.
@@ -143,7 +165,11 @@ impl Groups {
             }
         }
         while self.0.len() > MAX_GROUPS {
-            let oldest = self.0.iter().min_by_key(|(_, group)| group.lesson).map(|(name, _)| name.clone());
+            let oldest = self
+                .0
+                .iter()
+                .min_by_key(|(_, group)| group.lesson)
+                .map(|(name, _)| name.clone());
             oldest.and_then(|oldest| self.0.remove(&oldest));
         }
     }
@@ -156,7 +182,9 @@ impl Readers {
     pub fn load(options: Options, path: &Path) -> Self {
         let memory = match Memory::load(path) {
             Ok(memory) => memory,
-            Err(LoadError::Read(error)) if error.kind() == io::ErrorKind::NotFound => Memory::default(),
+            Err(LoadError::Read(error)) if error.kind() == io::ErrorKind::NotFound => {
+                Memory::default()
+            }
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "known readers of secrets cannot be used and are learned again");
                 Memory::default()
@@ -176,7 +204,10 @@ impl Readers {
     /// # Errors
     /// If the file cannot be written; the old one then is as it was.
     pub fn save(&mut self, path: &Path) -> Result<(), SaveError> {
-        self.memory.save(path).map_err(|source| SaveError { path: path.to_path_buf(), source })?;
+        self.memory.save(path).map_err(|source| SaveError {
+            path: path.to_path_buf(),
+            source,
+        })?;
         self.memory.changed = false;
         Ok(())
     }
@@ -189,7 +220,10 @@ mod tests {
     use vigia_event::Process;
 
     fn chain(path: &str) -> Chain {
-        Chain::new(Program::of(&Process { exe_path: path.into(), ..Process::default() }))
+        Chain::new(Program::of(&Process {
+            exe_path: path.into(),
+            ..Process::default()
+        }))
     }
 
     #[test]
@@ -203,21 +237,46 @@ mod tests {
         readers.save(&path).expect("saved");
         assert!(!readers.is_unsaved());
         let memory = Readers::load(Options::default(), &path).memory;
-        assert!(memory.knows("c", None, &chain("/bin/a")) && memory.knows("x", Some("s"), &chain("/bin/b")));
-        assert!(!memory.knows("c", None, &chain("/bin/b")) && !memory.knows("x", None, &chain("/bin/b")));
-        assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1, "nothing is left beside it");
+        assert!(
+            memory.knows("c", None, &chain("/bin/a"))
+                && memory.knows("x", Some("s"), &chain("/bin/b"))
+        );
+        assert!(
+            !memory.knows("c", None, &chain("/bin/b"))
+                && !memory.knows("x", None, &chain("/bin/b"))
+        );
+        assert_eq!(
+            fs::read_dir(folder.path()).expect("listed").count(),
+            1,
+            "nothing is left beside it"
+        );
     }
 
     #[test]
     fn a_file_that_cannot_be_used_is_an_empty_memory() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("readers.json");
-        for text in ["", "{", "[]", r#"{"version":2,"containers":{},"services":{}}"#, r#"{"version":1,"containers":{"a":5},"services":{}}"#] {
+        for text in [
+            "",
+            "{",
+            "[]",
+            r#"{"version":2,"containers":{},"services":{}}"#,
+            r#"{"version":1,"containers":{"a":5},"services":{}}"#,
+        ] {
             fs::write(&path, text).expect("written");
             assert!(Memory::load(&path).is_err(), "{text}");
-            assert!(Readers::load(Options::default(), &path).memory.containers.0.is_empty(), "{text}");
+            assert!(
+                Readers::load(Options::default(), &path)
+                    .memory
+                    .containers
+                    .0
+                    .is_empty(),
+                "{text}"
+            );
         }
-        File::create(&path).and_then(|file| file.set_len(MAX_FILE_BYTES + 1)).expect("written");
+        File::create(&path)
+            .and_then(|file| file.set_len(MAX_FILE_BYTES + 1))
+            .expect("written");
         assert!(matches!(Memory::load(&path), Err(LoadError::TooLarge)));
     }
 

@@ -42,15 +42,29 @@ impl Program {
         let role = match invocation.runs {
             Some(Runs::Script(given)) => {
                 let base = Some(process.cwd.clone());
-                Role::Script(GivenPath { given: given.into(), base, truncated: false }.absolute())
+                Role::Script(
+                    GivenPath {
+                        given: given.into(),
+                        base,
+                        truncated: false,
+                    }
+                    .absolute(),
+                )
             }
             Some(Runs::Module(name)) => Role::Module(name.into()),
             Some(Runs::Code(code)) => Role::Code(hex::encode(&Sha256::digest(code)[..8])),
             Some(Runs::Input) => Role::Input,
-            None => process.script.as_ref().map_or(Role::None, |script| Role::Script(script.path.clone())),
+            None => process
+                .script
+                .as_ref()
+                .map_or(Role::None, |script| Role::Script(script.path.clone())),
         };
         let applet = invocation.applet.map_or_else(BString::default, Into::into);
-        Self { path: process.exe_path.clone(), applet, role }
+        Self {
+            path: process.exe_path.clone(),
+            applet,
+            role,
+        }
     }
 
     /// The name people know it by.
@@ -69,7 +83,10 @@ impl Program {
             Role::Script(script) => script.clone(),
             _ if self.applet.is_empty() => self.path.clone(),
             _ => {
-                let folder = self.path.rsplit_once_str("/").map_or(&b""[..], |(folder, _)| folder);
+                let folder = self
+                    .path
+                    .rsplit_once_str("/")
+                    .map_or(&b""[..], |(folder, _)| folder);
                 let mut path = BString::from(folder);
                 path.push(b'/');
                 path.extend_from_slice(&self.applet);
@@ -90,7 +107,13 @@ impl Program {
 
     /// Whether it is an init that does nothing but start another program and collect orphans.
     pub(crate) fn is_init_wrapper(&self) -> bool {
-        const WRAPPERS: &[&[u8]] = &[b"tini", b"tini-static", b"docker-init", b"dumb-init", b"catatonit"];
+        const WRAPPERS: &[&[u8]] = &[
+            b"tini",
+            b"tini-static",
+            b"docker-init",
+            b"dumb-init",
+            b"catatonit",
+        ];
         self.role == Role::None && WRAPPERS.contains(&self.name())
     }
 
@@ -152,7 +175,10 @@ impl Chain {
         }
         let skipped = (self.programs.len() + 1).saturating_sub(MAX_PROGRAMS);
         let kept = self.programs.iter().skip(skipped).cloned();
-        Self::from_programs(kept.chain([Arc::new(program)]).collect(), self.cut || skipped > 0)
+        Self::from_programs(
+            kept.chain([Arc::new(program)]).collect(),
+            self.cut || skipped > 0,
+        )
     }
 
     fn from_programs(programs: Arc<[Arc<Program>]>, cut: bool) -> Self {
@@ -162,7 +188,11 @@ impl Chain {
         }
         let mut id = [0; 16];
         id.copy_from_slice(&hash.finalize()[..16]);
-        Self { programs, cut, id: ChainId(id) }
+        Self {
+            programs,
+            cut,
+            id: ChainId(id),
+        }
     }
 
     pub(crate) fn last(&self) -> Option<&Program> {
@@ -198,7 +228,13 @@ mod tests {
     fn program(path: &str, line: &str) -> Program {
         let mut words = line.split(' ').map(BString::from);
         let exe = words.next().unwrap_or_default();
-        Program::of(&Process { exe_path: path.into(), exe, args: words.collect(), cwd: "/app".into(), ..Process::default() })
+        Program::of(&Process {
+            exe_path: path.into(),
+            exe,
+            args: words.collect(),
+            cwd: "/app".into(),
+            ..Process::default()
+        })
     }
 
     #[test]
@@ -206,7 +242,12 @@ mod tests {
         for (path, line, name, declared_as) in [
             ("/usr/sbin/nginx", "nginx -g x", "nginx", "/usr/sbin/nginx"),
             ("/bin/busybox", "cat /x", "cat", "/bin/cat"),
-            ("/usr/bin/dash", "sh ./entry.sh", "entry.sh", "/app/entry.sh"),
+            (
+                "/usr/bin/dash",
+                "sh ./entry.sh",
+                "entry.sh",
+                "/app/entry.sh",
+            ),
             ("/usr/bin/dash", "sh -c x", "dash", "/usr/bin/dash"),
             ("memfd:x\n", "x", "memfd:x\\n", "memfd:x\n"),
             ("", "x", "?", ""),
@@ -219,7 +260,10 @@ mod tests {
 
     #[test]
     fn another_script_applet_or_code_is_another_program() {
-        let same = [("/bin/busybox", "cat a", "/bin/busybox", "cat b"), ("/bin/sh", "sh /x.sh 1", "/bin/sh", "sh -e /x.sh 2")];
+        let same = [
+            ("/bin/busybox", "cat a", "/bin/busybox", "cat b"),
+            ("/bin/sh", "sh /x.sh 1", "/bin/sh", "sh -e /x.sh 2"),
+        ];
         let other = [
             ("/bin/busybox", "cat a", "/bin/busybox", "head a"),
             ("/bin/sh", "sh /x.sh", "/bin/sh", "sh /y.sh"),
@@ -228,10 +272,16 @@ mod tests {
             ("/bin/a", "a", "/bin/b", "a"),
         ];
         for (path, line, path2, line2) in same {
-            assert_eq!(Chain::new(program(path, line)).id(), Chain::new(program(path2, line2)).id());
+            assert_eq!(
+                Chain::new(program(path, line)).id(),
+                Chain::new(program(path2, line2)).id()
+            );
         }
         for (path, line, path2, line2) in other {
-            assert_ne!(Chain::new(program(path, line)).id(), Chain::new(program(path2, line2)).id());
+            assert_ne!(
+                Chain::new(program(path, line)).id(),
+                Chain::new(program(path2, line2)).id()
+            );
         }
     }
 

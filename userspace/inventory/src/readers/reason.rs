@@ -36,30 +36,52 @@ impl Reason {
         let mut text = match self {
             Self::Engine => "a program of the container engine reads it".to_owned(),
             Self::Host => "a process outside containers reads it".to_owned(),
-            Self::HostMounts => "a process of the container reads it in the host's mount namespace".to_owned(),
+            Self::HostMounts => {
+                "a process of the container reads it in the host's mount namespace".to_owned()
+            }
             Self::NotGranted => "its container was not granted this secret".to_owned(),
             Self::MountsUnknown => "the mounts of its container could not be read".to_owned(),
             Self::HealthCheck => "the container's health check reads it".to_owned(),
             Self::Steady { period_ns } => {
-                format!("the same command enters the container every {} s, like a probe", period_ns.div_ceil(1_000_000_000))
+                format!(
+                    "the same command enters the container every {} s, like a probe",
+                    period_ns.div_ceil(1_000_000_000)
+                )
             }
-            Self::Entered => "a process that entered the container from outside reads it".to_owned(),
-            Self::Dropped { program, origin } => format!("{program} is not from the image but from {}", place(*origin)),
+            Self::Entered => {
+                "a process that entered the container from outside reads it".to_owned()
+            }
+            Self::Dropped { program, origin } => format!(
+                "{program} is not from the image but from {}",
+                place(*origin)
+            ),
             Self::Declared { pattern } => format!("declared as a reader by {}", printable(pattern)),
             Self::Main => "the container's main process reads it".to_owned(),
-            Self::SeenAtStart => "it was started in the same way when the container started".to_owned(),
+            Self::SeenAtStart => {
+                "it was started in the same way when the container started".to_owned()
+            }
             Self::Startup => "it is part of the container's start".to_owned(),
-            Self::Lineage => "the same chain of programs read a secret when the container started".to_owned(),
-            Self::Late => "this chain of programs did not run when the container started".to_owned(),
+            Self::Lineage => {
+                "the same chain of programs read a secret when the container started".to_owned()
+            }
+            Self::Late => {
+                "this chain of programs did not run when the container started".to_owned()
+            }
             Self::StartNotObserved => "the start of this process was not observed".to_owned(),
         };
         let _ = match descent {
             Descent::Inside(Inside { chain, .. }) => write!(text, ": {chain}"),
-            Descent::Engine | Descent::Host | Descent::Unknown => write!(text, ": {}", ancestry(reading)),
+            Descent::Engine | Descent::Host | Descent::Unknown => {
+                write!(text, ": {}", ancestry(reading))
+            }
         };
         if matches!(self, Self::Late | Self::StartNotObserved) {
             let declared_as = Program::of(reading.process).declared_as();
-            let _ = write!(text, " (if this is expected, label the container {LABEL}={})", printable(&declared_as));
+            let _ = write!(
+                text,
+                " (if this is expected, label the container {LABEL}={})",
+                printable(&declared_as)
+            );
         }
         text
     }
@@ -77,8 +99,15 @@ fn place(origin: Origin) -> &'static str {
 
 /// The nearest ancestors and the process, where no chain was recorded.
 fn ancestry(reading: &Reading<'_>) -> String {
-    let ancestors = reading.ancestors.iter().take(5).rev().map(|ancestor| &**ancestor);
-    let names: Vec<String> =
-        ancestors.chain([reading.process]).map(|process| Program::of(process).to_string()).collect();
+    let ancestors = reading
+        .ancestors
+        .iter()
+        .take(5)
+        .rev()
+        .map(|ancestor| &**ancestor);
+    let names: Vec<String> = ancestors
+        .chain([reading.process])
+        .map(|process| Program::of(process).to_string())
+        .collect();
     names.join(" -> ")
 }

@@ -86,14 +86,24 @@ impl Start {
         if after.place == Place::Main && process == self.main {
             // An entry script may wait long for a database before it executes the real program. A program that is
             // not there to execute another one, however, does not open the window again: that would be an intruder.
-            let leads_on = |before: &Inside| before.chain.last().is_some_and(|last| last.is_script() || last.is_init_wrapper());
+            let leads_on = |before: &Inside| {
+                before
+                    .chain
+                    .last()
+                    .is_some_and(|last| last.is_script() || last.is_init_wrapper())
+            };
             in_window |= before.is_some_and(leads_on);
             if in_window {
                 self.window_end_ns = self.window_end_ns.max(now_ns.saturating_add(window_ns));
             }
-            self.wrapper_waits = after.chain.last().is_some_and(|last| last.is_init_wrapper());
+            self.wrapper_waits = after
+                .chain
+                .last()
+                .is_some_and(|last| last.is_init_wrapper());
         }
-        let Some(id) = after.chain.id() else { return in_window };
+        let Some(id) = after.chain.id() else {
+            return in_window;
+        };
         if in_window && self.learns() && after.dropped.is_none() && self.seen.len() < MAX_SEEN {
             self.seen.insert(id);
         }
@@ -112,7 +122,10 @@ impl Start {
 
     /// A chain read a secret during the start.
     pub(crate) fn learn_reader(&mut self, container_id: &str, chain: &Chain, memory: &mut Memory) {
-        if !self.learns() || self.readers.iter().any(|known| known.id() == chain.id()) || self.readers.len() >= MAX_SEEN {
+        if !self.learns()
+            || self.readers.iter().any(|known| known.id() == chain.id())
+            || self.readers.len() >= MAX_SEEN
+        {
             return;
         }
         self.readers.push(chain.clone());
@@ -142,7 +155,12 @@ fn service_of(known: &Inspected) -> String {
     let swarm = known.swarm().and_then(|swarm| swarm.service());
     let service = swarm.or(compose).unwrap_or(&known.name);
     let mut name = format!("{} {}", known.image_repository, service);
-    let end = name.char_indices().map(|(index, _)| index).take_while(|index| *index < 512).last().unwrap_or(0);
+    let end = name
+        .char_indices()
+        .map(|(index, _)| index)
+        .take_while(|index| *index < 512)
+        .last()
+        .unwrap_or(0);
     if name.len() > 512 {
         name.truncate(end);
     }

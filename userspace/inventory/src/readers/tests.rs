@@ -21,11 +21,20 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        Self::with(Readers::new(Options { host_mnt_ns: HOST_MNT, ..Options::default() }), "1")
+        Self::with(
+            Readers::new(Options {
+                host_mnt_ns: HOST_MNT,
+                ..Options::default()
+            }),
+            "1",
+        )
     }
 
     fn with(readers: Readers, id: &str) -> Self {
-        let table = processes::Options { host_mnt_ns: HOST_MNT, ..processes::Options::default() };
+        let table = processes::Options {
+            host_mnt_ns: HOST_MNT,
+            ..processes::Options::default()
+        };
         let inspected = Inspected {
             name: id.into(),
             image_repository: "nginx".into(),
@@ -44,7 +53,13 @@ impl Scene {
             metadata: Metadata::Known(Arc::new(inspected)),
             ..Container::default()
         };
-        Self { now: 100 * SECOND, next_pid: 1000, processes: ProcessTable::new(table), readers, container }
+        Self {
+            now: 100 * SECOND,
+            next_pid: 1000,
+            processes: ProcessTable::new(table),
+            readers,
+            container,
+        }
     }
 
     fn wait(&mut self, seconds: u64) {
@@ -53,8 +68,10 @@ impl Scene {
 
     fn see(&mut self, captured: &Captured) -> Arc<Process> {
         let process = self.processes.observe(captured, captured.boot_time_ns);
-        let inside = captured.task.namespaces.mnt == CONTAINER_MNT || captured.task.origin_cgroup_id != 0;
-        self.readers.observe(captured, &process, inside.then_some(&self.container));
+        let inside =
+            captured.task.namespaces.mnt == CONTAINER_MNT || captured.task.origin_cgroup_id != 0;
+        self.readers
+            .observe(captured, &process, inside.then_some(&self.container));
         self.now += 1000;
         process
     }
@@ -62,7 +79,15 @@ impl Scene {
     fn fork(&mut self, parent: &Task) -> Task {
         self.next_pid += 1;
         let ids = task(self.next_pid);
-        let child = Task { pid: ids.pid, tid: ids.tid, vpid: ids.vpid, vtid: ids.vtid, parent_pid: parent.pid, start_boottime_ns: ids.start_boottime_ns, ..parent.clone() };
+        let child = Task {
+            pid: ids.pid,
+            tid: ids.tid,
+            vpid: ids.vpid,
+            vtid: ids.vtid,
+            parent_pid: parent.pid,
+            start_boottime_ns: ids.start_boottime_ns,
+            ..parent.clone()
+        };
         self.see(&fork(self.now, parent, &child));
         child
     }
@@ -129,13 +154,31 @@ impl Scene {
     }
 
     fn read_as(&mut self, task: &Task, granted: bool) -> SecretAccess {
-        let process = Arc::clone(self.processes.get(ProcessKey::new(task.pid, task.start_boottime_ns)).expect("known"));
-        let process = Process { task: task.clone(), ..Process::clone(&process) };
+        let process = Arc::clone(
+            self.processes
+                .get(ProcessKey::new(task.pid, task.start_boottime_ns))
+                .expect("known"),
+        );
+        let process = Process {
+            task: task.clone(),
+            ..Process::clone(&process)
+        };
         let ancestors = self.processes.ancestors(&process);
         let inside = task.namespaces.mnt == CONTAINER_MNT || task.origin_cgroup_id != 0;
         let container = inside.then_some(&self.container);
-        let secret = SecretRef { name: "dbpw".into(), path: "/run/secrets/dbpw".into(), ..SecretRef::default() };
-        let reading = Reading { process: &process, ancestors: &ancestors, container, secret: &secret, granted, boot_time_ns: self.now };
+        let secret = SecretRef {
+            name: "dbpw".into(),
+            path: "/run/secrets/dbpw".into(),
+            ..SecretRef::default()
+        };
+        let reading = Reading {
+            process: &process,
+            ancestors: &ancestors,
+            container,
+            secret: &secret,
+            granted,
+            boot_time_ns: self.now,
+        };
         let access = self.readers.judge(&reading);
         let again = self.readers.judge(&reading);
         assert_eq!(access, again, "judging twice changes nothing");
@@ -166,7 +209,10 @@ impl Scene {
 #[test]
 fn an_entry_script_may_read_with_cat_and_the_main_process_may_read_again() {
     let (mut scene, main) = Scene::started();
-    assert_eq!(scene.expect(&main, Reader::Main), "the container's main process reads it: entry.sh -> nginx");
+    assert_eq!(
+        scene.expect(&main, Reader::Main),
+        "the container's main process reads it: entry.sh -> nginx"
+    );
     scene.wait(3600);
     scene.expect(&main, Reader::Main);
     let worker = scene.fork(&main);
@@ -185,11 +231,21 @@ fn a_shell_below_the_main_process_after_the_start_is_late_and_the_reason_says_wh
     let mut cat = scene.fork(&shell);
     scene.exec(&mut cat, "/usr/bin/cat /run/secrets/dbpw");
     let reason = scene.expect(&cat, Reader::Late);
-    assert!(reason.contains("entry.sh -> nginx -> sh -> cat"), "{reason}");
-    assert!(reason.contains("vigia.secret-readers=/usr/bin/cat"), "{reason}");
+    assert!(
+        reason.contains("entry.sh -> nginx -> sh -> cat"),
+        "{reason}"
+    );
+    assert!(
+        reason.contains("vigia.secret-readers=/usr/bin/cat"),
+        "{reason}"
+    );
     // The shell replaces itself: its part in the chain stays.
     scene.exec(&mut shell, "/usr/bin/cat /run/secrets/dbpw");
-    assert!(scene.expect(&shell, Reader::Late).contains("nginx -> sh -> cat"));
+    assert!(
+        scene
+            .expect(&shell, Reader::Late)
+            .contains("nginx -> sh -> cat")
+    );
 }
 
 #[test]
@@ -240,7 +296,14 @@ fn a_command_that_enters_at_a_steady_period_becomes_a_probe() {
     let (mut scene, _) = Scene::started();
     for round in 0..6 {
         let probe = scene.enter("/usr/bin/probe --deep");
-        scene.expect(&probe, if round < 3 { Reader::Entered } else { Reader::Probe });
+        scene.expect(
+            &probe,
+            if round < 3 {
+                Reader::Entered
+            } else {
+                Reader::Probe
+            },
+        );
         scene.wait(10);
     }
     let other = scene.enter("/usr/bin/probe --other");
@@ -253,14 +316,20 @@ fn a_copied_binary_is_dropped_and_so_is_what_it_starts() {
     let mut copy = scene.fork(&main);
     scene.exec_from(&mut copy, "/tmp/cat /run/secrets/dbpw", Layer::Upper);
     let reason = scene.expect(&copy, Reader::Dropped);
-    assert!(reason.starts_with("cat is not from the image but from the container's writable layer"), "{reason}");
+    assert!(
+        reason.starts_with("cat is not from the image but from the container's writable layer"),
+        "{reason}"
+    );
     let mut cat = scene.fork(&copy);
     scene.exec(&mut cat, "/usr/bin/cat x");
     scene.expect(&cat, Reader::Dropped);
 
     let mut hidden = scene.fork(&main);
     let mut from_memory = image("memfd:x", Layer::None, "x");
-    from_memory.file.path_notes = PathNotes { detached: true, ..PathNotes::default() };
+    from_memory.file.path_notes = PathNotes {
+        detached: true,
+        ..PathNotes::default()
+    };
     let captured = exec(scene.now, &mut hidden, from_memory);
     scene.see(&captured);
     scene.expect(&hidden, Reader::Dropped);
@@ -269,17 +338,34 @@ fn a_copied_binary_is_dropped_and_so_is_what_it_starts() {
 #[test]
 fn a_mounted_program_is_expected_during_the_start_only() {
     use vigia_event::mount::{Mount, MountKind};
-    let mount = Mount { point: "/srv".into(), kind: MountKind::Volume, ..Mount::default() };
-    let mounts = MountTable { mounts: vec![mount], secrets: Vec::new() };
+    let mount = Mount {
+        point: "/srv".into(),
+        kind: MountKind::Volume,
+        ..Mount::default()
+    };
+    let mounts = MountTable {
+        mounts: vec![mount],
+        secrets: Vec::new(),
+    };
     let mut scene = Scene::new();
     let mut main = scene.start();
     for (after, reader) in [(0, Reader::Main), (100, Reader::Dropped)] {
         scene.wait(after);
-        let mut process = if after == 0 { main.clone() } else { scene.fork(&main) };
-        let captured = exec(scene.now, &mut process, image(&format!("/srv/{after}"), Layer::None, "x"));
+        let mut process = if after == 0 {
+            main.clone()
+        } else {
+            scene.fork(&main)
+        };
+        let captured = exec(
+            scene.now,
+            &mut process,
+            image(&format!("/srv/{after}"), Layer::None, "x"),
+        );
         let snapshot = scene.processes.observe(&captured, 0);
         let snapshot = scene.processes.refine_origin(&snapshot, Some(&mounts));
-        scene.readers.observe(&captured, &snapshot, Some(&scene.container));
+        scene
+            .readers
+            .observe(&captured, &snapshot, Some(&scene.container));
         scene.expect(&process, reader);
         main = if after == 0 { process } else { main };
     }
@@ -314,7 +400,10 @@ fn runc_running_its_copy_from_memory_is_still_the_engine() {
     let mut scene = Scene::new();
     let mut runc = scene.host_process("/usr/bin/runc init");
     let mut copy = image("memfd:runc_cloned:/proc/self/exe", Layer::None, "runc init");
-    copy.file.path_notes = PathNotes { detached: true, ..PathNotes::default() };
+    copy.file.path_notes = PathNotes {
+        detached: true,
+        ..PathNotes::default()
+    };
     let captured = exec(scene.now, &mut runc, copy.clone());
     scene.see(&captured);
     scene.expect(&runc, Reader::Engine);
@@ -343,7 +432,11 @@ fn a_container_without_the_grant_is_foreign_by_whatever_path() {
 
 #[test]
 fn declared_readers_are_named_by_label_or_configuration() {
-    let options = Options { host_mnt_ns: HOST_MNT, declared: vec!["/opt/**".into()], ..Options::default() };
+    let options = Options {
+        host_mnt_ns: HOST_MNT,
+        declared: vec!["/opt/**".into()],
+        ..Options::default()
+    };
     let mut scene = Scene::with(Readers::new(options), "1");
     let mut main = scene.start();
     scene.exec(&mut main, "/usr/sbin/nginx");
@@ -365,7 +458,16 @@ fn declared_readers_are_named_by_label_or_configuration() {
 fn a_container_that_ran_before_the_agent_is_unknown_but_entering_it_is_not() {
     let mut scene = Scene::new();
     scene.container.observed = false;
-    let main = Task { namespaces: vigia_event::captured::Namespaces { mnt: CONTAINER_MNT, ..task(1).namespaces }, cgroup_id: 7, origin_cgroup_id: 7, entered: None, ..task(500) };
+    let main = Task {
+        namespaces: vigia_event::captured::Namespaces {
+            mnt: CONTAINER_MNT,
+            ..task(1).namespaces
+        },
+        cgroup_id: 7,
+        origin_cgroup_id: 7,
+        entered: None,
+        ..task(500)
+    };
     scene.container.init = Some(ProcessKey::new(main.pid, main.start_boottime_ns));
     scene.see(&crate::fixture::sign_of_life(scene.now, &main));
     scene.expect(&main, Reader::Unknown);
@@ -381,7 +483,11 @@ fn a_container_that_ran_before_the_agent_is_unknown_but_entering_it_is_not() {
 
 #[test]
 fn behind_an_init_wrapper_the_program_it_runs_is_the_main_process() {
-    for wrapper in ["/sbin/tini -- app", "/sbin/docker-init -- app", "/usr/bin/dumb-init app"] {
+    for wrapper in [
+        "/sbin/tini -- app",
+        "/sbin/docker-init -- app",
+        "/usr/bin/dumb-init app",
+    ] {
         let mut scene = Scene::new();
         let mut init = scene.start();
         scene.exec(&mut init, wrapper);
@@ -426,14 +532,21 @@ fn another_applet_or_script_of_the_main_program_is_another_program() {
     let mut cat = scene.fork(&main);
     scene.busybox(&mut cat, "cat /run/secrets/dbpw");
     let reason = scene.expect(&cat, Reader::Late);
-    assert!(reason.contains("httpd -> cat") && reason.contains("vigia.secret-readers=/bin/cat)"), "{reason}");
+    assert!(
+        reason.contains("httpd -> cat") && reason.contains("vigia.secret-readers=/bin/cat)"),
+        "{reason}"
+    );
 
     let mut scene = Scene::new();
     let mut main = scene.start();
     scene.exec(&mut main, "/usr/bin/python3 /app/main.txt");
     scene.wait(100);
     scene.expect(&main, Reader::Main);
-    for (command, reader) in [("/usr/bin/python3 /app/main.txt", Reader::Main), ("/usr/bin/python3 -c x", Reader::Late), ("/usr/bin/python3 y", Reader::Late)] {
+    for (command, reader) in [
+        ("/usr/bin/python3 /app/main.txt", Reader::Main),
+        ("/usr/bin/python3 -c x", Reader::Late),
+        ("/usr/bin/python3 y", Reader::Late),
+    ] {
         let mut child = scene.fork(&main);
         scene.exec(&mut child, command);
         scene.expect(&child, reader);
@@ -441,7 +554,8 @@ fn another_applet_or_script_of_the_main_program_is_another_program() {
 }
 
 #[test]
-fn a_chain_that_read_a_secret_at_the_start_may_do_so_later_and_in_other_containers_of_the_service() {
+fn a_chain_that_read_a_secret_at_the_start_may_do_so_later_and_in_other_containers_of_the_service()
+{
     let mut scene = Scene::new();
     let mut main = scene.start();
     scene.exec_script(&mut main, "/loop.sh");
@@ -456,7 +570,10 @@ fn a_chain_that_read_a_secret_at_the_start_may_do_so_later_and_in_other_containe
     let path = folder.path().join("readers.json");
     assert!(scene.readers.is_unsaved());
     scene.readers.save(&path).expect("saved");
-    let options = Options { host_mnt_ns: HOST_MNT, ..Options::default() };
+    let options = Options {
+        host_mnt_ns: HOST_MNT,
+        ..Options::default()
+    };
     let mut scene = Scene::with(Readers::load(options, &path), "2");
     let mut main = scene.start();
     scene.exec_script(&mut main, "/loop.sh");
@@ -511,7 +628,15 @@ fn a_slow_entry_script_may_execute_its_program_late_but_a_program_may_not_become
 
 #[test]
 fn the_descent_of_processes_is_bounded() {
-    let mut scene = Scene::with(Readers::new(Options { host_mnt_ns: HOST_MNT, max_processes: 10, max_containers: 1, ..Options::default() }), "1");
+    let mut scene = Scene::with(
+        Readers::new(Options {
+            host_mnt_ns: HOST_MNT,
+            max_processes: 10,
+            max_containers: 1,
+            ..Options::default()
+        }),
+        "1",
+    );
     let mut main = scene.start();
     scene.exec(&mut main, "/usr/bin/app");
     for _ in 0..20 {
