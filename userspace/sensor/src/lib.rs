@@ -1,4 +1,24 @@
-//! Loads the eBPF probes, reads their ring buffer, and decodes what they send.
+//! Loads the eBPF probes into the kernel, and hands on what they see, decoded.
+//!
+//! ```no_run
+//! use vigia_sensor::{Interest, Options, Sensor};
+//!
+//! # async fn watch() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut sensor = Sensor::start(&Options::default())?;
+//! sensor.set_interest(&Interest::everything())?;
+//! loop {
+//!     sensor.readable().await?;
+//!     sensor.read(1024, |record| match record {
+//!         Ok(captured) => println!("{captured:?}"),
+//!         Err(malformed) => println!("{malformed}"),
+//!     });
+//! }
+//! # }
+//! ```
+//!
+//! This is the only crate that knows aya and the wire format. It deliberately knows no rules, no containers
+//! beyond the ids of their cgroups, and keeps nothing of an event after it was handed on: who did it and what
+//! that means is decided by others.
 
 mod agent;
 mod counters;

@@ -38,13 +38,18 @@ pub enum LoadError {
         "loading the probes needs root, or the capabilities CAP_BPF and CAP_PERFMON (before Linux 5.8: CAP_SYS_ADMIN)"
     )]
     NotPermitted,
+    /// The embedded file is no object of the probes.
+    #[error(
+        "this build of the agent holds no probes: build them with `cargo xtask ebpf`, then build the agent again"
+    )]
+    NotBuilt,
     /// The embedded object is not that of this source.
     #[error(
-        "the embedded probes speak wire format {found:?}, this agent {ABI_VERSION}: rebuild with `cargo xtask ebpf`"
+        "the probes speak version {found} of the wire format and this agent {ABI_VERSION}: rebuild them with `cargo xtask ebpf`"
     )]
     OtherAbi {
-        /// The object's version; `None` where it is no object of the probes.
-        found: Option<u32>,
+        /// The object's version.
+        found: u32,
     },
     /// The kernel does not have what the probes read.
     #[error(transparent)]
@@ -241,7 +246,8 @@ fn check_permission() -> Result<(), LoadError> {
 fn check_abi(object: &[u8]) -> Result<(), LoadError> {
     match vigia_abi::abi_version_of(object) {
         Some(ABI_VERSION) => Ok(()),
-        found => Err(LoadError::OtherAbi { found }),
+        Some(found) => Err(LoadError::OtherAbi { found }),
+        None => Err(LoadError::NotBuilt),
     }
 }
 
@@ -391,13 +397,8 @@ mod tests {
     fn an_object_of_another_version_is_refused() {
         let other = vigia_abi::abi_mark(ABI_VERSION + 1);
         let error = check_abi(&other).unwrap_err();
-        assert!(
-            matches!(error, LoadError::OtherAbi { found: Some(version) } if version == ABI_VERSION + 1)
-        );
-        assert!(matches!(
-            check_abi(b"no object"),
-            Err(LoadError::OtherAbi { found: None })
-        ));
+        assert!(matches!(error, LoadError::OtherAbi { found } if found == ABI_VERSION + 1));
+        assert!(matches!(check_abi(b"no object"), Err(LoadError::NotBuilt)));
         check_abi(&vigia_abi::abi_mark(ABI_VERSION)).unwrap();
     }
 }

@@ -1,0 +1,246 @@
+#![allow(
+    unsafe_code,
+    reason = "system calls are made by number, as a program under watch would make them"
+)]
+//! The process that acts: a copy of this test binary that makes the system calls it is told to.
+//!
+//! It must be another process, because the probes never report the one that loaded them. It waits for a line,
+//! makes one call, and answers with the result, so that a test knows exactly what happened between two reads.
+
+use std::arch::asm;
+use std::ffi::CString;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+const SWITCH: &str = "VIGIA_TEST_ACTOR";
+/// What an answer begins with; the test runner prints lines of its own.
+const ANSWER: &str = "= ";
+
+/// One argument of a system call.
+#[derive(Clone, Debug)]
+pub(crate) enum Arg {
+    /// A number.
+    Int(i64),
+    /// A pointer to a string.
+    Str(String),
+    /// A pointer to an array of words.
+    Words(Vec<u64>),
+}
+
+impl From<i64> for Arg {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<i32> for Arg {
+    fn from(number: i32) -> Self {
+        Self::Int(number.into())
+    }
+}
+
+impl From<&str> for Arg {
+    fn from(text: &str) -> Self {
+        Self::Str(text.to_owned())
+    }
+}
+
+impl From<String> for Arg {
+    fn from(text: String) -> Self {
+        Self::Str(text)
+    }
+}
+
+impl From<[u64; 3]> for Arg {
+    fn from(words: [u64; 3]) -> Self {
+        Self::Words(words.into())
+    }
+}
+
+/// Arguments of a system call.
+macro_rules! args {
+    ($($arg:expr),* $(,)?) => { &[$( $crate::probes::actor::Arg::from($arg) ),*] };
+}
+pub(crate) use args;
+
+/// The running process.
+pub(crate) struct Actor {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Actor {
+    pub(crate) fn start() -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "probes::actor::act",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env(SWITCH, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut actor = Self {
+            child,
+            input,
+            output,
+        };
+        assert_eq!(actor.ask("ready"), 0);
+        actor
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Makes a system call; answers with what it returned, `-errno` for a failure.
+    pub(crate) fn call(&mut self, number: i64, args: &[Arg]) -> i64 {
+        let mut line = format!("call {number}");
+        for arg in args {
+            line += &match arg {
+                Arg::Int(number) => format!(" i{number}"),
+                Arg::Str(text) => {
+                    assert!(
+                        !text.contains(char::is_whitespace),
+                        "the protocol has no quotes: {text:?}"
+                    );
+                    format!(" s{text}")
+                }
+                Arg::Words(words) => {
+                    let words: Vec<_> = words.iter().map(u64::to_string).collect();
+                    format!(" w{}", words.join(","))
+                }
+            };
+        }
+        self.ask(&line)
+    }
+
+    /// Makes a call through the 32-bit entry.
+    pub(crate) fn call_32(&mut self, number: i64) -> i64 {
+        self.ask(&format!("int80 {number}"))
+    }
+
+    /// Makes a child that ends at once with a status, and waits for it; answers with its process id.
+    pub(crate) fn fork(&mut self, status: i32) -> u32 {
+        u32::try_from(self.ask(&format!("fork {status}"))).unwrap()
+    }
+
+    /// Becomes another program, and waits for its end.
+    pub(crate) fn exec(mut self, command: &[&str]) {
+        writeln!(self.input, "exec {}", command.join(" ")).unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn ask(&mut self, line: &str) -> i64 {
+        writeln!(self.input, "{line}").unwrap();
+        loop {
+            let mut answer = String::new();
+            assert_ne!(
+                self.output.read_line(&mut answer).unwrap(),
+                0,
+                "the actor ended at: {line}"
+            );
+            // The runner prints the test's name without a line end before the first answer.
+            if let Some((_, result)) = answer.split_once(ANSWER) {
+                return result.trim().parse().unwrap();
+            }
+        }
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The other side: does nothing unless it was started as an actor.
+#[test]
+fn act() {
+    if std::env::var_os(SWITCH).is_none() {
+        return;
+    }
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let words: Vec<&str> = line.split(' ').collect();
+        let result = match words[..] {
+            ["ready"] => 0,
+            ["call", number, ref args @ ..] => call(number.parse().unwrap(), args),
+            ["int80", number] => call_32(number.parse().unwrap()),
+            ["fork", status] => fork(status.parse().unwrap()),
+            ["exec", program, ref args @ ..] => {
+                use std::os::unix::process::CommandExt as _;
+                panic!(
+                    "{}",
+                    Command::new(program).args(args).env_remove(SWITCH).exec()
+                )
+            }
+            _ => panic!("what is {line:?}?"),
+        };
+        println!("\n{ANSWER}{result}");
+    }
+}
+
+fn call(number: i64, args: &[&str]) -> i64 {
+    enum Value {
+        Number(i64),
+        Text(CString),
+        Words(Vec<u64>),
+    }
+    let values: Vec<Value> = args
+        .iter()
+        .map(|arg| match arg.split_at(1) {
+            ("i", number) => Value::Number(number.parse().unwrap()),
+            ("s", text) => Value::Text(CString::new(text).unwrap()),
+            ("w", words) => {
+                Value::Words(words.split(',').map(|word| word.parse().unwrap()).collect())
+            }
+            _ => panic!("what is {arg:?}?"),
+        })
+        .collect();
+    let mut raw = [0i64; 6];
+    for (slot, value) in raw.iter_mut().zip(&values) {
+        *slot = match value {
+            Value::Number(number) => *number,
+            Value::Text(text) => text.as_ptr().expose_provenance() as i64,
+            Value::Words(words) => words.as_ptr().expose_provenance() as i64,
+        };
+    }
+    // SAFETY: the tests pass only calls and arguments that leave this process's memory alone; what pointers point
+    // to lives until the end of this function.
+    let result = unsafe { libc::syscall(number, raw[0], raw[1], raw[2], raw[3], raw[4], raw[5]) };
+    if result == -1 {
+        -i64::from(std::io::Error::last_os_error().raw_os_error().unwrap())
+    } else {
+        result
+    }
+}
+
+fn call_32(number: i64) -> i64 {
+    let result: i64;
+    // SAFETY: the tests call only what takes no arguments; the 32-bit entry clobbers r8 to r11.
+    unsafe {
+        asm!("int 0x80", inout("rax") number => result, out("r8") _, out("r9") _, out("r10") _, out("r11") _);
+    }
+    result
+}
+
+fn fork(status: i32) -> i64 {
+    // SAFETY: the child calls nothing but `_exit`.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        // SAFETY: ends this process and nothing else.
+        unsafe { libc::_exit(status) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` outlives the call.
+    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+    pid.into()
+}

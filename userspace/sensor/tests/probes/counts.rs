@@ -1,0 +1,132 @@
+//! Nothing is lost without being counted.
+
+use vigia_sensor::{Budget, Cause, Class, Options, Scope};
+
+use super::actor::args;
+use super::rig::Rig;
+
+const AT_FDCWD: i64 = libc::AT_FDCWD as i64;
+
+/// What the kernel saw is in exactly one of the terms. Other processes are at work meanwhile, so the sum may be
+/// off by what is in flight: it must hold at some moment, for every class.
+fn assert_nothing_is_missing(rig: &Rig) {
+    for class in Class::ALL {
+        let mut missing = 0;
+        for _ in 0..200 {
+            missing = rig.counters().unaccounted(class);
+            if missing == 0 {
+                break;
+            }
+        }
+        assert_eq!(missing, 0, "{}", class.name());
+    }
+}
+
+#[test]
+fn every_call_is_counted_and_the_sum_holds() {
+    const CALLS: u64 = 2000;
+    let Some(mut rig) = Rig::arm() else { return };
+    let mut actor = rig.actor();
+    let before = rig.counters();
+    for _ in 0..CALLS {
+        actor.call(libc::SYS_unlink, args!["/nonexistent/file"]);
+    }
+    let after = rig.counters();
+    assert_eq!(rig.calls(actor.pid(), "unlink").len(), 2000);
+    let grown = |cause| after.of(Class::Change, cause) - before.of(Class::Change, cause);
+    assert!(grown(Cause::Seen) >= CALLS && grown(Cause::Submitted) >= CALLS);
+    assert_eq!((grown(Cause::RingFull), grown(Cause::Broken)), (0, 0));
+    assert_nothing_is_missing(&rig);
+}
+
+#[test]
+fn what_exceeds_the_budget_is_counted_and_told_once() {
+    let Some(mut rig) = Rig::with(|cgroup| Options {
+        scope: Scope::Cgroup(cgroup.path.clone()),
+        budget: Budget {
+            rate_per_s: 1,
+            burst: 50,
+        },
+        ..Options::default()
+    }) else {
+        return;
+    };
+    rig.sensor.add_container_cgroup(rig.cgroup.id()).unwrap();
+    let mut actor = rig.actor();
+    rig.sensor.take_over_budget().unwrap();
+    for _ in 0..500 {
+        actor.call(
+            libc::SYS_openat,
+            args![AT_FDCWD, "/nonexistent", libc::O_RDONLY, 0],
+        );
+    }
+    let seen = rig.calls(actor.pid(), "openat").len();
+    assert!((1..=60).contains(&seen), "{seen}");
+    let over = rig.sensor.take_over_budget().unwrap();
+    let (_, lost) = over
+        .iter()
+        .find(|(cgroup, _)| *cgroup == rig.cgroup.id())
+        .expect("the container is told");
+    assert_eq!(usize::try_from(*lost).unwrap() + seen, 500);
+    assert!(
+        !rig.sensor
+            .take_over_budget()
+            .unwrap()
+            .iter()
+            .any(|(cgroup, _)| *cgroup == rig.cgroup.id())
+    );
+    assert_nothing_is_missing(&rig);
+}
+
+#[test]
+fn a_full_ring_loses_bulk_records_and_says_how_many() {
+    let Some(mut rig) = Rig::with(|cgroup| Options {
+        scope: Scope::Cgroup(cgroup.path.clone()),
+        ring_bytes: 64 * 1024,
+        budget: Budget {
+            rate_per_s: 1_000_000,
+            burst: 1_000_000,
+        },
+        ..Options::default()
+    }) else {
+        return;
+    };
+    let mut actor = rig.actor();
+    let before = rig.counters().of(Class::Open, Cause::RingFull);
+    for _ in 0..500 {
+        actor.call(
+            libc::SYS_openat,
+            args![AT_FDCWD, "/nonexistent", libc::O_RDONLY, 0],
+        );
+    }
+    let counters = rig.counters();
+    let lost = counters.of(Class::Open, Cause::RingFull) - before;
+    assert!(
+        counters.ring.used_bytes >= counters.ring.size_bytes * 7 / 10,
+        "{:?}",
+        counters.ring
+    );
+    assert!(
+        counters.ring.used_bytes < counters.ring.size_bytes * 9 / 10,
+        "bulk stops before the end"
+    );
+    let child = actor.fork(0);
+    let records = rig.read();
+    let opens = records
+        .iter()
+        .filter(|record| record.task.pid == actor.pid());
+    let opens = opens
+        .filter(|record| matches!(record.what, vigia_event::captured::What::Call(_)))
+        .count();
+    assert!(lost > 0);
+    assert!(
+        u64::try_from(opens).unwrap() + lost >= 500,
+        "{opens} + {lost}"
+    );
+    assert!(
+        records.iter().any(|record| record.task.pid == child),
+        "lifecycle still has room"
+    );
+    assert_eq!(rig.counters().ring.used_bytes, 0);
+    assert_nothing_is_missing(&rig);
+}

@@ -1,0 +1,133 @@
+//! Files that are reported whoever opens them.
+
+use std::fs;
+use std::path::Path;
+
+use vigia_event::captured::What;
+use vigia_event::file::File;
+use vigia_sensor::Interest;
+
+use super::actor::{Actor, args};
+use super::rig::Rig;
+
+const AT_FDCWD: i64 = libc::AT_FDCWD as i64;
+
+fn learned(rig: &mut Rig) -> File {
+    let mut files: Vec<File> = rig
+        .read()
+        .into_iter()
+        .filter_map(|captured| match captured.what {
+            What::SecretKey(file) => Some(*file),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(files.len(), 1, "{files:#?}");
+    files.remove(0)
+}
+
+#[test]
+fn a_watched_file_is_reported_whoever_opens_it_and_by_whatever_path() {
+    let Some(mut rig) = Rig::arm() else { return };
+    rig.sensor.set_interest(&Interest::nothing()).unwrap();
+    let (secret, link, hard, other) = (
+        rig.path("secret"),
+        rig.path("link"),
+        rig.path("hard"),
+        rig.path("other"),
+    );
+    fs::write(&secret, "x").unwrap();
+    fs::write(&other, "x").unwrap();
+    fs::hard_link(&secret, &hard).unwrap();
+    std::os::unix::fs::symlink(&secret, &link).unwrap();
+
+    let folder = rig.folder.path().to_owned();
+    rig.sensor
+        .learn_secret_key(&folder, Path::new("/link"))
+        .unwrap_err();
+    rig.read();
+    rig.sensor
+        .learn_secret_key(&folder, Path::new("/secret"))
+        .unwrap();
+    let key = learned(&mut rig);
+    assert_eq!(key.path, secret.as_str());
+    rig.sensor.watch_secret(key.dev, Some(key.ino)).unwrap();
+
+    // Out of scope: this one is in no cgroup of the test.
+    let mut stranger = Actor::start();
+    rig.read();
+    for path in [&secret, &link, &hard] {
+        assert!(
+            stranger.call(
+                libc::SYS_openat,
+                args![AT_FDCWD, path.as_str(), libc::O_RDONLY, 0]
+            ) >= 0
+        );
+        let records = rig.read_of(stranger.pid());
+        assert_eq!(records.len(), 1, "{path}: {records:#?}");
+        assert!(records[0].is_secret && !records[0].in_scope);
+        let call = super::rig::call(records[0].clone()).unwrap();
+        assert_eq!(call.paths[0].given, path.as_str());
+        assert_eq!(call.file.unwrap().ino, key.ino);
+    }
+    assert!(
+        stranger.call(
+            libc::SYS_openat,
+            args![AT_FDCWD, other.as_str(), libc::O_RDONLY, 0]
+        ) >= 0
+    );
+    assert_eq!(
+        rig.read_of(stranger.pid()).len(),
+        0,
+        "another file of the same device"
+    );
+
+    rig.sensor.unwatch_secret(key.dev, Some(key.ino)).unwrap();
+    assert!(
+        stranger.call(
+            libc::SYS_openat,
+            args![AT_FDCWD, secret.as_str(), libc::O_RDONLY, 0]
+        ) >= 0
+    );
+    assert_eq!(rig.read_of(stranger.pid()).len(), 0, "no longer watched");
+}
+
+#[test]
+fn a_watched_device_covers_every_file_on_it() {
+    let Some(mut rig) = Rig::arm() else { return };
+    rig.sensor.set_interest(&Interest::nothing()).unwrap();
+    let point = rig.path("tmpfs");
+    fs::create_dir(&point).unwrap();
+    // A file system of its own, in a mount namespace of its own.
+    let mut owner = Actor::start();
+    assert_eq!(owner.call(libc::SYS_unshare, args![libc::CLONE_NEWNS]), 0);
+    let private = i64::try_from(libc::MS_REC | libc::MS_PRIVATE).unwrap();
+    assert_eq!(
+        owner.call(libc::SYS_mount, args!["none", "/", "none", private, 0]),
+        0
+    );
+    assert_eq!(
+        owner.call(libc::SYS_mount, args!["x", point.as_str(), "tmpfs", 0, 0]),
+        0
+    );
+    let file = format!("{point}/s");
+    let create = args![AT_FDCWD, file.as_str(), libc::O_CREAT | libc::O_RDWR, 0o600];
+    assert!(owner.call(libc::SYS_openat, create) >= 0);
+
+    let root = format!("/proc/{}/root", owner.pid());
+    rig.sensor
+        .learn_secret_key(Path::new(&root), Path::new(&file))
+        .unwrap();
+    let key = learned(&mut rig);
+    assert_eq!(key.path, format!("{root}{file}").as_str());
+    rig.sensor.watch_secret(key.dev, None).unwrap();
+    rig.read();
+    assert!(
+        owner.call(
+            libc::SYS_openat,
+            args![AT_FDCWD, file.as_str(), libc::O_RDONLY, 0]
+        ) >= 0
+    );
+    let records = rig.read_of(owner.pid());
+    assert_eq!(records.len(), 1, "{records:#?}");
+    assert!(records[0].is_secret);
+}
