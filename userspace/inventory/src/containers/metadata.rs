@@ -1,0 +1,118 @@
+//! What engines say of containers, in whatever order it comes: before the container's cgroup, after it, or never.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use vigia_event::container::{Container, Engine, Inspected, Metadata};
+
+use super::{ContainerTable, Request};
+use crate::engines::EngineMessage;
+use crate::mountinfo::SwarmObject;
+
+/// Answers kept for containers that are not (or not yet) in the table.
+const MAX_ANSWERS: usize = 8192;
+/// Secrets and configurations of a Swarm whose names are kept.
+const MAX_SWARM_OBJECTS: usize = 8192;
+
+/// What is known of the engines.
+#[derive(Debug, Default)]
+pub(super) struct Engines {
+    /// Those that may still answer: connected, or being connected to for the first time.
+    awaited: FxHashSet<Engine>,
+    answers: FxHashMap<String, (Engine, Arc<Inspected>)>,
+    /// Ids of `answers`, oldest first; ids that were removed may linger.
+    order: VecDeque<String>,
+}
+
+impl ContainerTable {
+    /// Announces an engine that will be connected to: until it says otherwise, metadata is on its way.
+    pub fn await_engine(&mut self, engine: Engine) {
+        self.engines.awaited.insert(engine);
+    }
+
+    /// Applies what an engine said. Returns the id of the container whose metadata is settled by it: known, or
+    /// known not to come.
+    pub fn apply(&mut self, message: &EngineMessage) -> Option<String> {
+        match message {
+            EngineMessage::Connected { engine, .. } => {
+                self.engines.awaited.insert(*engine);
+                None
+            }
+            EngineMessage::Lost { engine, .. } => {
+                self.engines.awaited.remove(engine);
+                None
+            }
+            EngineMessage::Inspected { engine, id, inspected, .. } => self.set_inspected(*engine, id, inspected),
+            EngineMessage::NotFound { engine, id } => {
+                let is_its_own = self.engine_of(id) == Some(*engine) || self.engines.awaited.len() <= 1;
+                (is_its_own && self.is_pending(id)).then(|| self.set_metadata(id, Metadata::Unavailable))?
+            }
+            EngineMessage::Gone { id, .. } => {
+                self.engines.answers.remove(id);
+                None
+            }
+            EngineMessage::Resolved { id, object } => {
+                self.set_swarm_object(id, object);
+                None
+            }
+        }
+    }
+
+    /// Sets what is known of a container; returns its id if the table has it.
+    pub fn set_metadata(&mut self, id: &str, metadata: Metadata) -> Option<String> {
+        let slot = *self.by_id.get(id)?;
+        self.replace(slot, |container| container.metadata = metadata);
+        self.reclassify(slot);
+        Some(id.to_owned())
+    }
+
+    fn set_inspected(&mut self, engine: Engine, id: &str, inspected: &Arc<Inspected>) -> Option<String> {
+        self.remember(engine, id, inspected);
+        let slot = *self.by_id.get(id)?;
+        self.replace(slot, |container| container.engine = engine);
+        self.set_metadata(id, Metadata::Known(Arc::clone(inspected)))
+    }
+
+    /// The metadata of a container that is being learned.
+    pub(super) fn prepare_metadata(&mut self, container: &mut Container) {
+        if let Some((engine, inspected)) = self.engines.answers.get(&container.id) {
+            container.engine = *engine;
+            container.metadata = Metadata::Known(Arc::clone(inspected));
+        } else if self.engines.awaited.is_empty() {
+            container.metadata = Metadata::Unavailable;
+        } else {
+            container.metadata = Metadata::Pending;
+            self.request(Request::Inspect { id: container.id.clone(), engine: container.engine });
+        }
+    }
+
+    fn remember(&mut self, engine: Engine, id: &str, inspected: &Arc<Inspected>) {
+        let engines = &mut self.engines;
+        if engines.answers.insert(id.to_owned(), (engine, Arc::clone(inspected))).is_some() {
+            return;
+        }
+        engines.order.push_back(id.to_owned());
+        while engines.order.len() > MAX_ANSWERS {
+            if let Some(oldest) = engines.order.pop_front() {
+                engines.answers.remove(&oldest);
+            }
+        }
+    }
+
+    fn set_swarm_object(&mut self, id: &str, object: &SwarmObject) {
+        if self.swarm.len() >= MAX_SWARM_OBJECTS {
+            self.swarm.clear();
+        }
+        self.swarm.insert(id.to_owned(), object.clone());
+        let granted = |container: &Container| {
+            let mounts = container.mounts.iter().flat_map(|table| &table.mounts);
+            mounts.into_iter().any(|mount| mount.root.strip_prefix(b"/") == Some(id.as_bytes()))
+        };
+        let concerned: Vec<_> =
+            self.entries.iter().filter(|(_, entry)| granted(&entry.snapshot)).map(|(slot, _)| *slot).collect();
+        for slot in concerned {
+            self.reclassify(slot);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Reading the mounts of containers, and reading them again when they change.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use vigia_event::call::EventType;
+use vigia_event::captured::{Call, Task};
+use vigia_event::container::{Container, Engine};
+use vigia_event::mount::MountTable;
+
+use super::{ContainerTable, Slot};
+use crate::{mountinfo, users};
+
+/// A container that mounts in a loop must not make the agent read in a loop.
+const REREAD_NS: u64 = 100_000_000;
+/// How long the mounts of a namespace that is no container's are believed.
+const CACHE_NS: u64 = 2_000_000_000;
+/// Such namespaces remembered.
+const MAX_CACHED: usize = 256;
+/// Calls after which a mount namespace looks different.
+const MOUNT_CALLS: &[&str] = &["mount", "umount2", "pivot_root", "move_mount", "mount_setattr", "fsmount", "open_tree"];
+
+/// Mounts of namespaces that are neither the host's nor a container's, by namespace: of sandboxed services, of
+/// containers inside containers, of `unshare`. `None` where they could not be read.
+#[derive(Debug, Default)]
+pub(super) struct MountCache {
+    tables: FxHashMap<u32, (u64, Option<Arc<MountTable>>)>,
+}
+
+impl ContainerTable {
+    /// The mounts of the host itself.
+    #[must_use]
+    pub fn host_mounts(&self) -> &Arc<MountTable> {
+        &self.host_mounts
+    }
+
+    /// The mounts a task sees. Where it has left its container's mount namespace, they are not those of the
+    /// container; where they cannot be read, the table is empty.
+    pub fn mounts_of(&mut self, task: &Task, container: Option<&Container>, time_ns: u64) -> Arc<MountTable> {
+        let mnt_ns = task.namespaces.mnt;
+        if mnt_ns == self.options.host_mnt_ns {
+            return Arc::clone(&self.host_mounts);
+        }
+        match container {
+            // Not yet known, or its first process is yet to come: what the engine declares, or nothing.
+            Some(container) if container.mnt_ns == mnt_ns || container.mnt_ns == 0 => {
+                container.mounts.clone().unwrap_or_default()
+            }
+            _ => self.foreign_mounts(task, time_ns).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn read_host_mounts(&mut self) {
+        match mountinfo::read(&self.options.proc_root, 1) {
+            Ok(read) => self.host_mounts = Arc::new(mountinfo::classify_host(read.mounts)),
+            Err(error) => tracing::debug!(%error, "cannot read the host's mounts"),
+        }
+    }
+
+    /// A process in a mount namespace nobody knows: perhaps of an engine without cgroups (rootless Podman), whose
+    /// binds carry the container's id.
+    pub(super) fn adopt(&mut self, task: &Task, time_ns: u64) -> Option<Slot> {
+        let mounts = self.foreign_mounts(task, time_ns)?;
+        let (id, engine) = mountinfo::container_id(&mounts.mounts)?;
+        // Binds can be imitated by anybody who may mount; a container that is known by its cgroup stays that.
+        if engine != Engine::Podman || self.by_id.contains_key(id) {
+            self.counts.impostors += 1;
+            return None;
+        }
+        let container = Container { id: id.to_owned(), engine, observed: true, ..Container::default() };
+        self.mount_cache.tables.remove(&task.namespaces.mnt);
+        Some(self.add(container, time_ns))
+    }
+
+    /// Reads what a container's first process sees, and who its users are.
+    pub(super) fn read_first_mounts(&mut self, slot: Slot, pid: u32, time_ns: u64) {
+        // What the kubelet or an engine has just mounted for this container is on the host, too.
+        self.read_host_mounts();
+        if self.read_mounts(slot, pid, time_ns)
+            && let Ok(found) = users::of_process(&self.options.proc_root, pid)
+        {
+            self.replace(slot, |container| container.users = Arc::new(found));
+        }
+        self.reclassify(slot);
+        self.learn_secrets(slot, pid);
+    }
+
+    /// Notes that a task changed the mounts of its container.
+    pub(super) fn mounts_changed(&mut self, task: &Task, call: &Call) {
+        if call.result >= 0 && changes_mounts(call.event_type)
+            && let Some(slot) = self.slot_of(task)
+            && let Some(entry) = self.entries.get_mut(&slot)
+            && entry.snapshot.mnt_ns == task.namespaces.mnt
+        {
+            entry.mounts_stale = true;
+        }
+    }
+
+    /// Reads changed mounts again, unless that was done a moment ago.
+    pub(super) fn refresh_mounts(&mut self, slot: Slot, task: &Task, time_ns: u64) {
+        let Some(entry) = self.entries.get_mut(&slot) else { return };
+        let is_due = entry.mounts_stale && time_ns >= entry.mounts_read_ns.saturating_add(REREAD_NS);
+        if is_due && entry.snapshot.mnt_ns == task.namespaces.mnt {
+            entry.mounts_stale = false;
+            if self.read_mounts(slot, task.pid, time_ns) {
+                self.reclassify(slot);
+                self.learn_secrets(slot, task.pid);
+            }
+        }
+    }
+
+    /// Applies what is known now (the engine's declaration, the names of secrets, the host's mounts) to the
+    /// mounts of a container; makes up a table from the declaration where none could be read.
+    pub(super) fn reclassify(&mut self, slot: Slot) {
+        let Some(entry) = self.entries.get_mut(&slot) else { return };
+        let inspected = entry.snapshot.known().cloned();
+        let declared = inspected.as_ref().map(|inspected| inspected.mounts.as_slice()).unwrap_or_default();
+        let surroundings = mountinfo::Surroundings { host: &self.host_mounts, swarm: &self.swarm, declared };
+        let table = match (&entry.snapshot.mounts, &inspected) {
+            // Zero stands for a table that was made up and is made up anew.
+            (Some(read), _) if entry.mounts_read_ns != 0 => mountinfo::classify(read.mounts.clone(), &surroundings),
+            (_, Some(inspected)) => mountinfo::table_of_declared(inspected, &surroundings),
+            _ => return,
+        };
+        if entry.snapshot.mounts.as_deref() != Some(&table) {
+            Arc::make_mut(&mut entry.snapshot).mounts = Some(Arc::new(table));
+        }
+        self.grant(slot);
+    }
+
+    fn read_mounts(&mut self, slot: Slot, pid: u32, time_ns: u64) -> bool {
+        let Some(entry) = self.entries.get_mut(&slot) else { return false };
+        match mountinfo::read(&self.options.proc_root, pid) {
+            Ok(read) => {
+                self.counts.mounts_read += 1;
+                let named = mountinfo::container_id(&read.mounts).map(|(id, _)| id);
+                if named.is_some_and(|id| id != entry.snapshot.id) {
+                    self.counts.id_mismatches += 1;
+                }
+                entry.mounts_read_ns = time_ns.max(1);
+                let table = MountTable { mounts: read.mounts, secrets: Vec::new() };
+                Arc::make_mut(&mut entry.snapshot).mounts = Some(Arc::new(table));
+                true
+            }
+            Err(_) => {
+                self.counts.mounts_missed += 1;
+                false
+            }
+        }
+    }
+
+    fn foreign_mounts(&mut self, task: &Task, time_ns: u64) -> Option<Arc<MountTable>> {
+        let mnt_ns = task.namespaces.mnt;
+        if let Some((read_ns, table)) = self.mount_cache.tables.get(&mnt_ns)
+            && time_ns < read_ns.saturating_add(CACHE_NS)
+        {
+            return table.clone();
+        }
+        let read = mountinfo::read(&self.options.proc_root, task.pid).ok();
+        let surroundings = mountinfo::Surroundings { host: &self.host_mounts, swarm: &self.swarm, declared: &[] };
+        let table = read.map(|read| Arc::new(mountinfo::classify(read.mounts, &surroundings)));
+        match &table {
+            Some(_) => self.counts.mounts_read += 1,
+            None => self.counts.mounts_missed += 1,
+        }
+        if self.mount_cache.tables.len() >= MAX_CACHED {
+            self.mount_cache.tables.clear();
+        }
+        self.mount_cache.tables.insert(mnt_ns, (time_ns, table.clone()));
+        table
+    }
+}
+
+fn changes_mounts(event_type: EventType) -> bool {
+    MOUNT_CALLS.contains(&event_type.name())
+}

@@ -1,0 +1,81 @@
+//! What container engines say: an asynchronous side of the inventory that may be slow, lie, or be absent.
+//!
+//! Each engine is watched by a task of its own ([`watch`]) that sends [`EngineMessage`]s; nothing ever waits for it.
+
+mod docker;
+mod http;
+mod image;
+mod latency;
+mod limits;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vigia_event::container::{Engine, Inspected};
+
+use crate::mountinfo::SwarmObject;
+
+pub use docker::{Options, watch};
+pub use http::EngineError;
+pub use image::ImageName;
+pub use latency::Latency;
+
+/// Something an engine said, or that it says nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineMessage {
+    /// The engine answers; what runs is inspected next.
+    Connected {
+        /// Which one.
+        engine: Engine,
+        /// Its version.
+        version: String,
+    },
+    /// The engine does not answer; it is tried again and again.
+    Lost {
+        /// Which one.
+        engine: Engine,
+        /// Why.
+        reason: String,
+    },
+    /// What it knows of a container.
+    Inspected {
+        /// Which engine.
+        engine: Engine,
+        /// The container.
+        id: String,
+        /// Its metadata.
+        inspected: Arc<Inspected>,
+        /// How long the engine took: the wait for metadata follows it, see [`Latency`].
+        took: Duration,
+    },
+    /// It does not know a container that it was asked for.
+    NotFound {
+        /// Which engine.
+        engine: Engine,
+        /// The container.
+        id: String,
+    },
+    /// A container was removed for good.
+    Gone {
+        /// Which engine.
+        engine: Engine,
+        /// The container.
+        id: String,
+    },
+    /// What a secret or configuration of the Swarm is.
+    Resolved {
+        /// Its id.
+        id: String,
+        /// What it is.
+        object: SwarmObject,
+    },
+}
+
+/// Something to ask an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineRequest {
+    /// What it knows of a container.
+    Inspect(String),
+    /// What a secret or configuration of its Swarm is. Only managers know; others say nothing.
+    Resolve(String),
+}

@@ -1,0 +1,244 @@
+//! The little of HTTP that asking an engine takes: GET over a Unix socket, with every answer bounded.
+//!
+//! Engines are not all trusted (a rootless one belongs to its user), and a sick one may hang or send without end.
+//! So each request has its own connection, a deadline, and a limit of bytes, and nothing of an answer is logged:
+//! it holds the environment of containers.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::{Request, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Bytes of one line of a stream.
+const MAX_LINE: usize = 1 << 20;
+/// Bytes of an error's explanation.
+const MAX_MESSAGE: usize = 300;
+/// Bytes of the head of an answer.
+const MAX_HEAD: usize = 64 << 10;
+
+/// Why an engine did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Its socket cannot be connected to.
+    #[error("cannot connect to {}", socket.display())]
+    Connect {
+        /// The socket.
+        socket: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What it sent is not HTTP, or it closed the connection.
+    #[error("{path}: the engine's answer broke off")]
+    Http {
+        /// What was asked.
+        path: String,
+        /// Why.
+        source: hyper::Error,
+    },
+    /// It took too long.
+    #[error("{path}: no answer within {after:?}")]
+    TimedOut {
+        /// What was asked.
+        path: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// It sent more than is read.
+    #[error("{path}: the answer is longer than {max} bytes")]
+    TooLong {
+        /// What was asked.
+        path: String,
+        /// The limit.
+        max: usize,
+    },
+    /// It refused.
+    #[error("{path}: status {status}: {message}")]
+    Status {
+        /// What was asked.
+        path: String,
+        /// The HTTP status.
+        status: u16,
+        /// The engine's words, shortened.
+        message: String,
+    },
+    /// The answer is not what the API promises.
+    #[error("{path}: the answer is not understood: {message}")]
+    Answer {
+        /// What was asked.
+        path: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The stream of events ended.
+    #[error("{path}: the stream ended")]
+    Ended {
+        /// What was asked.
+        path: String,
+    },
+}
+
+impl EngineError {
+    /// Whether the engine says that there is no such thing.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Status { status: 404, .. })
+    }
+
+    /// Whether the same question may well be answered a moment later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Http { .. } | Self::TimedOut { .. } | Self::Status { status: 500.., .. })
+    }
+}
+
+/// Asks one engine.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    socket: PathBuf,
+    timeout: Duration,
+    /// What every path starts with: `/v1.41`, or nothing before a version is agreed on.
+    prefix: String,
+}
+
+impl Client {
+    pub(super) fn new(socket: &Path, timeout: Duration) -> Self {
+        Self { socket: socket.to_path_buf(), timeout, prefix: String::new() }
+    }
+
+    pub(super) fn set_prefix(&mut self, prefix: String) {
+        self.prefix = prefix;
+    }
+
+    /// Asks for one JSON document of at most `max` bytes.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, max: usize) -> Result<T, EngineError> {
+        let body = self.within(path, async { self.open(path).await?.collect(path, max).await }).await?;
+        // The message of serde_json quotes nothing but what was expected and where.
+        serde_json::from_slice(&body)
+            .map_err(|error| EngineError::Answer { path: path.to_owned(), message: error.to_string() })
+    }
+
+    /// Asks for anything, only to see whether the engine lives.
+    pub(super) async fn ping(&self) -> Result<(), EngineError> {
+        let path = "/_ping";
+        self.within(path, async { self.open(path).await?.collect(path, MAX_LINE).await }).await.map(drop)
+    }
+
+    /// Asks for a stream of lines.
+    pub(super) async fn lines(&self, path: &str) -> Result<Lines, EngineError> {
+        let answer = self.within(path, self.open(path)).await?;
+        Ok(Lines { path: path.to_owned(), answer, buffer: Vec::new(), searched: 0 })
+    }
+
+    async fn within<T>(&self, path: &str, work: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
+        let timed_out = |_| EngineError::TimedOut { path: path.to_owned(), after: self.timeout };
+        timeout(self.timeout, work).await.map_err(timed_out)?
+    }
+
+    /// Sends the request and reads the head of the answer.
+    async fn open(&self, path: &str) -> Result<Answer, EngineError> {
+        let http = |source| EngineError::Http { path: path.to_owned(), source };
+        let stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(|source| EngineError::Connect { socket: self.socket.clone(), source })?;
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(MAX_HEAD);
+        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(http)?;
+        // Its error comes out where the answer is read, too.
+        let connection = Connection(tokio::spawn(async move { drop(connection.await) }));
+        let request = Request::get(format!("{}{path}", self.prefix))
+            .header(header::HOST, "localhost")
+            .body(Empty::<Bytes>::new())
+            .map_err(|error| EngineError::Answer { path: path.to_owned(), message: error.to_string() })?;
+        let response = sender.send_request(request).await.map_err(http)?;
+        let status = response.status();
+        let answer = Answer { response, _connection: connection };
+        if status == StatusCode::OK {
+            return Ok(answer);
+        }
+        let body = answer.collect(path, MAX_LINE).await.unwrap_or_default();
+        let message = String::from_utf8_lossy(&body).chars().filter(|c| !c.is_control()).take(MAX_MESSAGE).collect();
+        Err(EngineError::Status { path: path.to_owned(), status: status.as_u16(), message })
+    }
+}
+
+/// Ends the connection's task with the answer.
+#[derive(Debug)]
+struct Connection(JoinHandle<()>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    response: Response<Incoming>,
+    _connection: Connection,
+}
+
+impl Answer {
+    async fn frame(&mut self, path: &str) -> Result<Option<Bytes>, EngineError> {
+        loop {
+            let Some(frame) = self.response.body_mut().frame().await else { return Ok(None) };
+            let frame = frame.map_err(|source| EngineError::Http { path: path.to_owned(), source })?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    async fn collect(mut self, path: &str, max: usize) -> Result<Vec<u8>, EngineError> {
+        let mut body = Vec::new();
+        while let Some(data) = self.frame(path).await? {
+            if body.len() + data.len() > max {
+                return Err(EngineError::TooLong { path: path.to_owned(), max });
+            }
+            body.extend_from_slice(&data);
+        }
+        Ok(body)
+    }
+}
+
+/// A stream of lines.
+#[derive(Debug)]
+pub(super) struct Lines {
+    path: String,
+    answer: Answer,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that are known to hold no line's end.
+    searched: usize,
+}
+
+impl Lines {
+    /// The next line, without its end. May be dropped while it waits, and asked again.
+    pub(super) async fn next(&mut self) -> Result<Vec<u8>, EngineError> {
+        loop {
+            if let Some(end) = self.buffer.iter().skip(self.searched).position(|&byte| byte == b'\n') {
+                let end = self.searched + end;
+                let rest = self.buffer.split_off(end + 1);
+                let mut line = std::mem::replace(&mut self.buffer, rest);
+                line.truncate(end);
+                self.searched = 0;
+                return Ok(line);
+            }
+            self.searched = self.buffer.len();
+            if self.searched > MAX_LINE {
+                return Err(EngineError::TooLong { path: self.path.clone(), max: MAX_LINE });
+            }
+            match self.answer.frame(&self.path).await? {
+                Some(data) => self.buffer.extend_from_slice(&data),
+                None => return Err(EngineError::Ended { path: self.path.clone() }),
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Events of containers whose metadata is still on its way.
+//!
+//! Each waits behind the earlier events of its container until the engine answers or a deadline passes, so that
+//! their order is kept. The queue is bounded per container and in total: what does not fit makes its container's
+//! events go on at once, to be judged with unknown values. Pure: time is a parameter.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use vigia_event::Event;
+use vigia_event::container::{Container, Metadata};
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Events of one container.
+    pub per_container: usize,
+    /// Events of all containers together.
+    pub total: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { per_container: 2048, total: 16_384 }
+    }
+}
+
+/// What became of the events that were pushed: `pushed = passed + released + overflowed + expired + waiting`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events handed in.
+    pub pushed: u64,
+    /// Events that need not wait: their container's deadline had passed, or its queue had overflowed.
+    pub passed: u64,
+    /// Events whose metadata came in time.
+    pub released: u64,
+    /// Events that went on because a queue was full.
+    pub overflowed: u64,
+    /// Events that went on because the deadline passed.
+    pub expired: u64,
+}
+
+/// The queues.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    limits: Limits,
+    queues: FxHashMap<String, Queue>,
+    /// Containers that are waited for no longer, until their metadata comes or they are forgotten.
+    given_up: FxHashSet<String>,
+    /// Events in all queues.
+    total: usize,
+    counts: Counts,
+}
+
+#[derive(Debug)]
+struct Queue {
+    events: VecDeque<Event>,
+    deadline_ns: u64,
+}
+
+impl Waiting {
+    /// Empty queues.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Takes an event in and returns what can be judged now, in order: the event itself where it need not wait,
+    /// nothing where it must, and all that waited for its container where a queue is full.
+    ///
+    /// `deadline_ns` counts for the first event that waits for a container; later ones wait no longer than it.
+    pub fn push(&mut self, event: Event, deadline_ns: u64) -> Vec<Event> {
+        self.counts.pushed += 1;
+        let Some(id) = self.must_wait(&event).map(str::to_owned) else {
+            self.counts.passed += 1;
+            return vec![event];
+        };
+        let queue = self.queues.entry(id.clone()).or_insert_with(|| Queue { events: VecDeque::new(), deadline_ns });
+        queue.events.push_back(event);
+        self.total += 1;
+        if queue.events.len() <= self.limits.per_container && self.total <= self.limits.total {
+            return Vec::new();
+        }
+        let released = self.take(&id);
+        self.counts.overflowed += len(&released);
+        self.give_up(id);
+        released
+    }
+
+    /// What waited for a container, now that the engine has spoken (or has said that it will not): the events
+    /// keep their snapshots but for the metadata.
+    pub fn release(&mut self, container_id: &str, metadata: &Metadata) -> Vec<Event> {
+        self.given_up.remove(container_id);
+        let mut events = self.take(container_id);
+        self.counts.released += len(&events);
+        let mut last: Option<(Arc<Container>, Arc<Container>)> = None;
+        for event in &mut events {
+            let Some(before) = event.container.take() else { continue };
+            // Neighbours mostly share one snapshot, and go on sharing one.
+            let after = match &last {
+                Some((known, after)) if Arc::ptr_eq(known, &before) => Arc::clone(after),
+                _ => Arc::new(Container { metadata: metadata.clone(), ..(*before).clone() }),
+            };
+            last = Some((before, Arc::clone(&after)));
+            event.container = Some(after);
+        }
+        events
+    }
+
+    /// What has waited until its deadline; its metadata stays pending, so that fields from it are unknown.
+    pub fn expired(&mut self, now_ns: u64) -> Vec<Event> {
+        let due = self.queues.iter().filter(|(_, queue)| queue.deadline_ns <= now_ns);
+        let mut due: Vec<(u64, String)> = due.map(|(id, queue)| (queue.deadline_ns, id.clone())).collect();
+        due.sort_unstable();
+        let mut events = Vec::new();
+        for (_, id) in due {
+            events.append(&mut self.take(&id));
+            self.give_up(id);
+        }
+        self.counts.expired += len(&events);
+        events
+    }
+
+    /// When [`Waiting::expired`] will have something to return.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.queues.values().map(|queue| queue.deadline_ns).min()
+    }
+
+    /// Forgets that a container was given up; called when the container itself is forgotten.
+    pub fn forget(&mut self, container_id: &str) {
+        self.given_up.remove(container_id);
+    }
+
+    /// How many events wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.total
+    }
+
+    /// Whether no event waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// What became of the events so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The container that an event must wait for.
+    fn must_wait<'e>(&self, event: &'e Event) -> Option<&'e str> {
+        let container = event.container.as_deref()?;
+        let pending = matches!(container.metadata, Metadata::Pending);
+        (pending && !self.given_up.contains(&container.id)).then_some(container.id.as_str())
+    }
+
+    fn take(&mut self, container_id: &str) -> Vec<Event> {
+        let events: Vec<Event> = self.queues.remove(container_id).map(|queue| queue.events.into()).unwrap_or_default();
+        self.total -= events.len();
+        events
+    }
+
+    fn give_up(&mut self, id: String) {
+        // Bounded like the queues: forgetting merely means waiting once more.
+        if self.given_up.len() >= self.limits.total {
+            self.given_up.clear();
+        }
+        self.given_up.insert(id);
+    }
+}
+
+fn len(events: &[Event]) -> u64 {
+    u64::try_from(events.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use vigia_event::call::named;
+    use vigia_event::captured::What;
+    use vigia_event::container::Inspected;
+
+    use super::*;
+    use crate::fixture;
+
+    const NONE: [u64; 0] = [];
+
+    fn event(number: u64, container: Option<(&str, Metadata)>) -> Event {
+        let container =
+            container.map(|(id, metadata)| Arc::new(Container { id: id.to_owned(), metadata, ..Container::default() }));
+        Event {
+            number,
+            time_ns: 0,
+            event_type: named::PROCEXIT,
+            captured: fixture::captured(0, &fixture::task(7), What::Exit { status: 0, process_ended: true }),
+            process: Arc::default(),
+            ancestors: Arc::default(),
+            session_leader: None,
+            container,
+            mounts: Arc::default(),
+            users: Arc::default(),
+            secret: None,
+            node: Arc::default(),
+            paths: Default::default(),
+        }
+    }
+
+    fn pending(number: u64, id: &str) -> Event {
+        event(number, Some((id, Metadata::Pending)))
+    }
+
+    fn numbers(events: &[Event]) -> Vec<u64> {
+        events.iter().map(|event| event.number).collect()
+    }
+
+    fn known() -> Metadata {
+        Metadata::Known(Arc::new(Inspected { name: "web".into(), ..Inspected::default() }))
+    }
+
+    #[test]
+    fn only_events_without_metadata_wait() {
+        let mut waiting = Waiting::new(Limits::default());
+        assert_eq!(numbers(&waiting.push(event(1, None), 9)), [1]);
+        assert_eq!(numbers(&waiting.push(event(2, Some(("a", known()))), 9)), [2]);
+        assert_eq!(numbers(&waiting.push(event(3, Some(("a", Metadata::Unavailable))), 9)), [3]);
+        assert_eq!(numbers(&waiting.push(pending(4, "a"), 9)), NONE);
+        assert_eq!((waiting.len(), waiting.next_deadline()), (1, Some(9)));
+    }
+
+    #[test]
+    fn an_answer_releases_one_container_in_order_and_fills_it_in() {
+        let mut waiting = Waiting::new(Limits::default());
+        for (number, id) in [(1, "a"), (2, "b"), (3, "a")] {
+            assert_eq!(numbers(&waiting.push(pending(number, id), 9)), NONE);
+        }
+        let released = waiting.release("a", &known());
+        assert_eq!(numbers(&released), [1, 3]);
+        for event in &released {
+            let container = event.container.as_deref().expect("a container");
+            assert_eq!(container.known().map(|inspected| inspected.name.to_string()), Some("web".to_owned()));
+        }
+        assert_eq!(numbers(&waiting.release("a", &known())), NONE);
+        assert_eq!((waiting.len(), waiting.counts().released), (1, 2));
+    }
+
+    #[test]
+    fn the_deadline_is_that_of_the_first_event_and_ends_the_waiting() {
+        let mut waiting = Waiting::new(Limits::default());
+        waiting.push(pending(1, "a"), 10);
+        waiting.push(pending(2, "a"), 99);
+        waiting.push(pending(3, "b"), 20);
+        assert_eq!(numbers(&waiting.expired(9)), NONE);
+        assert_eq!(numbers(&waiting.expired(10)), [1, 2]);
+        assert_eq!(numbers(&waiting.push(pending(4, "a"), 99)), [4], "given up");
+        assert_eq!(waiting.next_deadline(), Some(20));
+        waiting.forget("a");
+        assert_eq!(numbers(&waiting.push(pending(5, "a"), 99)), NONE, "a new container of that id waits again");
+    }
+
+    #[test]
+    fn a_full_queue_goes_on_at_once_and_the_sums_hold() {
+        let mut waiting = Waiting::new(Limits { per_container: 2, total: 3 });
+        assert_eq!(numbers(&waiting.push(pending(1, "a"), 9)), NONE);
+        assert_eq!(numbers(&waiting.push(pending(2, "a"), 9)), NONE);
+        assert_eq!(numbers(&waiting.push(pending(3, "a"), 9)), [1, 2, 3], "its own limit");
+        assert_eq!(numbers(&waiting.push(pending(4, "a"), 9)), [4]);
+        for (number, id) in [(5, "b"), (6, "c"), (7, "d")] {
+            assert_eq!(numbers(&waiting.push(pending(number, id), 9)), NONE);
+        }
+        assert_eq!(numbers(&waiting.push(pending(8, "b"), 9)), [5, 8], "the limit of all");
+        waiting.expired(9);
+        waiting.release("x", &known());
+        let counts = waiting.counts();
+        let gone = counts.passed + counts.released + counts.overflowed + counts.expired;
+        assert_eq!(counts.pushed, gone + u64::try_from(waiting.len()).expect("small"));
+        assert_eq!((counts.overflowed, counts.expired, counts.passed), (5, 2, 1));
+    }
+}
