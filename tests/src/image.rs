@@ -21,6 +21,9 @@ pub const USER_FOLDER: &str = "/home/user";
 /// Where [`crate::scene::ACTOR`] lies in the image.
 pub const ACTOR_PATH: &str = "/usr/local/bin/actor";
 
+/// Where a program lies that makes one system call through the 32-bit entry.
+pub const COMPAT_PATH: &str = "/usr/local/bin/compat";
+
 /// An image in an engine; removed when dropped.
 #[derive(Debug)]
 pub struct Image {
@@ -121,10 +124,50 @@ fn fill(root: &Path, actor: Option<&Path>) -> Result<()> {
         fs::write(root.join(path), content)?;
         fs::set_permissions(root.join(path), fs::Permissions::from_mode(mode))?;
     }
+    let compat = root.join(COMPAT_PATH.trim_start_matches('/'));
+    fs::write(&compat, compat_program())?;
+    fs::set_permissions(&compat, fs::Permissions::from_mode(0o755))?;
     for path in ["home/user", "home/user/file"] {
         chown(root.join(path), Some(USER), Some(USER))?;
     }
     Ok(())
+}
+
+/// The smallest program that enters the kernel through `int 0x80`: it asks for its process id and ends.
+fn compat_program() -> Vec<u8> {
+    const BASE: u64 = 0x40_0000;
+    const HEADERS: u64 = 64 + 56;
+    const CODE: &[u8] = &[
+        0xb8, 20, 0, 0, 0, // mov eax, 20 (getpid in the 32-bit table)
+        0xcd, 0x80, // int 0x80
+        0xb8, 60, 0, 0, 0, // mov eax, 60 (exit in the 64-bit table)
+        0x31, 0xff, // xor edi, edi
+        0x0f, 0x05, // syscall
+    ];
+    let length = HEADERS + CODE.len() as u64;
+    let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    for half in [2_u16, 62] {
+        // An executable for x86-64.
+        bytes.extend(half.to_le_bytes());
+    }
+    bytes.extend(1_u32.to_le_bytes());
+    for word in [BASE + HEADERS, 64, 0] {
+        // Entry, program headers, no sections.
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.extend(0_u32.to_le_bytes());
+    for half in [64_u16, 56, 1, 0, 0, 0] {
+        bytes.extend(half.to_le_bytes());
+    }
+    for word in [1_u32, 5] {
+        // Load, readable and executable.
+        bytes.extend(word.to_le_bytes());
+    }
+    for word in [0, BASE, BASE, length, length, 0x1000] {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.extend(CODE);
+    bytes
 }
 
 /// The path of a busybox that needs no library.

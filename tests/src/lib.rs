@@ -16,7 +16,9 @@ pub mod image;
 pub mod metrics;
 pub mod orders;
 pub mod prometheus;
+pub mod rules;
 pub mod scene;
+pub mod sums;
 pub mod wait;
 pub mod webhook;
 

@@ -1,6 +1,6 @@
 //! Reading the Prometheus text format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All samples of one scrape.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +37,17 @@ impl Metrics {
             })
             .map(|sample| sample.value)
             .sum()
+    }
+
+    /// Every value a label has among the samples of a name.
+    #[must_use]
+    pub fn values(&self, name: &str, label: &str) -> Vec<String> {
+        let of_name = self.samples.iter().filter(|sample| sample.name == name);
+        let values: BTreeSet<_> = of_name
+            .filter_map(|sample| sample.labels.get(label))
+            .cloned()
+            .collect();
+        values.into_iter().collect()
     }
 
     /// Whether there is a sample of this name.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::agent::{Agent, Alert, Settings};
 use crate::docker::{Container, Docker};
 use crate::image::Image;
+use crate::rules::READ_ONLY_WRITE;
 use crate::wait;
 
 /// Names the agent's program.
@@ -21,15 +22,6 @@ pub const BINARY: &str = "VIGIA_TEST_BINARY";
 pub const ACTOR: &str = "VIGIA_TEST_ACTOR";
 /// Names the container image of the agent, for the tests of its deployment.
 pub const IMAGE: &str = "VIGIA_TEST_IMAGE";
-
-/// The rule of the marker misdeed in [`Scene::settle`].
-pub const READ_ONLY_WRITE: &str = "Write attempt on read-only root filesystem";
-
-/// The rule of unexpected readers of secrets.
-pub const SECRET_READ: &str = "Unexpected read of a secret";
-
-/// The rule of shells on a terminal.
-pub const SHELL: &str = "Interactive shell in a container";
 
 /// An engine, an image in it, and an agent that watches.
 ///
@@ -184,7 +176,7 @@ impl Scene {
             Duration::from_secs(15),
             || {
                 let metrics = self.agent.metrics().ok()?;
-                (metrics.sum("vigia_waiting_events", &[]) == 0.0).then_some(())
+                (metrics.sum("vigia_events_waiting", &[]) == 0.0).then_some(())
             },
         )
     }

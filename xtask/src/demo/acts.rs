@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use vigia_tests::docker::succeeded;
-use vigia_tests::{Alert, command, wait};
+use vigia_tests::{Alert, command, rules, wait};
 
 use super::{SECRET_PATH, Stage};
 
@@ -25,7 +25,7 @@ pub(super) const ACTS: &[Act] = &[
         name: "a write to the read-only file system is reported",
         caption: "Somebody tries to plant a file in the service's container. Its root is read-only, so the kernel\n\
                   refuses; but whoever tries does not know the container, and that is worth knowing.",
-        rule: vigia_tests::scene::READ_ONLY_WRITE,
+        rule: rules::READ_ONLY_WRITE,
         play: |stage| {
             let container = stage.service.container()?;
             let refused =
@@ -43,7 +43,7 @@ pub(super) const ACTS: &[Act] = &[
     Act {
         name: "a foreign read of the secret is reported",
         caption: "A privileged container, which was not given the secret, reads it through /proc of the service.",
-        rule: vigia_tests::scene::SECRET_READ,
+        rule: rules::SECRET_READ,
         play: |stage| {
             let container = stage.service.container()?;
             let pid =
@@ -76,7 +76,7 @@ pub(super) const ACTS: &[Act] = &[
     Act {
         name: "a shell in the container is reported",
         caption: "Somebody opens an interactive shell in the service's container.",
-        rule: vigia_tests::scene::SHELL,
+        rule: rules::SHELL,
         play: |stage| {
             let container = stage.service.container()?;
             let line = format!(

@@ -1,0 +1,128 @@
+//! The counters add up, and to what was really done.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use vigia_tests::docker::{Docker, unique};
+use vigia_tests::image::{ACTOR_PATH, ROOT_FILE};
+use vigia_tests::metrics::Metrics;
+use vigia_tests::scene::{Programs, Turn};
+use vigia_tests::wait::{self, seconds};
+use vigia_tests::{Scene, sums};
+
+/// How often the generator opens and closes.
+const COUNT: u32 = 200_000;
+
+/// How many opens the start of one container may differ from that of another.
+const TOLERANCE: f64 = 200.0;
+
+/// A cgroup in every hierarchy, so that nothing else on the machine is counted; removed when dropped.
+struct Cgroup {
+    name: String,
+}
+
+impl Cgroup {
+    fn make() -> Result<Self> {
+        let cgroup = Self {
+            name: unique("counters"),
+        };
+        for folder in cgroup.folders()? {
+            fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        }
+        Ok(cgroup)
+    }
+
+    fn folders(&self) -> Result<Vec<PathBuf>> {
+        let mounts = fs::read_to_string("/proc/self/mounts")?;
+        let hierarchies = mounts.lines().filter_map(|line| {
+            let mut words = line.split(' ').skip(1);
+            let (point, kind) = (words.next()?, words.next()?);
+            matches!(kind, "cgroup" | "cgroup2").then(|| PathBuf::from(point))
+        });
+        Ok(hierarchies.map(|point| point.join(&self.name)).collect())
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        for folder in self.folders().unwrap_or_default() {
+            // The engine removes its own groups below a moment after the container.
+            wait::poll(seconds(5), || fs::remove_dir(&folder).is_ok().then_some(()));
+        }
+    }
+}
+
+#[test]
+fn two_hundred_thousand_opens_are_all_accounted_for() -> Result<()> {
+    let Some(programs) = Programs::find()? else {
+        return Ok(());
+    };
+    let turn = Turn::take()?;
+    let docker = Docker::find()?;
+    docker.sweep()?;
+    let cgroup = Cgroup::make()?;
+    let scope = format!("--scope=cgroup:/{}", cgroup.name);
+    let scene = Scene::on(docker, turn, &programs, &[], &[&scope])?;
+    let parent = format!("--cgroup-parent=/{}", cgroup.name);
+    // The same container once without the generator's work: what its start alone opens.
+    let idle = opens_of(&scene, &parent, 0)?;
+    let busy = opens_of(&scene, &parent, COUNT)?;
+    let (seen, missed) = (busy.seen - idle.seen, busy.missed);
+    ensure!(
+        seen + missed >= f64::from(COUNT) - TOLERANCE && seen <= f64::from(COUNT) + TOLERANCE,
+        "the generator opened {COUNT} times, the probes saw {seen} and missed {missed}"
+    );
+    let metrics = balanced(&scene)?;
+    ensure!(
+        metrics.sum("vigia_events_malformed_total", &[]) == 0.0,
+        "malformed records"
+    );
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Opens {
+    seen: f64,
+    missed: f64,
+}
+
+/// What one run of the generator adds to the counters.
+fn opens_of(scene: &Scene, parent: &str, count: u32) -> Result<Opens> {
+    let before = balanced(scene)?;
+    let command = [ACTOR_PATH, "open-close", ROOT_FILE, &count.to_string()];
+    let container = scene.run(&["--network=none", parent], &command)?;
+    ensure!(container.wait()? == 0, "{}", container.logs()?);
+    let done: u32 = container.logs()?.trim().parse()?;
+    ensure!(done == count, "the generator opened {done} times");
+    let after = balanced(scene)?;
+    let missed = "vigia_kernel_recursion_misses_total";
+    Ok(Opens {
+        seen: in_scope(&after) - in_scope(&before),
+        missed: after.sum(missed, &[]) - before.sum(missed, &[]),
+    })
+}
+
+/// Opens by tasks that are watched.
+fn in_scope(metrics: &Metrics) -> f64 {
+    let of = |cause| {
+        metrics.sum(
+            "vigia_kernel_events_filtered_total",
+            &[("class", "open"), ("cause", cause)],
+        )
+    };
+    metrics.sum("vigia_kernel_events_seen_total", &[("class", "open")])
+        - of("out_of_scope")
+        - of("agent")
+}
+
+/// Waits until every sum holds.
+fn balanced(scene: &Scene) -> Result<Metrics> {
+    let mut last = Vec::new();
+    let metrics = wait::poll(seconds(30), || {
+        let metrics = scene.agent.metrics().ok()?;
+        last = sums::imbalances(&metrics);
+        last.is_empty().then_some(metrics)
+    });
+    metrics.with_context(|| format!("sums that do not hold: {last:#?}"))
+}

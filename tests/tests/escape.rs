@@ -1,0 +1,28 @@
+//! A process that leaves its container stays the container's.
+
+use anyhow::{Result, ensure};
+use vigia_tests::Scene;
+use vigia_tests::rules::PASSWORDS_READ;
+
+#[test]
+fn deeds_in_the_hosts_mount_namespace_bear_the_containers_name() -> Result<()> {
+    let Some(scene) = Scene::set()? else {
+        return Ok(());
+    };
+    let script = "exec nsenter -t 1 -m -- /bin/sh -c 'cat /etc/shadow > /dev/null; true'";
+    let options = ["--privileged", "--pid=host", "--network=none"];
+    let container = scene.run(&options, &["sh", "-c", script])?;
+    ensure!(container.wait()? == 0, "{}", container.logs()?);
+    let alert = scene
+        .agent
+        .expect("the read of the host's password hashes", |alert| {
+            alert.rule() == PASSWORDS_READ && alert.text("/evidence/file/path") == "/etc/shadow"
+        })?;
+    ensure!(alert.container_name() == container.name, "{}", alert.json());
+    ensure!(
+        alert.text("/container/image") == scene.image.name,
+        "{}",
+        alert.json()
+    );
+    Ok(())
+}

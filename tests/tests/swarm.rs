@@ -1,0 +1,162 @@
+//! The shipped stack, with the built image, on a real Swarm.
+
+use anyhow::{Context, Result, ensure};
+use vigia_tests::docker::{Docker, Service, Swarm, unique};
+use vigia_tests::image::{ACTOR_PATH, Image};
+use vigia_tests::orders::Orders;
+use vigia_tests::rules::READ_ONLY_WRITE;
+use vigia_tests::scene::{self, Programs, Turn};
+use vigia_tests::wait::{self, seconds};
+use vigia_tests::{Alert, agent};
+
+/// A deployed stack; removed when dropped, with its volume.
+struct Stack {
+    docker: Docker,
+    name: String,
+}
+
+impl Stack {
+    fn containers(&self) -> Result<Vec<String>> {
+        let filter = format!("label=com.docker.stack.namespace={}", self.name);
+        Ok(self
+            .docker
+            .output(&["ps", "-aq", "--filter", &filter])?
+            .lines()
+            .map(str::to_owned)
+            .collect())
+    }
+
+    fn describe(&self) -> String {
+        let service = format!("{}_agent", self.name);
+        let tasks = self
+            .docker
+            .output(&["service", "ps", "--no-trunc", &service])
+            .unwrap_or_default();
+        let logs = self
+            .docker
+            .attempt(&["service", "logs", "--raw", "--tail=40", &service]);
+        let logs = logs
+            .map(|logs| [logs.stdout, logs.stderr].concat())
+            .unwrap_or_default();
+        format!("{tasks}\n{}", String::from_utf8_lossy(&logs))
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        drop(self.docker.attempt(&["stack", "rm", &self.name]));
+        wait::poll(seconds(40), || self.containers().ok().filter(Vec::is_empty));
+        drop(
+            self.docker
+                .attempt(&["volume", "rm", &format!("{}_state", self.name)]),
+        );
+    }
+}
+
+#[test]
+fn the_shipped_stack_becomes_healthy_and_reports_another_service_to_a_receiver() -> Result<()> {
+    let Some(programs) = Programs::find()? else {
+        return Ok(());
+    };
+    let agent_image =
+        std::env::var(scene::IMAGE).with_context(|| format!("{} is not set", scene::IMAGE))?;
+    let _turn = Turn::take()?;
+    let docker = Docker::find()?;
+    docker.sweep()?;
+    let _swarm = Swarm::join_or_make(&docker)?;
+    let image = Image::make(&docker, Some(&programs.actor))?;
+
+    let address = agent::free_address()?.to_string();
+    let receiver = Service::create(
+        &docker,
+        &["--network=host", "--read-only"],
+        &image.name,
+        &[ACTOR_PATH, "receive", &address],
+    )?;
+    let folder = tempfile::tempdir()?;
+    let config = folder.path().join("vigia.yaml");
+    std::fs::write(
+        &config,
+        format!("outputs: {{webhooks: [{{url: 'http://{address}/'}}]}}\n"),
+    )?;
+
+    let stack = Stack {
+        docker: docker.clone(),
+        name: unique("stack"),
+    };
+    let file = scene::repository().join("deploy/swarm/stack.yml");
+    let file = file.to_string_lossy().into_owned();
+    let mut deploy = docker.command(&[
+        "stack",
+        "deploy",
+        "--resolve-image=never",
+        "-c",
+        &file,
+        &stack.name,
+    ]);
+    deploy
+        .env("VIGIA_IMAGE", &agent_image)
+        .env("VIGIA_CONFIG", &config);
+    deploy.env("VIGIA_METRICS_LISTEN", agent::free_address()?.to_string());
+    vigia_tests::command::output(&mut deploy)?;
+    let healthy = wait::until("the agent to be healthy", seconds(60), || {
+        stack.containers().ok()?.into_iter().find(|id| {
+            docker
+                .output(&["inspect", "--format", "{{.State.Health.Status}}", id])
+                .is_ok_and(|word| word == "healthy")
+        })
+    });
+    let container = healthy.with_context(|| stack.describe())?;
+    let privileged = docker.output(&[
+        "inspect",
+        "--format",
+        "{{.HostConfig.Privileged}}",
+        &container,
+    ])?;
+    ensure!(privileged == "false", "the stack asks for privileged mode");
+    let mode = docker.output(&[
+        "service",
+        "inspect",
+        "--format",
+        "{{json .Spec.Mode}}",
+        &format!("{}_agent", stack.name),
+    ])?;
+    ensure!(mode.contains("Global"), "{mode}");
+
+    let orders = Orders::prepare()?;
+    let command = Orders::command(&[]);
+    let command: Vec<_> = command.iter().map(String::as_str).collect();
+    let culprit = Service::create(
+        &docker,
+        &["--read-only", &orders.mount()],
+        &image.name,
+        &command,
+    )?;
+    orders.ready()?;
+    ensure!(
+        orders.run(&["touch", "/new"]).is_err(),
+        "the write was not refused"
+    );
+    let received = wait::until("the alert at the receiver", seconds(30), || {
+        let logs = receiver.logs().ok()?;
+        logs.lines().filter_map(Alert::parse).find(|alert| {
+            alert.rule() == READ_ONLY_WRITE
+                && alert.text("/container/swarm/service") == culprit.name
+        })
+    });
+    let alert = received.with_context(|| stack.describe())?;
+    let node = docker.output(&[
+        "node",
+        "inspect",
+        "self",
+        "--format",
+        "{{.Description.Hostname}}",
+    ])?;
+    ensure!(alert.text("/hostname") == node, "{}", alert.json());
+    ensure!(
+        alert.text("/evidence/file/path") == "/new",
+        "{}",
+        alert.json()
+    );
+    Ok(())
+}
