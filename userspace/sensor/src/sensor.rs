@@ -1,15 +1,15 @@
 //! The probes as the rest of the agent sees them.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aya::Ebpf;
 use aya::maps::MapError;
 use vigia_abi::maps::{Config, SecretKey, SecretValue, TaskMark, config, names, scope, secret};
 use vigia_abi::record::entered;
 use vigia_event::Captured;
-use vigia_event::captured::What;
 
 use crate::agent::{self, Agent};
 use crate::counters::{self, Counters, OverBudget};
@@ -21,7 +21,7 @@ use crate::maps::{MapFailure, Maps, is_absent, is_present};
 use crate::options::{Budget, Options, Scope};
 use crate::plain::Plain;
 use crate::ring::Ring;
-use crate::secrets::{self, Change, DeviceWatch, Pending, Watches};
+use crate::secrets::{self, Change, DeviceWatch, Watches};
 
 /// Flags of a map update (`BPF_ANY`, `BPF_NOEXIST`).
 const ANY: u64 = 0;
@@ -88,7 +88,6 @@ pub struct Sensor {
     programs: Vec<ProgramResult>,
     typed_loads: bool,
     watches: Watches,
-    pending: Pending,
     over_budget: OverBudget,
 }
 
@@ -116,7 +115,6 @@ impl Sensor {
             programs: Vec::new(),
             typed_loads: loaded.typed_loads,
             watches: Watches::default(),
-            pending: Pending::default(),
             over_budget: OverBudget::default(),
         };
         // Before the first event: the probes must know whom they never report.
@@ -153,17 +151,8 @@ impl Sensor {
     }
 
     /// Decodes up to `max` records, oldest first, without waiting; answers how many there were.
-    ///
-    /// The file of a [`What::SecretKey`] has the path that was given to [`Sensor::learn_secret_key`].
     pub fn read(&mut self, max: usize, mut each: impl FnMut(Result<Captured, Malformed>)) -> usize {
-        let pending = &mut self.pending;
-        self.ring.read(max, |bytes| {
-            let mut decoded = decode(bytes);
-            if let Ok(captured) = &mut decoded {
-                name_learned(captured, pending);
-            }
-            each(decoded);
-        })
+        self.ring.read(max, |bytes| each(decode(bytes)))
     }
 
     /// Says what is reported from now on.
@@ -263,18 +252,21 @@ impl Sensor {
         self.set_flag(config::SECRETS, !self.watches.is_empty())
     }
 
-    /// Asks the probes for the key of a file: `path` as seen from `root`, usually `/proc/PID/root`.
+    /// Asks the probes for the keys of files, which are opened with `O_PATH`: each is answered with a
+    /// [`What::SecretKey`](vigia_event::captured::What::SecretKey) record.
     ///
-    /// The answer comes as a [`What::SecretKey`] record, whose file has the path `root/path`. `stat(2)` is no
-    /// substitute: on some file systems it reports other numbers than those that the kernel works with.
+    /// `stat(2)` is no substitute: on some file systems it reports other numbers than those that the kernel works
+    /// with.
     ///
     /// # Errors
-    /// When the file cannot be opened or the kernel refuses the question.
-    pub fn learn_secret_key(&mut self, root: &Path, path: &Path) -> io::Result<()> {
-        let folder = secrets::open_root(root)?;
+    /// When the kernel refuses the question. All files are tried; the first error is returned.
+    pub fn learn_secret_keys(&mut self, files: &[OwnedFd]) -> io::Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
         self.config.learn_tid = agent::thread_id(&self.proc_root)?;
         self.write_config().map_err(io::Error::other)?;
-        let asked = self.pending.ask(&folder, root, path);
+        let asked = files.iter().map(secrets::reopen).fold(Ok(()), Result::and);
         self.config.learn_tid = 0;
         self.write_config().map_err(io::Error::other)?;
         asked
@@ -400,16 +392,6 @@ fn budget_into(config: &mut Config, budget: Budget) {
     config.budget_burst_ns = config
         .budget_token_ns
         .saturating_mul(u64::from(budget.burst));
-}
-
-fn name_learned(captured: &mut Captured, pending: &mut Pending) {
-    let boot_time_ns = captured.boot_time_ns;
-    let What::SecretKey(file) = &mut captured.what else {
-        return;
-    };
-    if let Some(path) = pending.answer(boot_time_ns) {
-        file.path = path.into_os_string().into_encoded_bytes().into();
-    }
 }
 
 fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {

@@ -1,6 +1,6 @@
 //! Who counts as a container, and the marks that stay.
 
-use vigia_event::captured::{CgroupChangeKind, What};
+use vigia_event::captured::{CgroupChange, CgroupChangeKind, What};
 use vigia_sensor::{Options, Seed};
 
 use super::actor::{Actor, args};
@@ -18,23 +18,32 @@ fn open_null(actor: &mut Actor) {
     );
 }
 
+/// What happened to cgroups of the test since the last read.
+fn changes(rig: &mut Rig) -> Vec<CgroupChange> {
+    let own = rig.cgroup.path.to_str().unwrap().to_owned();
+    let changes = rig
+        .read()
+        .into_iter()
+        .filter_map(|captured| match captured.what {
+            What::Cgroup(change) => Some(change),
+            _ => None,
+        });
+    changes
+        .filter(|change| change.path.starts_with(own.as_bytes()))
+        .collect()
+}
+
 #[test]
 fn a_cgroup_named_as_engines_name_theirs_is_a_container_from_its_first_process_on() {
     let Some(mut rig) = Rig::with(|_| Options::default()) else {
         return;
     };
-    let outside = Cgroup::make(rig.cgroup.path.strip_prefix("/").unwrap());
+    let mut engine = Actor::start();
+    let outside = Cgroup::make(&rig.cgroup.path.strip_prefix("/").unwrap().join("outside"));
     let path = rig.cgroup.path.strip_prefix("/").unwrap().join(ID);
     rig.read();
-    let container = Cgroup::make(&path);
-    let made: Vec<_> = rig
-        .read()
-        .into_iter()
-        .filter_map(|captured| match captured.what {
-            What::Cgroup(change) if change.path.ends_with(ID.as_bytes()) => Some(change),
-            _ => None,
-        })
-        .collect();
+    let container = Cgroup::make_by(&mut engine, &path);
+    let made = changes(&mut rig);
     assert_eq!(made.len(), 1, "{made:#?}");
     assert_eq!(
         (made[0].kind, made[0].id),
@@ -51,16 +60,14 @@ fn a_cgroup_named_as_engines_name_theirs_is_a_container_from_its_first_process_o
         "not yet in the container"
     );
 
-    container.add(actor.pid());
-    let attached: Vec<_> = rig
-        .read()
-        .into_iter()
-        .filter_map(|captured| match captured.what {
-            What::Cgroup(change) if change.pid == actor.pid() => Some((change.kind, change.id)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(attached, [(CgroupChangeKind::Attach, container.id())]);
+    container.join(&mut actor);
+    let attached = changes(&mut rig);
+    assert_eq!(attached.len(), 1, "{attached:#?}");
+    assert_eq!(
+        (attached[0].kind, attached[0].id),
+        (CgroupChangeKind::Attach, container.id())
+    );
+    assert_eq!(attached[0].pid, actor.pid());
     open_null(&mut actor);
     let records = rig.read_of(actor.pid());
     assert_eq!(records.len(), 1, "{records:#?}");
@@ -75,7 +82,7 @@ fn a_cgroup_named_as_engines_name_theirs_is_a_container_from_its_first_process_o
         _ => None,
     });
     assert_eq!(fork.unwrap().origin_cgroup_id, container.id());
-    outside.add(actor.pid());
+    outside.join(&mut actor);
     rig.read();
     open_null(&mut actor);
     let records = rig.read_of(actor.pid());

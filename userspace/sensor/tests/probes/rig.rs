@@ -10,7 +10,9 @@ use vigia_event::captured::{Call, Captured, What};
 use vigia_sensor::hierarchy::Hierarchy;
 use vigia_sensor::{Counters, Interest, LoadError, Options, Scope, Sensor, StartError};
 
-use super::actor::Actor;
+use super::actor::{Actor, args};
+
+const AT_FDCWD: i64 = libc::AT_FDCWD as i64;
 
 /// One at a time: the probes see the whole machine.
 static TURN: Mutex<()> = Mutex::new(());
@@ -131,12 +133,30 @@ pub(crate) struct Cgroup {
 
 impl Cgroup {
     pub(crate) fn make(path: &Path) -> Self {
+        let cgroup = Self::at(path);
+        fs::create_dir_all(&cgroup.folder).unwrap();
+        cgroup
+    }
+
+    /// As [`Cgroup::make`], but made by another process: the probes do not report what their own does.
+    pub(crate) fn make_by(actor: &mut Actor, path: &Path) -> Self {
+        let cgroup = Self::at(path);
+        assert_eq!(
+            actor.call(
+                libc::SYS_mkdir,
+                args![cgroup.folder.to_str().unwrap(), 0o755]
+            ),
+            0
+        );
+        cgroup
+    }
+
+    fn at(path: &Path) -> Self {
         let proc_root = Path::new("/proc");
         let folder = Hierarchy::choose(proc_root)
             .unwrap()
             .folder(proc_root)
             .join(path);
-        fs::create_dir_all(&folder).unwrap();
         Self {
             path: Path::new("/").join(path),
             folder,
@@ -155,6 +175,15 @@ impl Cgroup {
 
     pub(crate) fn add(&self, pid: u32) {
         fs::write(self.folder.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+
+    /// A process moves itself.
+    pub(crate) fn join(&self, actor: &mut Actor) {
+        let procs = self.folder.join("cgroup.procs");
+        let procs = args![AT_FDCWD, procs.to_str().unwrap(), libc::O_WRONLY, 0];
+        let fd = actor.call(libc::SYS_openat, procs);
+        assert_eq!(actor.call(libc::SYS_write, args![fd, "0", 1]), 1);
+        assert_eq!(actor.call(libc::SYS_close, args![fd]), 0);
     }
 
     /// The id by which the kernel knows it.
