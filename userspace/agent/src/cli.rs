@@ -85,7 +85,7 @@ struct Run {
     /// Rule file or folder, in place of those configured; may be repeated, the order counts
     #[arg(short, long, value_name = "PATH")]
     rules: Vec<PathBuf>,
-    /// How alerts are printed [default: text on a terminal, JSON otherwise]
+    /// How alerts are printed [default: readable on a terminal, JSON otherwise]
     #[arg(short, long, value_enum)]
     output: Option<OutputFormat>,
     /// What is watched: containers, host, or cgroup:/PATH for one cgroup and what is below it
@@ -97,8 +97,10 @@ struct Run {
 enum OutputFormat {
     /// One JSON object a line, as Falco prints it
     Json,
-    /// One readable line
+    /// One line, as Falco prints it
     Text,
+    /// Several lines for a person
+    Readable,
 }
 
 #[derive(Debug, Args)]
@@ -231,6 +233,7 @@ impl Run {
         }
         match self.output {
             Some(OutputFormat::Json) => config.outputs.stdout.format = StdoutFormat::Json,
+            Some(OutputFormat::Readable) => config.outputs.stdout.format = StdoutFormat::Readable,
             Some(OutputFormat::Text) => config.outputs.stdout.format = StdoutFormat::Text,
             None => {}
         }

@@ -164,13 +164,15 @@ pub struct Stdout {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StdoutFormat {
-    /// Text on a terminal, JSON otherwise.
+    /// Readable on a terminal, JSON otherwise.
     #[default]
     Auto,
     /// One JSON object a line.
     Json,
-    /// One readable line.
+    /// One line, as Falco prints it.
     Text,
+    /// Several lines for a person.
+    Readable,
 }
 
 /// Section `outputs.file`.
@@ -234,9 +236,14 @@ pub struct Throttle {
 }
 
 /// Section `redaction`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Redaction {
+    /// Whether anything is blanked out.
+    pub enabled: bool,
+    /// Words, in addition to the built-in ones, that announce a secret in the name of a flag, variable or
+    /// label.
+    pub names: Vec<Text<64>>,
     /// Regular expressions in addition to the built-in table; what a match's first group (or, without
     /// groups, the whole match) covers is blanked out.
     pub patterns: Vec<Text<1024>>,
@@ -394,8 +401,14 @@ impl Default for Throttle {
     fn default() -> Self {
         Self {
             window_s: Bounded::of::<60>(),
-            max_keys: Bounded::of::<16_384>(),
+            max_keys: Bounded::of::<10_000>(),
         }
+    }
+}
+
+impl Default for Redaction {
+    fn default() -> Self {
+        Self { enabled: true, names: Vec::new(), patterns: Vec::new() }
     }
 }
 

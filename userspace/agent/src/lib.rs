@@ -14,4 +14,5 @@ pub mod pipeline;
 pub mod privileges;
 pub mod rules;
 pub mod run;
+pub mod settings;
 pub mod signals;

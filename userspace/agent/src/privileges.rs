@@ -56,7 +56,7 @@ pub struct Outcome {
 pub enum PrivilegeError {
     /// The kernel would refuse the probes.
     #[error(
-        "vigia needs root, or the capabilities CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN on older engines) \
+        "must run as root, or with the capabilities CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN on older engines) \
          with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
     )]
     Missing,

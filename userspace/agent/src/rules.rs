@@ -17,7 +17,7 @@ pub const MAX_FILE_BYTES: usize = 4 << 20;
 /// More files are refused.
 pub const MAX_FILES: usize = 1000;
 /// Larger rule sets are refused.
-pub const MAX_TOTAL_BYTES: usize = 32 << 20;
+pub const MAX_TOTAL_BYTES: usize = 16 << 20;
 
 /// Rules that cannot be read.
 #[derive(Debug, thiserror::Error)]

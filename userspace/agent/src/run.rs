@@ -6,13 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io};
 
 use anyhow::{Context, bail};
-use vigia_engine::Ruleset;
+use vigia_engine::{Diagnostic, Ruleset};
 
-use crate::config::{Config, Matching, Scope};
+use crate::config::Config;
 use crate::health::{Endpoint, Health, Milestone};
 use crate::metrics::Metrics;
 use crate::signals::Signals;
-use crate::{logging, privileges, rules};
+use crate::{logging, privileges, rules, settings};
 
 /// What the pipeline is given.
 #[derive(Debug)]
@@ -101,12 +101,14 @@ async fn watch(config: Config, ruleset: Ruleset) -> anyhow::Result<()> {
 /// Reads and compiles the rules; prints what is wrong with them.
 fn load_rules(config: &Config) -> anyhow::Result<Ruleset> {
     let sources = rules::load(&config.rules.paths)?;
-    let compiled = vigia_engine::compile(&sources, &engine_options(config));
+    let compiled = vigia_engine::compile(&sources, &settings::engine(config));
     for diagnostic in &compiled.diagnostics {
+        let Diagnostic { source, line, column, problem, .. } = diagnostic;
+        let code = diagnostic.code.name();
         if diagnostic.is_error() {
-            tracing::error!("{diagnostic}");
+            tracing::error!(code, "{source}:{line}:{column}: {problem}");
         } else {
-            tracing::warn!("{diagnostic}");
+            tracing::warn!(code, "{source}:{line}:{column}: {problem}");
         }
     }
     let errors = compiled
@@ -115,7 +117,7 @@ fn load_rules(config: &Config) -> anyhow::Result<Ruleset> {
         .filter(|diagnostic| diagnostic.is_error())
         .count();
     let Some(ruleset) = compiled.ruleset else {
-        bail!("the rules have {errors} errors; `vigia check` shows them");
+        bail!("the rules have {errors} error(s); `vigia check` shows each with its line");
     };
     if ruleset.rules().is_empty() {
         bail!(
@@ -130,40 +132,6 @@ fn load_rules(config: &Config) -> anyhow::Result<Ruleset> {
         .join(" ");
     tracing::info!(rules = ruleset.rules().len(), files, "rules loaded");
     Ok(ruleset)
-}
-
-/// What the configuration asks of the engine.
-#[must_use]
-pub fn engine_options(config: &Config) -> vigia_engine::Options {
-    vigia_engine::Options {
-        minimum_priority: config.rules.minimum_priority.0,
-        rule_matching: match config.rules.matching {
-            Matching::First => vigia_engine::RuleMatching::First,
-            Matching::All => vigia_engine::RuleMatching::All,
-        },
-        ..vigia_engine::Options::default()
-    }
-}
-
-/// What the configuration asks of the sensor.
-#[must_use]
-pub fn sensor_options(config: &Config) -> vigia_sensor::Options {
-    let bounded = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    vigia_sensor::Options {
-        scope: match &config.scope {
-            Scope::Containers => vigia_sensor::Scope::Containers,
-            Scope::Host => vigia_sensor::Scope::Host,
-            Scope::Cgroup(path) => vigia_sensor::Scope::Cgroup(path.clone()),
-        },
-        ring_bytes: config.sensor.ring_bytes.get(),
-        proc_root: config.proc_root().to_owned(),
-        budget: vigia_sensor::Budget {
-            rate_per_s: bounded(config.sensor.budget.events_per_second.get()),
-            burst: bounded(config.sensor.budget.burst.get()),
-        },
-        max_tasks: bounded(config.sensor.max_tasks.get()),
-        max_containers: bounded(config.inventory.max_containers.get()),
-    }
 }
 
 /// The configured name, or the host's. In a container the system's own answer is the container's, so that
@@ -200,14 +168,6 @@ fn first_line(path: &Path) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_sensors_defaults_are_the_documented_ones() {
-        assert_eq!(
-            sensor_options(&Config::default()),
-            vigia_sensor::Options::default()
-        );
-    }
 
     #[test]
     fn the_configured_name_wins() {

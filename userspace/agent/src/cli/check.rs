@@ -37,7 +37,7 @@ pub(super) fn check(
         writeln!(out)?;
     } else {
         for diagnostic in &compiled.diagnostics {
-            writeln!(out, "{diagnostic}\n")?;
+            writeln!(out, "{diagnostic}")?;
         }
         let warnings = compiled.diagnostics.len() - errors;
         writeln!(

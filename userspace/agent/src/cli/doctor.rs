@@ -8,7 +8,7 @@ use serde::Serialize;
 use vigia_sensor::doctor::{self, Need, Outcome, Report};
 
 use crate::config::Config;
-use crate::run;
+use crate::settings;
 
 /// Exit code 1 means that the agent cannot run here.
 pub(super) fn examine(
@@ -16,7 +16,7 @@ pub(super) fn examine(
     json: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
-    let report = doctor::examine(&run::sensor_options(config));
+    let report = doctor::examine(&settings::sensor(config));
     if json {
         serde_json::to_writer_pretty(
             &mut *out,

@@ -109,11 +109,8 @@ impl Config {
                 MAX_ITEMS,
             ),
             ("outputs.webhooks", self.outputs.webhooks.len(), 16),
-            (
-                "redaction.patterns",
-                self.redaction.patterns.len(),
-                MAX_ITEMS,
-            ),
+            ("redaction.names", self.redaction.names.len(), MAX_ITEMS),
+            ("redaction.patterns", self.redaction.patterns.len(), 64),
         ];
         if let Some((key, length, most)) = lists.into_iter().find(|(_, length, most)| length > most)
         {

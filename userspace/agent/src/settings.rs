@@ -1,0 +1,253 @@
+//! What the configuration asks of each crate: the one place that knows both sides.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use vigia_alerts::{FileOptions, Form, OutputConfig, StdoutOptions, Target, WebhookOptions};
+use vigia_event::container::Engine;
+use vigia_inventory::{containers, engines, processes, readers};
+
+use crate::config::{Config, FileFormat, Matching, Scope, StdoutFormat, Webhook};
+use crate::input;
+
+/// A header's value is not longer than this.
+const MAX_HEADER_BYTES: usize = 8192;
+
+fn bounded(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// How the rules are compiled.
+#[must_use]
+pub fn engine(config: &Config) -> vigia_engine::Options {
+    vigia_engine::Options {
+        minimum_priority: config.rules.minimum_priority.0,
+        rule_matching: match config.rules.matching {
+            Matching::First => vigia_engine::RuleMatching::First,
+            Matching::All => vigia_engine::RuleMatching::All,
+        },
+        maximum_bytes: crate::rules::MAX_TOTAL_BYTES,
+        utc_offset_seconds: jiff::Zoned::now().offset().seconds(),
+        ..vigia_engine::Options::default()
+    }
+}
+
+/// How the probes are set up.
+#[must_use]
+pub fn sensor(config: &Config) -> vigia_sensor::Options {
+    vigia_sensor::Options {
+        scope: match &config.scope {
+            Scope::Containers => vigia_sensor::Scope::Containers,
+            Scope::Host => vigia_sensor::Scope::Host,
+            Scope::Cgroup(path) => vigia_sensor::Scope::Cgroup(path.clone()),
+        },
+        ring_bytes: config.sensor.ring_bytes.get(),
+        proc_root: config.proc_root().to_owned(),
+        budget: vigia_sensor::Budget {
+            rate_per_s: bounded(config.sensor.budget.events_per_second.get()),
+            burst: bounded(config.sensor.budget.burst.get()),
+        },
+        max_tasks: bounded(config.sensor.max_tasks.get()),
+        max_containers: bounded(config.inventory.max_containers.get()),
+    }
+}
+
+/// How large the process table may grow. `environment` says whether a rule reads it; `host_mnt_ns` is
+/// the inode number of the host's mount namespace.
+#[must_use]
+pub fn processes(config: &Config, host_mnt_ns: u32, environment: bool) -> processes::Options {
+    processes::Options {
+        max_processes: config.inventory.max_processes.count(),
+        host_mnt_ns,
+        proc_root: Some(config.proc_root().to_owned()),
+        scan: processes::ScanOptions { environment, ..processes::ScanOptions::default() },
+        ..processes::Options::default()
+    }
+}
+
+/// What the container table needs to know. `cgroup_folder` is where the hierarchy of the engines is
+/// mounted.
+#[must_use]
+pub fn containers(config: &Config, host_mnt_ns: u32, cgroup_folder: Option<PathBuf>) -> containers::Options {
+    containers::Options {
+        proc_root: config.proc_root().to_owned(),
+        host_mnt_ns,
+        cgroup_folder,
+        max_containers: config.inventory.max_containers.count(),
+        ..containers::Options::default()
+    }
+}
+
+/// How readers of secrets are judged.
+#[must_use]
+pub fn readers(config: &Config, host_mnt_ns: u32) -> readers::Options {
+    readers::Options {
+        window_ns: config.secrets.window_s.get().saturating_mul(1_000_000_000),
+        declared: config.secrets.declared_readers.iter().map(ToString::to_string).collect(),
+        host_mnt_ns,
+        max_processes: config.inventory.max_processes.count(),
+        max_containers: config.inventory.max_containers.count(),
+        ..readers::Options::default()
+    }
+}
+
+/// The engines to ask; a socket with `podman` in its path is Podman's.
+#[must_use]
+pub fn engines(config: &Config) -> Vec<engines::Options> {
+    let engine_of = |socket: &Path| {
+        let is_podman = socket.to_string_lossy().contains("podman");
+        if is_podman { Engine::Podman } else { Engine::Docker }
+    };
+    config
+        .engines
+        .sockets
+        .iter()
+        .map(|socket| {
+            let mut options = engines::Options::new(engine_of(socket), &socket.to_string_lossy());
+            options.timeout = config.engines.timeout_s.seconds();
+            options
+        })
+        .collect()
+}
+
+/// How repeats are folded.
+#[must_use]
+pub fn throttle(config: &Config) -> vigia_alerts::ThrottleOptions {
+    vigia_alerts::ThrottleOptions {
+        window: config.throttle.window_s.seconds(),
+        max_keys: config.throttle.max_keys.count(),
+        ..vigia_alerts::ThrottleOptions::default()
+    }
+}
+
+/// What every alert has in common.
+///
+/// # Errors
+/// A redaction pattern cannot be used.
+pub fn alert_context(config: &Config) -> anyhow::Result<vigia_alerts::Context> {
+    let redaction = vigia_alerts::RedactionOptions {
+        enabled: config.redaction.enabled,
+        names: config.redaction.names.iter().map(ToString::to_string).collect(),
+        patterns: config.redaction.patterns.iter().map(ToString::to_string).collect(),
+    };
+    Ok(vigia_alerts::Context {
+        redactor: vigia_alerts::Redactor::new(&redaction)?,
+        fixed_fields: config.fixed_fields.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        agent_version: env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// Where alerts go.
+///
+/// # Errors
+/// A file that holds a header's value cannot be read.
+pub fn outputs(config: &Config) -> anyhow::Result<Vec<OutputConfig>> {
+    let outputs = &config.outputs;
+    let queue = outputs.queue.count();
+    let mut configs = Vec::new();
+    if outputs.stdout.enabled {
+        let terminal = std::io::stdout().is_terminal();
+        let colour = terminal && std::env::var_os("NO_COLOR").is_none();
+        let form = stdout_form(outputs.stdout.format, terminal, colour);
+        configs.push(OutputConfig { name: "stdout".to_owned(), queue, target: Target::Stdout(StdoutOptions { form }) });
+    }
+    if let Some(path) = &outputs.file.path {
+        let form = match outputs.file.format {
+            FileFormat::Json => Form::Json,
+            FileFormat::Text => Form::Text,
+        };
+        let options = FileOptions { path: path.to_path_buf(), form, ..FileOptions::default() };
+        configs.push(OutputConfig { name: "file".to_owned(), queue, target: Target::File(options) });
+    }
+    for (index, webhook) in outputs.webhooks.iter().enumerate() {
+        configs.push(OutputConfig {
+            name: webhook.name_at(index),
+            queue: webhook.queue.map_or(queue, |queue| queue.count()),
+            target: Target::Webhook(webhook_options(webhook)?),
+        });
+    }
+    Ok(configs)
+}
+
+fn stdout_form(format: StdoutFormat, terminal: bool, colour: bool) -> Form {
+    match format {
+        StdoutFormat::Auto if terminal => Form::Readable { colour },
+        StdoutFormat::Auto | StdoutFormat::Json => Form::Json,
+        StdoutFormat::Text => Form::Text,
+        StdoutFormat::Readable => Form::Readable { colour },
+    }
+}
+
+fn webhook_options(webhook: &Webhook) -> anyhow::Result<WebhookOptions> {
+    let mut headers: Vec<(String, String)> =
+        webhook.headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_owned())).collect();
+    for (name, path) in &webhook.header_files {
+        let value = input::read_text(path, MAX_HEADER_BYTES).with_context(|| format!("header {name}"))?;
+        headers.push((name.to_string(), value.trim_end().to_owned()));
+    }
+    Ok(WebhookOptions {
+        url: webhook.url.expose().to_owned(),
+        headers,
+        ca_file: webhook.ca_file.as_ref().map(|path| path.to_path_buf()),
+        timeout: webhook.timeout_s.seconds(),
+        max_age: webhook.retry_age_s.seconds(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn config(value: serde_json::Value) -> Config {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn documented_defaults_are_those_of_the_crates() {
+        let config = Config::default();
+        assert_eq!(sensor(&config), vigia_sensor::Options::default());
+        assert_eq!(throttle(&config), vigia_alerts::ThrottleOptions::default());
+        assert_eq!(readers(&config, 0).window_ns, readers::Options::default().window_ns);
+        assert_eq!(processes(&config, 0, false).max_processes, processes::Options::default().max_processes);
+        assert_eq!(containers(&config, 0, None).max_containers, containers::Options::default().max_containers);
+        let defaults = WebhookOptions::default();
+        let webhook = serde_json::from_value(serde_json::json!({"url": "http://a/"})).unwrap();
+        let options = webhook_options(&webhook).unwrap();
+        assert_eq!((options.timeout, options.max_age), (defaults.timeout, defaults.max_age));
+    }
+
+    #[test]
+    fn a_header_can_come_from_a_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "Bearer canary\n").unwrap();
+        let config = config(serde_json::json!({"outputs": {"stdout": {"enabled": false}, "webhooks": [
+            {"url": "http://a/", "header_files": {"Authorization": file.path()}, "timeout_s": 3}]}}));
+        let outputs = outputs(&config).unwrap();
+        let [OutputConfig { name, target: Target::Webhook(options), .. }] = &outputs[..] else { panic!("a webhook") };
+        assert_eq!(name, "webhook-1");
+        assert_eq!(options.headers, [("Authorization".to_owned(), "Bearer canary".to_owned())]);
+        assert_eq!(options.timeout, Duration::from_secs(3));
+        assert!(!format!("{outputs:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_terminal_gets_text_and_a_pipe_json() {
+        assert_eq!(stdout_form(StdoutFormat::Auto, true, true), Form::Readable { colour: true });
+        assert_eq!(stdout_form(StdoutFormat::Auto, false, false), Form::Json);
+    }
+
+    #[test]
+    fn engines_are_told_by_their_sockets() {
+        let engines: Vec<_> = engines(&Config::default()).into_iter().map(|options| options.engine).collect();
+        assert_eq!(engines, [Engine::Docker, Engine::Podman]);
+    }
+
+    #[test]
+    fn what_is_hidden_can_be_extended() {
+        assert!(alert_context(&config(serde_json::json!({"redaction": {"patterns": ["acme-(\\S+)"]}}))).is_ok());
+        assert!(alert_context(&config(serde_json::json!({"redaction": {"patterns": ["("]}}))).is_err());
+    }
+}
