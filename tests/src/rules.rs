@@ -2,13 +2,16 @@
 
 #![allow(missing_docs, reason = "each constant is the name of a rule")]
 
-pub const READ_ONLY_WRITE: &str = "Write attempt on read-only root filesystem";
-pub const READ_ONLY_VOLUME_WRITE: &str = "Write attempt on read-only volume";
-pub const KERNEL_PATH_WRITE: &str = "Write attempt on kernel path";
-pub const REMOUNT: &str = "Read-only root filesystem remounted";
-pub const SECRET_READ: &str = "Unexpected read of a secret";
-pub const SHELL: &str = "Interactive shell in a container";
-pub const NOT_FROM_IMAGE: &str = "Execution of a program that is not from the image";
-pub const PASSWORDS_READ: &str = "Read of password hashes";
-pub const COMPAT_CALL: &str = "32-bit system call in a container";
-pub const OVER_BUDGET: &str = "Container over its event budget";
+pub const READ_ONLY_WRITE: &str = "Write Refused in Read-Only Container";
+pub const ROUTINE_WRITE: &str = "Routine Write Refused";
+pub const READ_ONLY_VOLUME_WRITE: &str = "Write Refused on Read-Only Volume";
+pub const KERNEL_PATH_WRITE: &str = "Write Refused on Kernel Path";
+pub const REMOUNT: &str = "Read-Only Root Remounted or Covered";
+pub const SECRET_READ: &str = "Unexpected Read of a Secret";
+pub const SHELL: &str = "Interactive Shell in Container";
+pub const NOT_FROM_IMAGE: &str = "Program Not From the Image";
+pub const CREDENTIALS_READ: &str = "Credential File Read in Container";
+pub const COMPAT_CALL: &str = "32-bit System Call in Container";
+pub const OVER_BUDGET: &str = "Container Over Its Event Budget";
+pub const PACKAGE_MANAGER: &str = "Package Manager in Container";
+pub const PROCESS_TAKEN: &str = "Memory or Descriptors of Another Process Taken";

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use vigia_tests::Scene;
-use vigia_tests::rules::PASSWORDS_READ;
+use vigia_tests::rules::CREDENTIALS_READ;
 
 #[test]
 fn deeds_in_the_hosts_mount_namespace_bear_the_containers_name() -> Result<()> {
@@ -16,7 +16,7 @@ fn deeds_in_the_hosts_mount_namespace_bear_the_containers_name() -> Result<()> {
     let alert = scene
         .agent
         .expect("the read of the host's password hashes", |alert| {
-            alert.rule() == PASSWORDS_READ && alert.text("/evidence/file/path") == "/etc/shadow"
+            alert.rule() == CREDENTIALS_READ && alert.text("/evidence/file/path") == "/etc/shadow"
         })?;
     ensure!(alert.container_name() == container.name, "{}", alert.json());
     ensure!(

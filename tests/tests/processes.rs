@@ -3,7 +3,9 @@
 use anyhow::{Result, ensure};
 use vigia_tests::Scene;
 use vigia_tests::image::{COMPAT_PATH, USER_FOLDER};
-use vigia_tests::rules::{COMPAT_CALL, NOT_FROM_IMAGE, PASSWORDS_READ, SHELL};
+use vigia_tests::rules::{
+    COMPAT_CALL, CREDENTIALS_READ, NOT_FROM_IMAGE, PACKAGE_MANAGER, PROCESS_TAKEN, SHELL,
+};
 
 #[test]
 fn a_normal_start_is_silent() -> Result<()> {
@@ -71,9 +73,37 @@ fn reading_password_hashes_is_reported() -> Result<()> {
     };
     let container = scene.run(&["--network=none"], &["cat", "/etc/shadow"])?;
     scene.agent.expect("the read", |alert| {
-        alert.rule() == PASSWORDS_READ
+        alert.rule() == CREDENTIALS_READ
             && alert.is_about(&container.id)
             && alert.text("/evidence/file/path") == "/etc/shadow"
+    })?;
+    Ok(())
+}
+
+#[test]
+fn opening_another_process_memory_is_reported() -> Result<()> {
+    let Some(scene) = Scene::set()? else {
+        return Ok(());
+    };
+    // `head` as a child of the shell: without a second command the shell would become it.
+    let container = scene.run(
+        &["--network=none"],
+        &["sh", "-c", "head -c 1 /proc/1/mem; true"],
+    )?;
+    scene.agent.expect("the open", |alert| {
+        alert.rule() == PROCESS_TAKEN && alert.is_about(&container.id)
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_package_manager_is_reported() -> Result<()> {
+    let Some(scene) = Scene::set()? else {
+        return Ok(());
+    };
+    let container = scene.run(&["--network=none"], &["dpkg", "--help"])?;
+    scene.agent.expect("dpkg", |alert| {
+        alert.rule() == PACKAGE_MANAGER && alert.is_about(&container.id)
     })?;
     Ok(())
 }
