@@ -92,6 +92,12 @@ struct Phrase {
     secret_at: usize,
 }
 
+impl Phrase {
+    fn secret(&self) -> &str {
+        &self.text[self.secret_at..]
+    }
+}
+
 impl Redactor {
     /// Compiles the table and the user's additions.
     ///
@@ -172,14 +178,21 @@ impl Redactor {
     }
 
     /// Like [`Redactor::text`] for the value of a field: hidden as a whole where the field's argument names a secret,
-    /// as in `proc.env[DB_PASSWORD]` or `container.label.api-token`.
+    /// as in `proc.env[DB_PASSWORD]` or `container.label.api-token`, or where it is one argument and a secret.
     #[must_use]
     pub fn field<'t>(&self, field: &str, text: &'t str, phrases: &Phrases) -> Cow<'t, str> {
         let argument = match field.split_once('[') {
             Some((_, argument)) => argument.trim_end_matches(']'),
             None => field.strip_prefix("container.label.").unwrap_or_default(),
         };
-        if self.enabled && !text.is_empty() && self.names_a_secret(argument) {
+        let is_secret_argument = || {
+            field.starts_with("proc.args[")
+                && phrases.0.iter().any(|phrase| phrase.secret() == text)
+        };
+        if self.enabled
+            && !text.is_empty()
+            && (self.names_a_secret(argument) || is_secret_argument())
+        {
             return Cow::Borrowed(REDACTED);
         }
         self.text(text, phrases)

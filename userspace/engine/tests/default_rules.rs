@@ -51,13 +51,12 @@ fn default_ruleset() -> Ruleset {
         ..Options::default()
     };
     let compiled = compile(&sources, &options);
-    for diagnostic in &compiled.diagnostics {
-        eprintln!("{diagnostic}");
-    }
-    assert!(
-        compiled.diagnostics.is_empty(),
-        "the default rules have errors or warnings"
-    );
+    let diagnostics: Vec<String> = compiled
+        .diagnostics
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert!(diagnostics.is_empty(), "{}", diagnostics.join("\n"));
     compiled.ruleset.expect("no errors")
 }
 

@@ -165,6 +165,18 @@ fn secrets_with_spaces_and_shell_characters_are_hidden_where_the_vector_is_known
 }
 
 #[test]
+fn a_secret_that_is_printed_alone_is_hidden() {
+    let redactor = redactor();
+    let args = ["--password", "c4n4ry", "/etc/shadow"].map(BString::from);
+    let phrases = redactor.phrases(b"app", &args, &[]);
+    assert_eq!(redactor.field("proc.args[1]", "c4n4ry", &phrases), REDACTED);
+    assert_eq!(
+        redactor.field("proc.args[2]", "/etc/shadow", &phrases),
+        "/etc/shadow"
+    );
+}
+
+#[test]
 fn a_password_flag_cannot_hide_a_script_or_a_path() {
     let redactor = redactor();
     let args: Vec<BString> = ["-c", "X_TOKEN=1; cat /etc/shadow"]
