@@ -100,17 +100,13 @@ pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Result<Report> {
         .filter(|suite| has("all") || has(suite.name) || (has("e2e") && suite.kind.needs_engine()))
         .collect();
     let mut report = Report::new("test");
-    let stage = if chosen.iter().any(|suite| suite.kind.needs_engine()) {
+    let mut stage = None;
+    if chosen.iter().any(|suite| suite.kind.needs_engine()) {
         let deployment = chosen.iter().any(|suite| suite.kind == Kind::Deployment);
-        match report.act("stage of the end-to-end tests", || {
+        stage = report.act("stage of the end-to-end tests", || {
             Stage::set(workspace, deployment)
-        }) {
-            Some(stage) => Some(stage),
-            None => return Ok(report),
-        }
-    } else {
-        None
-    };
+        });
+    }
     for suite in chosen {
         eprintln!("==> {}", suite.name);
         report.add(suite.run(workspace, stage.as_ref()));
@@ -173,9 +169,7 @@ impl Suite {
             ),
             Kind::Kubernetes => kubernetes::check(workspace),
             Kind::EndToEnd | Kind::Deployment => {
-                let environment = stage
-                    .map(|stage| stage.environment.clone())
-                    .unwrap_or_default();
+                let stage = stage.context("the stage could not be set")?;
                 let mut command = workspace.cargo();
                 command.args([
                     "test",
@@ -184,7 +178,9 @@ impl Suite {
                     "--test",
                     self.name,
                 ]);
-                command.args(["--", "--test-threads=1"]).envs(environment);
+                command
+                    .args(["--", "--test-threads=1"])
+                    .envs(stage.environment.clone());
                 count(&mut command)
             }
         });
