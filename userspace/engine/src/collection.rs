@@ -300,18 +300,16 @@ impl Collection {
             .iter()
             .filter_map(|node| Some((node.scalar()?.to_owned(), node.span)))
             .collect();
-        let (Some(condition), Some(output), Some(description), Some(priority)) =
-            (condition, output, description, priority)
-        else {
-            return;
-        };
+        // A rule that lacks something else is checked all the same, so that all its mistakes show at once.
+        let Some(condition) = condition else { return };
+        let (output, description) = (output.unwrap_or_default(), description.unwrap_or_default());
         let rule = RuleDefinition {
             name: name.clone(),
             name_span,
             condition,
             output,
             description: description.trim_end().to_owned(),
-            priority,
+            priority: priority.unwrap_or_default(),
             source,
             enabled,
             warn_event_types,

@@ -13,7 +13,7 @@ use crate::graph::NodeId;
 use crate::lower::{self, Lowering};
 use crate::priority::Priority;
 use crate::program::Program;
-use crate::ruleset::{Rule, RuleMatching, Ruleset};
+use crate::ruleset::{Rule, RuleMatching, Ruleset, is_execution};
 use crate::source::{Source, Span, Text};
 use crate::template::Template;
 
@@ -91,6 +91,7 @@ pub(crate) fn compile_with(
         rules: Vec::new(),
         conditions: Vec::new(),
     };
+    compiler.lowering.macros_in_order();
     for definition in &collection.rules {
         compiler.rule(definition, &mut report);
     }
@@ -289,10 +290,12 @@ impl Compiler<'_> {
                 .iter()
                 .any(|&slot| graph.slots()[slot as usize].operand.any_field(test))
         };
-        let sees_failed_executions = self
-            .conditions
-            .iter()
-            .map(|&condition| names(condition, &FieldReference::tells_result))
+        let sees_failed_executions = (0..self.rules.len())
+            .map(|index| {
+                active.binary_search(&index).is_ok()
+                    && self.rules[index].event_types.iter().any(is_execution)
+                    && names(self.conditions[index], &FieldReference::tells_result)
+            })
             .collect();
         let uses_environment = active.iter().any(|&index| {
             names(self.conditions[index], &FieldReference::reads_environment)

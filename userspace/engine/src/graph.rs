@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::condition::ast::{Operator, Quantifier};
 use crate::events::EventTypes;
@@ -127,11 +127,11 @@ impl Graph {
 
     /// The operands a node reads, itself or below it.
     pub(crate) fn slots_below(&self, roots: impl IntoIterator<Item = NodeId>) -> Vec<SlotId> {
-        let mut seen = vec![false; self.nodes.len()];
+        let mut seen = FxHashSet::default();
         let mut open: Vec<NodeId> = roots.into_iter().collect();
         let mut slots = Vec::new();
         while let Some(id) = open.pop() {
-            if std::mem::replace(&mut seen[id as usize], true) {
+            if !seen.insert(id) {
                 continue;
             }
             match self.node(id) {

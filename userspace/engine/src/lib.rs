@@ -42,7 +42,7 @@ mod ruleset;
 mod source;
 mod template;
 #[cfg(test)]
-mod upstream;
+mod tests;
 mod yaml;
 
 pub use compile::{Compiled, Options, compile};

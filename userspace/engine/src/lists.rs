@@ -17,7 +17,7 @@ use crate::source::Span;
 const DEPTH_LIMIT: usize = 64;
 
 /// How many items all uses of all lists may come to: far beyond real rules, and small enough for any host.
-const ITEM_LIMIT: usize = 2_000_000;
+const ITEM_LIMIT: usize = 1_000_000;
 
 /// The lists of a collection.
 pub(crate) struct Lists<'c> {
@@ -119,6 +119,10 @@ impl<'c> Lists<'c> {
                 report.add(Code::Validate, span, None, problem);
                 return;
             }
+        }
+        if report.has_errors() {
+            // What does not compile uses nothing.
+            return;
         }
         for (slot, list) in self.slots.iter().zip(&self.collection.lists) {
             if !slot.used {

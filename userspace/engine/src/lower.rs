@@ -24,6 +24,10 @@ use crate::source::Span;
 /// How deeply a condition with its macros may nest: evaluation recurses that far.
 const DEPTH_LIMIT: u32 = 400;
 
+/// How far macros may lead to macros that are not lowered yet. In order, none does; only a macro that was
+/// defined again can.
+const FORWARD_LIMIT: u32 = 16;
+
 /// A macro on its way into the graph.
 #[derive(Default)]
 enum MacroState {
@@ -64,6 +68,13 @@ impl<'c> Lowering<'c> {
             graph: Graph::default(),
             macros: collection.macros.iter().map(|_| MacroState::New).collect(),
             depth: 0,
+        }
+    }
+
+    /// Lowers all macros, each after those it may use, so that no chain of them recurses.
+    pub(crate) fn macros_in_order(&mut self) {
+        for slot in 0..self.macros.len() {
+            self.macro_node(slot);
         }
     }
 
@@ -128,6 +139,10 @@ impl<'c> Lowering<'c> {
             {
                 report.add(code(problem), *span, Some(&item), problem.clone());
             }
+        }
+        if report.has_errors() {
+            // What does not compile uses nothing.
+            return;
         }
         for (slot, defined) in self.collection.macros.iter().enumerate() {
             if !named.contains(&slot) {
@@ -222,7 +237,7 @@ impl<'c> Lowering<'c> {
                 nearest: None,
                 defined_later: true,
             },
-            Some(_) if self.depth >= DEPTH_LIMIT / 4 => Problem::TooDeep,
+            Some(_) if self.depth >= FORWARD_LIMIT => Problem::TooDeep,
             Some(slot) => {
                 let done = self.macro_node(slot);
                 scope.lowered.macros.insert(slot);

@@ -134,6 +134,10 @@ pub(crate) struct Pass<'m, 'p, 'e> {
 
 impl<'m, 'p, 'e> Pass<'m, 'p, 'e> {
     pub(crate) fn new(program: &'p Program, memory: &'m mut Memory, view: View<'e>) -> Self {
+        if (memory.truths.len(), memory.places.len()) != (program.steps.len(), program.slots.len())
+        {
+            *memory = program.memory();
+        }
         if memory.generation == LAST_GENERATION {
             memory.truths.fill(0);
             memory.places.fill((0, 0));

@@ -84,7 +84,7 @@ pub struct Ruleset {
     pub(crate) program: Program,
     /// Per event type, the rules that can match it, in order.
     pub(crate) by_event_type: Box<[Box<[u32]>]>,
-    /// Per rule, whether it judges executions that failed.
+    /// Per rule, whether it is active and judges executions that failed.
     pub(crate) sees_failed_executions: Vec<bool>,
     pub(crate) event_types: EventTypes,
     pub(crate) uses_environment: bool,
@@ -117,6 +117,12 @@ impl Ruleset {
         self.uses_environment
     }
 
+    /// Whether an active rule judges executions that failed.
+    #[must_use]
+    pub fn sees_failed_executions(&self) -> bool {
+        self.sees_failed_executions.contains(&true)
+    }
+
     /// Working memory for one thread that evaluates.
     #[must_use]
     pub fn scratch(&self) -> Scratch {
@@ -130,7 +136,7 @@ impl Ruleset {
     /// the rules.
     ///
     /// Where the event's path has two spellings, each condition is judged once in each, and the rule fires if
-    /// either is true. `scratch` must come from this ruleset.
+    /// either is true. A `scratch` of another ruleset is made to fit.
     pub fn evaluate<'r>(
         &'r self,
         event: &Event,

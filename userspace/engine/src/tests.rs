@@ -1,0 +1,133 @@
+//! Tests of the whole way from the text of rules to matches, over a small set of fields of their own.
+
+mod diagnostics;
+mod fields;
+mod grammar;
+mod matching;
+mod operators;
+mod output;
+mod reference;
+mod upstream;
+
+use std::sync::Arc;
+
+use bstr::BString;
+use vigia_event::captured::{Call, Captured, Task, What};
+use vigia_event::{Event, EventType, Process};
+
+use crate::compile::compile_with;
+use crate::program::Truth;
+use crate::{Compiled, Match, Options, Outcome, RuleMatching, Ruleset, Source, Touched};
+
+/// Compiles one file over the fields of the tests.
+fn compile(text: &str) -> Compiled {
+    compile_all(&[text])
+}
+
+/// Compiles several files over the fields of the tests.
+fn compile_all(texts: &[&str]) -> Compiled {
+    let sources: Vec<Source> = texts
+        .iter()
+        .enumerate()
+        .map(|(index, text)| Source::new(format!("{index}.yaml"), *text))
+        .collect();
+    let options = Options {
+        rule_matching: RuleMatching::All,
+        suggested_output: false,
+        ..Options::default()
+    };
+    compile_with(&sources, &options, fields::CATALOGUE)
+}
+
+/// Compiles files that must be right.
+fn ruleset(texts: &[&str]) -> Ruleset {
+    let compiled = compile_all(texts);
+    let errors: Vec<String> = compiled
+        .diagnostics
+        .iter()
+        .filter(|found| found.is_error())
+        .map(ToString::to_string)
+        .collect();
+    compiled
+        .ruleset
+        .unwrap_or_else(|| panic!("{}", errors.join("\n")))
+}
+
+/// A rule with a condition, as YAML.
+fn rule(name: &str, condition: &str) -> String {
+    let condition = condition.replace('\n', "\n    ");
+    format!(
+        "- rule: {name}\n  desc: d\n  output: o\n  priority: INFO\n  condition: |\n    {condition}\n"
+    )
+}
+
+/// An event of a type, with the values of the test fields as `t.text=x;t.int=5`.
+fn event(event_type: &str, result: i64, values: &str) -> Event {
+    let event_type = EventType::from_name(event_type).expect("a row");
+    let env: Vec<BString> = values
+        .split(';')
+        .filter(|value| !value.is_empty())
+        .map(BString::from)
+        .collect();
+    let process = Process {
+        env: env.into(),
+        ..Process::default()
+    };
+    let call = Call {
+        event_type,
+        result,
+        args: [0; 6],
+        paths: Vec::new(),
+        texts: Vec::new(),
+        open_how: None,
+        file: None,
+    };
+    Event {
+        number: 1,
+        time_ns: 1_769_003_611_726_060_287,
+        event_type,
+        captured: Captured {
+            cpu: 0,
+            sequence: 1,
+            boot_time_ns: 1,
+            in_scope: true,
+            is_secret: false,
+            task: Task::default(),
+            what: What::Call(Box::new(call)),
+        },
+        process: Arc::new(process),
+        ancestors: Arc::from(Vec::new()),
+        session_leader: None,
+        container: None,
+        mounts: Arc::default(),
+        users: Arc::default(),
+        secret: None,
+        node: Arc::default(),
+        paths: Default::default(),
+    }
+}
+
+/// The names of the rules that match, `?` behind those that depend on what is unknown.
+fn matches(ruleset: &Ruleset, event: &Event) -> (Vec<String>, Touched) {
+    let mut scratch = ruleset.scratch();
+    let mut names = Vec::new();
+    let touched = ruleset.evaluate(event, &mut scratch, &mut |found: Match<'_>| {
+        let unknown = if found.outcome == Outcome::Partial {
+            "?"
+        } else {
+            ""
+        };
+        names.push(format!("{}{unknown}", found.rule.name));
+    });
+    (names, touched)
+}
+
+/// Judges one condition.
+fn judge(condition: &str, event: &Event) -> Truth {
+    let ruleset = ruleset(&[&rule("r", condition)]);
+    match matches(&ruleset, event).0.as_slice() {
+        [] => Truth::False,
+        [name] if name == "r?" => Truth::Unknown,
+        _ => Truth::True,
+    }
+}

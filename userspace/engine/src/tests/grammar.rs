@@ -1,0 +1,316 @@
+//! What is a condition, and what it means.
+
+use super::{compile, compile_all, event, judge, rule};
+use crate::program::Truth;
+
+#[test]
+fn conditions_that_are_accepted() {
+    for condition in [
+        "t.text=a",
+        "t.text=a and t.int=1",
+        "(t.text=a)and(t.int=1)",
+        "(t.text=a)or(t.int=1)",
+        "not(t.text=a)",
+        "not not t.text=a",
+        "not (t.text=a or t.int>=1)",
+        "t.text in(a,b)",
+        "t.text in ( a , \"b c\" , 'd' )",
+        "t.text=a|b",
+        "t.text = <NA>",
+        "t.text = /dev/shm",
+        "t.text glob *",
+        "t.text in (runc:[0:PARENT], x)",
+        "t.text = \"a\\x41\\n\\t\\\\\\/\\\"\"",
+        "t.text = 'it\\'s'",
+        "t.ancestor[3] = a",
+        "t.named[NAME] = a",
+        "t.named['a b'] = a",
+        "t.named.NAME = a",
+        "t.text exists and t.int exists",
+        "t.text =\n  a\n  and\n  t.int = 1",
+        "t.text startswith anyof (a, b)",
+        "evt.arg.flags contains O_CREAT",
+        "evt.arg[0] = x",
+        "t.int in (1)",
+        "t.int>0x1F",
+    ] {
+        let compiled = compile(&rule("r", condition));
+        let shown: Vec<String> = compiled
+            .diagnostics
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert!(
+            compiled.ruleset.is_some(),
+            "{condition}\n{}",
+            shown.join("\n")
+        );
+    }
+}
+
+#[test]
+fn conditions_that_are_refused() {
+    for (condition, message) in [
+        ("t.text", "expected an operator"),
+        ("t.text =", "expected a value"),
+        ("t.text = a b", "unexpected token after 't.text = a'"),
+        ("t.text = a and", "expected a field, a macro"),
+        ("t.text = a andt.int = 1", "unexpected token"),
+        ("(t.text = a", "expected ')'"),
+        ("t.text = a)", "unexpected token"),
+        ("t.text = \"a", "not closed"),
+        ("t.text = 'a\\q'", "unknown escape '\\q'"),
+        ("t.text = 'a\\x00'", "unknown escape"),
+        ("t.text in (a,)", "expected a value"),
+        ("t.text in (a b)", "expected ','"),
+        ("t.text in ((a))", "expected a value"),
+        ("t.text bigger a", "unknown operator 'bigger'"),
+        ("t.int < abc", "not a whole number"),
+        ("t.text < abc", "not a number"),
+        ("t.text in a or t.text in (b)", ""),
+        ("t.nope = a", "nonexistent field t.nope"),
+        ("t.text[1] = a", "takes no argument"),
+        ("t.ancestor[x] = a", "only a number"),
+        ("t.named = a", "needs a name"),
+        ("evt.arg.nope = a", "unknown event argument nope"),
+        ("evt.type = opn", "unknown event type opn"),
+        ("evt.type = val(t.text)", "event types are compared"),
+        ("nothing", "Undefined macro 'nothing'"),
+        ("t.bytes glob a", "operator 'glob' is not allowed"),
+        ("t.text bcontains aa", "operator 'bcontains' is not allowed"),
+        ("t.bytes bcontains abc", "hexadecimal"),
+        ("t.bool = yes", "true or false"),
+        ("t.bool > 1", "operator '>' is not allowed"),
+        ("t.ip = 10.0.0", "not an IP address"),
+        ("t.net = 10.0.0.0", "a network"),
+        ("t.port = nope", "a port"),
+        (
+            "t.list = a",
+            "operator '=' is not allowed for t.list, a list",
+        ),
+        ("t.text regex '('", "invalid regular expression"),
+        ("t.text = val(t.int)", "their types differ"),
+        ("t.text pmatch val(t.path)", "need constants"),
+        ("tolower(t.int) = 1", "a string is needed"),
+        ("tolower(t.text, t.other) = 1", "takes one arguments"),
+        ("tolower(t.any) = a", "any of several"),
+        ("concat(t.text) = a", "takes two or more"),
+        ("join(t.list, t.list) = a", "a single value is needed"),
+    ] {
+        let compiled = compile(&rule("r", condition));
+        let shown: Vec<String> = compiled
+            .diagnostics
+            .iter()
+            .map(|found| found.problem.to_string())
+            .collect();
+        if message.is_empty() {
+            assert!(compiled.ruleset.is_some(), "{condition} {shown:?}");
+            continue;
+        }
+        assert!(compiled.ruleset.is_none(), "{condition}");
+        assert!(shown[0].contains(message), "{condition}: {shown:?}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_and_does_no_harm() {
+    for condition in [
+        format!("{}t.text = a{}", "(".repeat(20_000), ")".repeat(20_000)),
+        format!("{}t.text = a", "not ".repeat(20_000)),
+        format!(
+            "{}t.text{} = a",
+            "tolower(".repeat(20_000),
+            ")".repeat(20_000)
+        ),
+        format!("t.text = a{}", " and t.text = a".repeat(20_000)),
+    ] {
+        let refused = compile(&rule("r", &condition)).ruleset.is_none();
+        assert_eq!(
+            refused,
+            condition.contains("((") || condition.contains("tolower")
+        );
+    }
+}
+
+#[test]
+fn not_binds_closest_then_and_then_or() {
+    let values = event("open", 0, "t.text=a;t.int=1");
+    for (condition, expected) in [
+        ("t.text = a or t.text = b and t.int = 2", Truth::True),
+        ("(t.text = a or t.text = b) and t.int = 2", Truth::False),
+        ("not t.text = b and t.int = 1", Truth::True),
+        ("not (t.text = b and t.int = 1)", Truth::True),
+        ("not not t.text = a", Truth::True),
+    ] {
+        assert_eq!(judge(condition, &values), expected, "{condition}");
+    }
+}
+
+#[test]
+fn strings_are_unescaped() {
+    for (condition, values) in [
+        ("t.text = \"a\\x41\"", "t.text=aA"),
+        ("t.text = 'a\\ b'", "t.text=a\\b"),
+        ("t.text = \"(x)\"", "t.text=(x)"),
+        ("t.text = 'a\\tb'", "t.text=a\tb"),
+        ("t.text = a\\b", "t.text=a\\b"),
+    ] {
+        assert_eq!(
+            judge(condition, &event("open", 0, values)),
+            Truth::True,
+            "{condition}"
+        );
+    }
+}
+
+#[test]
+fn lists_and_macros_stand_for_what_they_hold() {
+    let defined = "
+- list: letters
+  items: [a, b]
+- list: more
+  items: [letters, '\"(c)\"', 'd e', more]
+- list: numbers
+  items: [1, 0x10]
+- list: one
+  items: [a]
+- list: later
+  items: [after]
+- list: after
+  items: [z]
+- list: nothing
+  items: []
+- macro: is_letter
+  condition: t.text in (letters)
+- macro: is_letter_and_one
+  condition: is_letter and t.int = 1
+";
+    for (condition, values, expected) in [
+        ("t.text in (letters)", "t.text=b", Truth::True),
+        ("t.text in (x, letters, y)", "t.text=b", Truth::True),
+        ("t.text in (more)", "t.text=b", Truth::True),
+        ("t.text in (more)", "t.text=(c)", Truth::True),
+        ("t.text in (more)", "t.text=d e", Truth::True),
+        ("t.text in (more)", "t.text=more", Truth::True),
+        ("t.text in (\"letters\")", "t.text=letters", Truth::True),
+        ("t.text in ('letters')", "t.text=a", Truth::False),
+        ("t.text = 'x letters y'", "t.text=x letters y", Truth::True),
+        ("t.text = one", "t.text=a", Truth::True),
+        ("t.text in one", "t.text=a", Truth::True),
+        ("t.text in (later)", "t.text=z", Truth::True),
+        ("t.text in (nothing)", "t.text=z", Truth::False),
+        ("t.text in (nothing, z)", "t.text=z", Truth::True),
+        (
+            "t.text startswith anyof (letters)",
+            "t.text=bcd",
+            Truth::True,
+        ),
+        ("t.int in (numbers)", "t.int=16", Truth::True),
+        ("is_letter", "t.text=a", Truth::True),
+        ("not is_letter", "t.text=c", Truth::True),
+        (
+            "is_letter_and_one or t.int = 2",
+            "t.text=a;t.int=1",
+            Truth::True,
+        ),
+        (
+            "is_letter_and_one or t.int = 2",
+            "t.text=c;t.int=1",
+            Truth::False,
+        ),
+    ] {
+        let ruleset = super::ruleset(&[defined, &rule("r", condition)]);
+        let (names, _) = super::matches(&ruleset, &event("open", 0, values));
+        assert_eq!(
+            !names.is_empty(),
+            expected == Truth::True,
+            "{condition} with {values}"
+        );
+    }
+}
+
+#[test]
+fn a_list_of_several_items_cannot_stand_for_one_value() {
+    let list = "- list: letters\n  items: [a, b]\n";
+    let compiled = compile_all(&[list, &rule("r", "t.text = letters")]);
+    assert!(
+        compiled.diagnostics[0]
+            .to_string()
+            .contains("write `in (letters)`")
+    );
+}
+
+#[test]
+fn hostile_lists_and_macros_are_refused_in_no_time() {
+    let mut doubling = String::from("- list: l0\n  items: [a, b]\n");
+    let mut chain = String::from("- macro: m0\n  condition: t.text = a\n");
+    for index in 1..64 {
+        let below = index - 1;
+        doubling.push_str(&format!(
+            "- list: l{index}\n  items: [l{below}, l{below}]\n"
+        ));
+    }
+    for index in 1..1000 {
+        let below = index - 1;
+        chain.push_str(&format!(
+            "- macro: m{index}\n  condition: not (m{below} and m{below} and t.int = {index})\n"
+        ));
+    }
+    let compiled = compile_all(&[&doubling, &rule("r", "t.text in (l63)")]);
+    assert!(
+        compiled
+            .diagnostics
+            .iter()
+            .any(|found| found.problem.to_string().contains("lists expand to more"))
+    );
+    let compiled = compile_all(&[&chain, &rule("r", "m999")]);
+    assert!(
+        compiled
+            .diagnostics
+            .iter()
+            .any(|found| found.problem.to_string().contains("nested too deeply"))
+    );
+    let compiled = compile_all(&[&chain, &rule("r", "m40")]);
+    let relevant = compiled.diagnostics.iter().filter(|found| {
+        found.is_error()
+            && found
+                .item
+                .as_ref()
+                .is_some_and(|item| item.to_string().contains("rule"))
+    });
+    assert_eq!(relevant.count(), 0);
+}
+
+#[test]
+fn a_macro_sees_only_macros_before_it() {
+    for (files, message) in [
+        (
+            &["- macro: a\n  condition: b\n- macro: b\n  condition: t.text = x\n"][..],
+            "Undefined macro 'b'",
+        ),
+        (
+            &["- macro: a\n  condition: a\n"],
+            "reference loop in macro 'a'",
+        ),
+        (
+            &[
+                "- macro: a\n  condition: t.int = 1\n- macro: b\n  condition: a\n- macro: a\n  condition: b\n",
+            ],
+            "reference loop",
+        ),
+    ] {
+        let rule = rule("r", "a");
+        let mut all = files.to_vec();
+        all.push(&rule);
+        let compiled = compile_all(&all);
+        assert!(compiled.ruleset.is_none(), "{files:?}");
+        assert!(
+            compiled
+                .diagnostics
+                .iter()
+                .any(|found| found.problem.to_string().contains(message)),
+            "{files:?} {:?}",
+            compiled.diagnostics
+        );
+    }
+}
