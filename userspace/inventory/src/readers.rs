@@ -12,7 +12,9 @@ mod declared;
 mod descent;
 mod engine;
 mod habit;
+mod judge;
 mod memory;
+mod observe;
 mod program;
 mod reason;
 mod start;
@@ -23,16 +25,13 @@ use bstr::BString;
 use rustc_hash::FxHashMap;
 use vigia_event::captured::{Captured, What};
 use vigia_event::container::Container;
-use vigia_event::file::Origin;
 use vigia_event::process::{Process, ProcessKey};
-use vigia_event::secret::{Reader, SecretAccess, SecretRef};
+use vigia_event::secret::{SecretAccess, SecretRef};
 
 use declared::Patterns;
-use descent::{Descent, Descents, Inside, Place, Tree};
+use descent::{Descent, Descents};
 use habit::Habits;
 use memory::Memory;
-use program::Program;
-use reason::Reason;
 use start::Start;
 
 pub use declared::LABEL;
@@ -187,123 +186,6 @@ impl Readers {
         }
     }
 
-    /// The precedence of [`Reader`], from top to bottom.
-    fn decide(&mut self, reading: &Reading<'_>, descent: &Descent) -> (Reader, Reason) {
-        let Reading {
-            process, container, ..
-        } = *reading;
-        if matches!(descent, Descent::Engine) {
-            return (Reader::Engine, Reason::Engine);
-        }
-        let Some(container) = container else {
-            return (Reader::Host, Reason::Host);
-        };
-        let in_host_mounts = self.options.host_mnt_ns != 0
-            && process.task.namespaces.mnt == self.options.host_mnt_ns
-            && container.mnt_ns != self.options.host_mnt_ns;
-        if in_host_mounts {
-            return (Reader::Foreign, Reason::HostMounts);
-        }
-        if !reading.granted {
-            return match container.mounts {
-                Some(_) => (Reader::Foreign, Reason::NotGranted),
-                None => (Reader::Unknown, Reason::MountsUnknown),
-            };
-        }
-        let inside = match descent {
-            Descent::Inside(inside) => Some(inside),
-            Descent::Engine | Descent::Host | Descent::Unknown => None,
-        };
-        let entered_command = inside.and_then(|inside| inside.tree.entered_command());
-        if entered_command.is_some() || process.task.entered == Some(true) {
-            return self.decide_entered(reading, container, inside, entered_command);
-        }
-        if let Some((program, origin)) = dropped(process, inside) {
-            return (Reader::Dropped, Reason::Dropped { program, origin });
-        }
-        let program = Program::of(process);
-        if let Some(pattern) = self
-            .declared
-            .find(&program)
-            .or_else(|| declared::by_label(container, &program))
-        {
-            return (Reader::Declared, Reason::Declared { pattern });
-        }
-        match inside {
-            Some(inside) => self.decide_by_chain(reading, container, inside),
-            None => (Reader::Unknown, Reason::StartNotObserved),
-        }
-    }
-
-    fn decide_entered(
-        &mut self,
-        reading: &Reading<'_>,
-        container: &Container,
-        inside: Option<&Inside>,
-        command: Option<&[BString]>,
-    ) -> (Reader, Reason) {
-        let health_check = container
-            .known()
-            .map(|known| known.health_check.as_slice())
-            .unwrap_or_default();
-        if let Some(command) = command
-            && declared::is_health_check(command, health_check)
-        {
-            return (Reader::Probe, Reason::HealthCheck);
-        }
-        if let (Some(inside), Some(command)) = (inside, command) {
-            let period = self.habits.observe(
-                container,
-                command,
-                &inside.chain,
-                reading.secret,
-                reading.boot_time_ns,
-            );
-            if let Some(period_ns) = period {
-                return (Reader::Probe, Reason::Steady { period_ns });
-            }
-        }
-        (Reader::Entered, Reason::Entered)
-    }
-
-    /// The main process and what it started.
-    fn decide_by_chain(
-        &mut self,
-        reading: &Reading<'_>,
-        container: &Container,
-        inside: &Inside,
-    ) -> (Reader, Reason) {
-        let chain = &inside.chain;
-        let start = self.starts.get_mut(container.id.as_str());
-        let in_window = start
-            .as_ref()
-            .is_some_and(|start| start.in_window(reading.boot_time_ns));
-        if let (Some(start), Some(known)) = (start, container.known()) {
-            start.learn_service(known, &mut self.memory);
-        }
-        if !inside.known {
-            let service = self
-                .starts
-                .get(container.id.as_str())
-                .and_then(Start::service);
-            return match self.memory.knows(&container.id, service, chain) {
-                true => (Reader::Lineage, Reason::Lineage),
-                false => (Reader::Late, Reason::Late),
-            };
-        }
-        if in_window && let Some(start) = self.starts.get_mut(container.id.as_str()) {
-            start.learn_reader(&container.id, chain, &mut self.memory);
-        }
-        match inside.place {
-            Place::Main | Place::Worker => (Reader::Main, Reason::Main),
-            Place::Below if in_window => (Reader::Startup, Reason::Startup),
-            Place::Below if self.memory.knows(&container.id, None, chain) => {
-                (Reader::Lineage, Reason::Lineage)
-            }
-            Place::Below => (Reader::Main, Reason::SeenAtStart),
-        }
-    }
-
     /// How a process came to be; what was not recorded is told from what it is, outside containers.
     fn descent_of(&self, process: &Process, container: Option<&Container>) -> Descent {
         if let Some(descent) = self.descents.get(process.key(), process.task.exec_id) {
@@ -315,128 +197,6 @@ impl Readers {
             Some(_) => Descent::Unknown,
         }
     }
-
-    fn remember(&mut self, key: ProcessKey, exec_id: u32, descent: Descent) {
-        match descent {
-            Descent::Engine | Descent::Inside(_) => self.descents.insert(key, exec_id, descent),
-            // Told from what the process is, when needed.
-            Descent::Host | Descent::Unknown => {}
-        }
-    }
-
-    fn fork(&mut self, parent: ProcessKey, child: ProcessKey, exec_id: u32, descent: Descent) {
-        let descent = match descent {
-            Descent::Inside(inside) => {
-                let start = self.starts.get_mut(&*inside.container);
-                // An init wrapper (tini) only waits: the first process it makes is the one that counts.
-                let is_main = start.is_some_and(|start| start.hand_over_main(parent, child));
-                let place = match inside.place {
-                    Place::Main if is_main => Place::Main,
-                    Place::Main => Place::Worker,
-                    place => place,
-                };
-                Descent::Inside(Inside { place, ..inside })
-            }
-            descent => descent,
-        };
-        self.remember(child, exec_id, descent);
-    }
-
-    fn descent_after_exec(
-        &mut self,
-        process: &Process,
-        container: Option<&Container>,
-        now: u64,
-    ) -> Descent {
-        let before = process
-            .task
-            .exec_id
-            .checked_sub(1)
-            .and_then(|id| self.descents.get(process.key(), id))
-            .cloned();
-        // The runtime's own stages: executed on the host, and running in the container's cgroup before anything
-        // of the container's does.
-        if engine::is_engine(process, &self.options)
-            || (matches!(before, Some(Descent::Engine))
-                && engine::is_own_copy(process, &self.options))
-        {
-            return Descent::Engine;
-        }
-        let Some(container) = container else {
-            return Descent::Host;
-        };
-        match before {
-            Some(Descent::Inside(inside)) if *inside.container == *container.id => {
-                Descent::Inside(self.after_exec_inside(&inside, process, now))
-            }
-            _ if container.observed && container.init == Some(process.key()) => {
-                Descent::Inside(self.first_exec(process, container, now))
-            }
-            _ if process.task.entered == Some(true) => {
-                Descent::Inside(Inside::entered(process, container))
-            }
-            _ => Descent::Unknown,
-        }
-    }
-
-    /// A container's first process executes its first program: the container starts, or starts again.
-    fn first_exec(&mut self, process: &Process, container: &Container, now: u64) -> Inside {
-        let window_end_ns = now.saturating_add(self.options.window_ns);
-        if let Some(start) = self.starts.get_mut(&container.id) {
-            start.again(process.key(), window_end_ns);
-        } else {
-            self.make_room_for_start();
-            self.starts.insert(
-                container.id.clone(),
-                Start::new(process.key(), window_end_ns),
-            );
-        }
-        let mut inside = Inside::main(process, container);
-        if let Some(start) = self.starts.get_mut(&container.id) {
-            inside.known =
-                start.judge_exec(&inside, None, process.key(), now, self.options.window_ns);
-        }
-        inside
-    }
-
-    fn after_exec_inside(&mut self, before: &Inside, process: &Process, now: u64) -> Inside {
-        let mut inside = before.after_exec(process);
-        if let (Tree::Init, Some(start)) = (&inside.tree, self.starts.get_mut(&*inside.container)) {
-            inside.known = start.judge_exec(
-                &inside,
-                Some(before),
-                process.key(),
-                now,
-                self.options.window_ns,
-            );
-        }
-        inside
-    }
-
-    /// Forgets the start that began longest ago.
-    fn make_room_for_start(&mut self) {
-        while self.starts.len() >= self.options.max_containers.max(1) {
-            let oldest = self
-                .starts
-                .iter()
-                .min_by_key(|(_, start)| start.window_end_ns())
-                .map(|(id, _)| id.clone());
-            let Some(oldest) = oldest else { return };
-            self.starts.remove(&oldest);
-            self.counts.forgotten_starts += 1;
-        }
-    }
-}
-
-/// The program that did not come with the image: the reader itself, or one of those it descends from.
-fn dropped(process: &Process, inside: Option<&Inside>) -> Option<(Program, Origin)> {
-    let known = inside.is_some_and(|inside| inside.known);
-    if let Some(origin) = descent::foreign_origin(process, known) {
-        return Some((Program::of(process), origin));
-    }
-    inside
-        .and_then(|inside| inside.dropped.clone())
-        .map(|dropped| (Program::clone(&dropped.0), dropped.1))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use super::*;
 use crate::fixture::{
     HOST_MNT, SECOND, captured, exec, exit, fork, image, rename, sign_of_life, task,
 };
+use vigia_event::captured::Task;
 use vigia_event::file::{Layer, Origin};
 use vigia_event::process::TICK_NS;
 

@@ -7,6 +7,7 @@ use vigia_event::captured::{Captured, Task};
 use vigia_event::container::{Inspected, Metadata};
 use vigia_event::file::{Layer, PathNotes};
 use vigia_event::mount::MountTable;
+use vigia_event::secret::Reader;
 
 const CONTAINER_MNT: u32 = 50;
 
