@@ -137,6 +137,9 @@ impl Ruleset {
     ///
     /// Where the event's path has two spellings, each condition is judged once in each, and the rule fires if
     /// either is true. A `scratch` of another ruleset is made to fit.
+    ///
+    /// An execution that failed is shown only to rules whose condition asks for the result (`evt.res`,
+    /// `evt.rawres`, `evt.failed` and the like): every other rule means programs that run.
     pub fn evaluate<'r>(
         &'r self,
         event: &Event,
