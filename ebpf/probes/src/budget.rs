@@ -1,0 +1,67 @@
+//! A token bucket per container, so that one hostile container cannot blind the node.
+//!
+//! A bucket is the time at which it is full again: each record moves it one token ahead, and it must not run
+//! further ahead of the clock than the burst. Processors race for it with additions that cannot be lost, so at
+//! most one record per processor slips through.
+
+use core::arch::asm;
+use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use vigia_abi::counters::Table;
+use vigia_abi::maps::{Budget, Config};
+
+use crate::emit;
+use crate::maps::BUDGETS;
+
+/// The bucket of everything outside containers.
+pub(crate) const HOST: u64 = 0;
+
+/// Takes a token; `false` if there is none.
+#[inline(always)]
+pub(crate) fn take(config: *const Config, key: u64, now_ns: u64) -> bool {
+    // SAFETY: a value of an array map, which never goes away; each word is read once.
+    let (token_ns, burst_ns) = unsafe {
+        (read_volatile(addr_of!((*config).budget_token_ns)), read_volatile(addr_of!((*config).budget_burst_ns)))
+    };
+    let Some(bucket) = bucket(key) else { return true };
+    // SAFETY: a value of a hash map; a deleted one stays readable until the program ends.
+    unsafe {
+        let full_at = read_volatile(addr_of!((*bucket).full_at_ns));
+        if full_at < now_ns {
+            write_volatile(addr_of_mut!((*bucket).full_at_ns), now_ns);
+        } else if token_ns != 0 && full_at > now_ns + burst_ns {
+            add(addr_of_mut!((*bucket).over), 1);
+            return false;
+        }
+        add(addr_of_mut!((*bucket).full_at_ns), token_ns);
+        add(addr_of_mut!((*bucket).passed), 1);
+    }
+    true
+}
+
+#[inline(always)]
+fn bucket(key: u64) -> Option<*mut Budget> {
+    if let Some(bucket) = BUDGETS.get_ptr_mut(key) {
+        return Some(bucket);
+    }
+    let fresh = Budget { full_at_ns: 0, passed: 0, over: 0 };
+    // Another processor may have been faster, which is as good.
+    let _ = BUDGETS.insert(key, fresh, u64::from(BPF_NOEXIST));
+    if let Some(bucket) = BUDGETS.get_ptr_mut(key) {
+        return Some(bucket);
+    }
+    emit::count_table(Table::BudgetsFull);
+    BUDGETS.get_ptr_mut(HOST)
+}
+
+/// Adds without losing the addition of another processor.
+///
+/// # Safety
+/// `word` must point to map memory.
+#[inline(always)]
+pub(crate) unsafe fn add(word: *mut u64, value: u64) {
+    // By hand, since the target has no atomic types: the one atomic instruction that Linux 5.10 knows.
+    // SAFETY: as the caller promises; the instruction touches nothing else.
+    unsafe { asm!("lock *(u64 *)({word} + 0) += {value}", word = in(reg) word, value = in(reg) value) };
+}

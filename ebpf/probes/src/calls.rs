@@ -1,0 +1,169 @@
+//! System calls, as they return.
+//!
+//! `calls` runs at every return of every system call, so that it does one thing: look the number and the
+//! outcome up in the interest table. What passes goes to its first stage (`open`, `plain`, `namespace`,
+//! `compat`), which judges scope, secrets and budget; from there to `gather` for the strings and `walk` for the kernel's paths.
+
+mod compat;
+mod gather;
+mod namespace;
+mod open;
+mod plain;
+
+use core::ptr::{addr_of, addr_of_mut, read_volatile};
+
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use vigia_abi::calls::{CallSpec, NUMBERS, SPECS, interest};
+use vigia_abi::counters::{Cause, Class};
+use vigia_abi::maps::stage;
+use vigia_abi::offsets::*;
+use vigia_abi::{CallBody, Kind};
+
+use crate::kernel::{Addr, Ptr};
+use crate::maps::{CALL_STAGES, INTEREST};
+use crate::record::LargeScratch;
+use crate::{arch, emit, file, task, walk};
+
+/// Where the arguments of each call are: a copy of [`SPECS`] in read-only data.
+static CALL_SPECS: [CallSpec; NUMBERS as usize] = SPECS;
+
+const EPERM: i64 = -1;
+const EACCES: i64 = -13;
+const EROFS: i64 = -30;
+/// `-ERESTARTSYS` to `-ERESTART_RESTARTBLOCK`: the call will be made again, or end with `EINTR`; not an outcome.
+const RESTARTS: core::ops::RangeInclusive<i64> = -516..=-512;
+
+#[btf_tracepoint(function = "sys_exit")]
+fn calls(context: BtfTracePointContext) -> i32 {
+    let number = arch::number(Ptr::argument(&context, 0));
+    if number < 0 {
+        return 0;
+    }
+    let status: u32 = Ptr::current_task().load(TASK_STATUS);
+    if arch::is_compat(status, number) {
+        hand_on(&context, stage::COMPAT, Class::Compat as u32);
+        return 0;
+    }
+    let Some(word) = interest_in(number as u32) else { return 0 };
+    let result: i64 = context.arg(1);
+    if word == 0 || RESTARTS.contains(&result) {
+        return 0;
+    }
+    let class = u32::from(spec(number as u32).class);
+    if word >> interest::DISPATCH_SHIFT & outcome(result) == 0 {
+        emit::count_number(class, Cause::Seen);
+        emit::count_number(class, Cause::NoInterest);
+        return 0;
+    }
+    hand_on(&context, word >> interest::STAGE_SHIFT, class);
+    0
+}
+
+/// Tail-calls a first stage, which counts the call as seen itself.
+#[inline(always)]
+fn hand_on(context: &BtfTracePointContext, stage: u32, class: u32) {
+    // SAFETY: nothing here needs to be dropped.
+    unsafe { CALL_STAGES.tail_call(context, stage) };
+    emit::count_number(class, Cause::Seen);
+    emit::count_number(class, Cause::Broken);
+}
+
+/// Kernel paths of a call, one each time round, then submission.
+#[btf_tracepoint(function = "sys_exit")]
+fn call_walk(context: BtfTracePointContext) -> i32 {
+    let Some(this) = scratch() else { return 0 };
+    // SAFETY: this program's scratch, as `gather` left it.
+    unsafe {
+        if walk::next::<CallBody>(this) {
+            CALL_STAGES.tail_call(&context, stage::WALK);
+            let class = read_volatile(addr_of!((*LargeScratch::header(this)).class));
+            emit::count_number(class, Cause::Broken);
+            return 0;
+        }
+        submit(this);
+    }
+    0
+}
+
+/// The word of the interest table.
+#[inline(always)]
+fn interest_in(number: u32) -> Option<u32> {
+    let word = INTEREST.get_ptr(number)?;
+    // SAFETY: a value of an array map, read once.
+    Some(unsafe { read_volatile(word) })
+}
+
+/// Where the arguments of a call are.
+#[inline(always)]
+fn spec(number: u32) -> &'static CallSpec {
+    // SAFETY: masked to the array. Volatile loads follow in the callers; the table is the one the object has.
+    unsafe { &*addr_of!(CALL_SPECS).cast::<CallSpec>().add((number & (NUMBERS - 1)) as usize) }
+}
+
+/// The bit of [`interest`] for a result; whether a successful open was a read is not to be seen here.
+#[inline(always)]
+fn outcome(result: i64) -> u32 {
+    match result {
+        0.. => interest::SUCCEEDED,
+        EPERM | EACCES | EROFS => interest::REFUSED,
+        _ => interest::FAILED,
+    }
+}
+
+#[inline(always)]
+fn scratch() -> Option<*mut LargeScratch> {
+    crate::maps::CALL_SCRATCH.get_ptr_mut(0)
+}
+
+/// Completes the record's fixed part, but for the file and `secret_kind`.
+///
+/// # Safety
+/// `this` must point to the scratch of the running program, and the acting task must be identified.
+#[inline(always)]
+unsafe fn describe(this: *mut LargeScratch, context: &BtfTracePointContext, current: Ptr, kind: Kind, class: u32, flags: u16) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let header = LargeScratch::header(this);
+        let body = LargeScratch::body::<CallBody>(this);
+        let regs = Ptr::argument(context, 0);
+        task::complete(current, addr_of_mut!((*header).task), addr_of_mut!((*this).draft.cell));
+        emit::label(header, kind, class);
+        (*header).flags = flags;
+        (*body).number = arch::number(regs) as u32;
+        (*body).result = context.arg(1);
+        let args = arch::args(regs);
+        for (index, &arg) in args.iter().enumerate() {
+            (*body).args[index] = arg;
+        }
+        let fs = current.follow(TASK_FS).address(addr_of_mut!((*this).draft.cell));
+        walk::set_root(this, fs);
+    }
+}
+
+/// Captures a file and plans the walk of its path.
+///
+/// # Safety
+/// `this` must point to the scratch of the running program.
+#[inline(always)]
+unsafe fn describe_file(this: *mut LargeScratch, open: Addr) {
+    use core::mem::offset_of;
+    // SAFETY: as the caller promises.
+    unsafe {
+        file::capture(open, addr_of_mut!((*LargeScratch::body::<CallBody>(this)).file), false);
+        let slot = size_of::<vigia_abi::Header>() + offset_of!(CallBody, file) + offset_of!(vigia_abi::File, path);
+        walk::plan(this, open.member(FILE_PATH), slot);
+    }
+}
+
+/// # Safety
+/// `this` must point to the scratch of the running program, with a complete record.
+#[inline(always)]
+unsafe fn submit(this: *mut LargeScratch) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let len = read_volatile(addr_of!((*this).draft.end));
+        let header = LargeScratch::header(this);
+        emit::submit(addr_of_mut!((*this).draft), header, len, vigia_abi::record::RECORD_MAX as u32);
+    }
+}

@@ -1,0 +1,52 @@
+//! Every map of the object. Names, keys and values are those of [`vigia_abi::maps`].
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
+use vigia_abi::maps::{Budget, Config, SecretKey, SecretValue, TaskMark, sizes, stage};
+use vigia_abi::{calls, counters};
+
+use crate::record::{CgroupScratch, LargeScratch, SmallScratch};
+
+#[map]
+pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(sizes::EVENTS, 0);
+#[map]
+pub(crate) static CONFIG: Array<Config> = Array::with_max_entries(1, 0);
+#[map]
+pub(crate) static INTEREST: Array<u32> = Array::with_max_entries(calls::NUMBERS, 0);
+#[map]
+pub(crate) static TASKS: HashMap<u32, TaskMark> = HashMap::with_max_entries(sizes::TASKS, 0);
+#[map]
+pub(crate) static CGROUPS: HashMap<u64, u64> = HashMap::with_max_entries(sizes::CGROUPS, 0);
+#[map]
+pub(crate) static SECRET_DEVS: HashMap<u32, SecretValue> = HashMap::with_max_entries(sizes::SECRET_DEVS, 0);
+#[map]
+pub(crate) static SECRET_FILES: HashMap<SecretKey, SecretValue> = HashMap::with_max_entries(sizes::SECRET_FILES, 0);
+#[map]
+pub(crate) static BUDGETS: HashMap<u64, Budget> = HashMap::with_max_entries(sizes::BUDGETS, 0);
+#[map]
+pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(counters::COUNTERS, 0);
+#[map]
+pub(crate) static SEQUENCE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+pub(crate) static CALL_STAGES: ProgramArray = ProgramArray::with_max_entries(stage::CALL_SLOTS, 0);
+#[map]
+pub(crate) static EXEC_STAGES: ProgramArray = ProgramArray::with_max_entries(stage::EXEC_SLOTS, 0);
+
+// One scratch per attached program and never a shared one: where the kernel lets programs be preempted, two
+// programs on one processor interleave, and only a program's own recursion guard keeps it from doing so with itself.
+#[map]
+pub(crate) static CALL_SCRATCH: PerCpuArray<LargeScratch> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+pub(crate) static EXEC_SCRATCH: PerCpuArray<LargeScratch> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+pub(crate) static FORK_SCRATCH: PerCpuArray<SmallScratch> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+pub(crate) static EXIT_SCRATCH: PerCpuArray<SmallScratch> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+pub(crate) static RENAME_SCRATCH: PerCpuArray<SmallScratch> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+pub(crate) static MKDIR_SCRATCH: PerCpuArray<CgroupScratch> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+pub(crate) static RMDIR_SCRATCH: PerCpuArray<CgroupScratch> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+pub(crate) static ATTACH_SCRATCH: PerCpuArray<CgroupScratch> = PerCpuArray::with_max_entries(1, 0);
