@@ -197,25 +197,49 @@ fn as_main_thread(task: &mut Task) {
 /// What is known of a process, brought up to date with a header of one of its threads; `None` if that
 /// changes nothing. The name of a thread is not the name of its process.
 fn updated(known: &Task, seen: &Task) -> Option<Task> {
-    let entered = seen.entered.or(known.entered);
-    let comm = if seen.tid == seen.pid {
-        &seen.comm
+    // Named one by one, so that a new member cannot be forgotten here.
+    let Task {
+        pid: _,
+        tid,
+        parent_pid,
+        start_boottime_ns,
+        exec_id,
+        vpid,
+        vtid: _,
+        sid,
+        pgid,
+        vpgid,
+        comm,
+        credentials,
+        tty,
+        namespaces,
+        cgroup_id,
+        container_cgroup_id,
+        origin_cgroup_id,
+        entered,
+    } = seen;
+    let comm = if *tid == seen.pid { comm } else { &known.comm };
+    let entered = entered.or(known.entered);
+    // A task that is about to end has none any more.
+    let namespaces = if namespaces.mnt == 0 {
+        known.namespaces
     } else {
-        &known.comm
+        *namespaces
     };
-    let unchanged = known.parent_pid == seen.parent_pid
-        && known.start_boottime_ns == seen.start_boottime_ns
-        && known.exec_id == seen.exec_id
-        && known.vpid == seen.vpid
-        && known.sid == seen.sid
-        && known.pgid == seen.pgid
-        && known.vpgid == seen.vpgid
+    let unchanged = known.parent_pid == *parent_pid
+        && known.start_boottime_ns == *start_boottime_ns
+        && known.exec_id == *exec_id
+        && known.vpid == *vpid
+        && known.sid == *sid
+        && known.pgid == *pgid
+        && known.vpgid == *vpgid
         && known.comm == *comm
-        && known.credentials == seen.credentials
-        && known.tty == seen.tty
-        && known.namespaces == seen.namespaces
-        && known.cgroup_id == seen.cgroup_id
-        && known.origin_cgroup_id == seen.origin_cgroup_id
+        && known.credentials == *credentials
+        && known.tty == *tty
+        && known.namespaces == namespaces
+        && known.cgroup_id == *cgroup_id
+        && known.container_cgroup_id == *container_cgroup_id
+        && known.origin_cgroup_id == *origin_cgroup_id
         && known.entered == entered;
     if unchanged {
         return None;
@@ -223,6 +247,7 @@ fn updated(known: &Task, seen: &Task) -> Option<Task> {
     let mut task = Task {
         comm: comm.clone(),
         entered,
+        namespaces,
         ..seen.clone()
     };
     as_main_thread(&mut task);

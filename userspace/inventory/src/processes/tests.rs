@@ -85,6 +85,15 @@ fn a_snapshot_is_kept_until_something_visible_changes() {
 }
 
 #[test]
+fn a_task_that_is_about_to_end_keeps_the_namespaces_it_had() {
+    let mut table = table();
+    let mut one = task(100);
+    let before = table.observe(&sign_of_life(1, &one), 0);
+    one.namespaces = vigia_event::captured::Namespaces::default();
+    assert!(Arc::ptr_eq(&before, &table.observe(&exit(2, &one), 0)));
+}
+
+#[test]
 fn a_record_made_before_an_execution_and_read_after_it_belongs_to_the_old_image() {
     let mut table = table();
     let mut one = task(100);
