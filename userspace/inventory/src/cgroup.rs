@@ -49,7 +49,11 @@ pub fn container_of(path: &[u8]) -> Option<CgroupContainer<'_>> {
     for part in path.split(|&byte| byte == b'/') {
         end += part.len();
         if let Some((id, engine)) = container_of_part(part, parent) {
-            return Some(CgroupContainer { id, engine, own_path: path.get(..end).unwrap_or(path) });
+            return Some(CgroupContainer {
+                id,
+                engine,
+                own_path: path.get(..end).unwrap_or(path),
+            });
         }
         parent = part;
         end += 1;
@@ -66,7 +70,9 @@ pub fn path_in<'t>(text: &'t [u8], controller: Option<&str>) -> Option<&'t [u8]>
         let (id, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
         let wanted = match controller {
             None => id == b"0" && controllers.is_empty(),
-            Some(name) => controllers.split(|&byte| byte == b',').any(|one| one == name.as_bytes()),
+            Some(name) => controllers
+                .split(|&byte| byte == b',')
+                .any(|one| one == name.as_bytes()),
         };
         wanted.then_some(path)
     })
@@ -75,7 +81,10 @@ pub fn path_in<'t>(text: &'t [u8], controller: Option<&str>) -> Option<&'t [u8]>
 /// Whether this is a whole container id.
 #[must_use]
 pub fn is_container_id(text: &[u8]) -> bool {
-    text.len() == ID_DIGITS && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == ID_DIGITS
+        && text
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn container_of_part<'p>(part: &'p [u8], parent: &[u8]) -> Option<(&'p str, Engine)> {
@@ -95,7 +104,10 @@ fn container_of_part<'p>(part: &'p [u8], parent: &[u8]) -> Option<(&'p str, Engi
 }
 
 fn engine_of_prefix(word: &str) -> Engine {
-    PREFIXES.iter().find(|(name, _)| *name == word).map_or(Engine::Unknown, |(_, engine)| *engine)
+    PREFIXES
+        .iter()
+        .find(|(name, _)| *name == word)
+        .map_or(Engine::Unknown, |(_, engine)| *engine)
 }
 
 /// The engine of a bare id, from the group above it.
@@ -124,23 +136,56 @@ mod tests {
         for (path, engine) in [
             (format!("/docker/{ID}"), Engine::Docker),
             (format!("/system.slice/docker-{ID}.scope"), Engine::Docker),
-            (format!("/user.slice/user-1000.slice/user@1000.service/user.slice/docker-{ID}.scope"), Engine::Docker),
+            (
+                format!(
+                    "/user.slice/user-1000.slice/user@1000.service/user.slice/docker-{ID}.scope"
+                ),
+                Engine::Docker,
+            ),
             (format!("/libpod_parent/libpod-{ID}"), Engine::Podman),
             (format!("/machine.slice/libpod-{ID}.scope"), Engine::Podman),
-            (format!("/machine.slice/libpod-{ID}.scope/container"), Engine::Podman),
-            (format!("/kubepods/burstable/pod1b9a6b7c-0d4e-4a57-9a5e-3b1f0c1d2e3f/{ID}"), Engine::Containerd),
-            (format!("/kubepods/pod1b9a6b7c-0d4e-4a57-9a5e-3b1f0c1d2e3f/crio-{ID}"), Engine::CriO),
-            (format!("/kubepods.slice/kubepods-burstable.slice/{pod}/cri-containerd-{ID}.scope"), Engine::Containerd),
-            (format!("/kubepods.slice/kubepods-burstable.slice/{pod}/crio-{ID}.scope"), Engine::CriO),
-            (format!("/kubepods.slice/kubepods-burstable.slice/{pod}/docker-{ID}.scope"), Engine::Docker),
-            (format!("/system.slice/containerd.service/{pod}:cri-containerd:{ID}"), Engine::Containerd),
+            (
+                format!("/machine.slice/libpod-{ID}.scope/container"),
+                Engine::Podman,
+            ),
+            (
+                format!("/kubepods/burstable/pod1b9a6b7c-0d4e-4a57-9a5e-3b1f0c1d2e3f/{ID}"),
+                Engine::Containerd,
+            ),
+            (
+                format!("/kubepods/pod1b9a6b7c-0d4e-4a57-9a5e-3b1f0c1d2e3f/crio-{ID}"),
+                Engine::CriO,
+            ),
+            (
+                format!("/kubepods.slice/kubepods-burstable.slice/{pod}/cri-containerd-{ID}.scope"),
+                Engine::Containerd,
+            ),
+            (
+                format!("/kubepods.slice/kubepods-burstable.slice/{pod}/crio-{ID}.scope"),
+                Engine::CriO,
+            ),
+            (
+                format!("/kubepods.slice/kubepods-burstable.slice/{pod}/docker-{ID}.scope"),
+                Engine::Docker,
+            ),
+            (
+                format!("/system.slice/containerd.service/{pod}:cri-containerd:{ID}"),
+                Engine::Containerd,
+            ),
             (format!("/system.slice:docker:{ID}"), Engine::Docker),
             (format!("/default/{ID}"), Engine::Containerd),
             (format!("/my-parent/{ID}"), Engine::Unknown),
-            (format!("/ecs/0123456789abcdef0123456789abcdef/{ID}"), Engine::Unknown),
+            (
+                format!("/ecs/0123456789abcdef0123456789abcdef/{ID}"),
+                Engine::Unknown,
+            ),
         ] {
             let found = container_of(path.as_bytes());
-            assert_eq!(found.map(|found| (found.id, found.engine)), Some((ID, engine)), "{path}");
+            assert_eq!(
+                found.map(|found| (found.id, found.engine)),
+                Some((ID, engine)),
+                "{path}"
+            );
         }
     }
 
@@ -174,17 +219,28 @@ mod tests {
             format!("/docker/{ID}/system.slice/docker-{OTHER}.scope"),
         ] {
             let found = container_of(path.as_bytes()).expect("a container");
-            assert_eq!((found.id, found.own_path), (ID, format!("/docker/{ID}").as_bytes()), "{path}");
+            assert_eq!(
+                (found.id, found.own_path),
+                (ID, format!("/docker/{ID}").as_bytes()),
+                "{path}"
+            );
         }
     }
 
     #[test]
     fn the_line_of_a_hierarchy_is_found() {
         let text = b"9:name=systemd:/s\n3:cpu,cpuacct:/c:d\n0::/u\n";
-        for (controller, path) in
-            [(Some("name=systemd"), Some("/s")), (Some("cpuacct"), Some("/c:d")), (None, Some("/u")), (Some("memory"), None)]
-        {
-            assert_eq!(path_in(text, controller), path.map(str::as_bytes), "{controller:?}");
+        for (controller, path) in [
+            (Some("name=systemd"), Some("/s")),
+            (Some("cpuacct"), Some("/c:d")),
+            (None, Some("/u")),
+            (Some("memory"), None),
+        ] {
+            assert_eq!(
+                path_in(text, controller),
+                path.map(str::as_bytes),
+                "{controller:?}"
+            );
         }
     }
 }

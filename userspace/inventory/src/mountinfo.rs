@@ -57,7 +57,10 @@ pub fn read(proc_root: &Path, pid: u32) -> io::Result<Mountinfo> {
 pub fn parse(text: &[u8]) -> Mountinfo {
     let mut parsed = Mountinfo::default();
     let max = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX);
-    let text = text.get(..max).inspect(|_| parsed.truncated = text.len() > max).unwrap_or(text);
+    let text = text
+        .get(..max)
+        .inspect(|_| parsed.truncated = text.len() > max)
+        .unwrap_or(text);
     for line in text.lines() {
         if parsed.mounts.len() == MAX_MOUNTS {
             parsed.truncated = true;
@@ -122,7 +125,11 @@ fn unescape(field: &[u8]) -> BString {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&byte, tail)) = rest.split_first() {
-        let octal = |index: usize| tail.get(index).filter(|digit| matches!(digit, b'0'..=b'7')).map(|digit| digit - b'0');
+        let octal = |index: usize| {
+            tail.get(index)
+                .filter(|digit| matches!(digit, b'0'..=b'7'))
+                .map(|digit| digit - b'0')
+        };
         match (byte, octal(0), octal(1), octal(2)) {
             (b'\\', Some(high @ 0..=3), Some(middle), Some(low)) => {
                 out.push(high << 6 | middle << 3 | low);

@@ -22,7 +22,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { per_container: 2048, total: 16_384 }
+        Self {
+            per_container: 2048,
+            total: 16_384,
+        }
     }
 }
 
@@ -63,7 +66,10 @@ impl Waiting {
     /// Empty queues.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+        Self {
+            limits,
+            ..Self::default()
+        }
     }
 
     /// Takes an event in and returns what can be judged now, in order: the event itself where it need not wait,
@@ -76,7 +82,10 @@ impl Waiting {
             self.counts.passed += 1;
             return vec![event];
         };
-        let queue = self.queues.entry(id.clone()).or_insert_with(|| Queue { events: VecDeque::new(), deadline_ns });
+        let queue = self.queues.entry(id.clone()).or_insert_with(|| Queue {
+            events: VecDeque::new(),
+            deadline_ns,
+        });
         queue.events.push_back(event);
         self.total += 1;
         if queue.events.len() <= self.limits.per_container && self.total <= self.limits.total {
@@ -96,11 +105,16 @@ impl Waiting {
         self.counts.released += len(&events);
         let mut last: Option<(Arc<Container>, Arc<Container>)> = None;
         for event in &mut events {
-            let Some(before) = event.container.take() else { continue };
+            let Some(before) = event.container.take() else {
+                continue;
+            };
             // Neighbours mostly share one snapshot, and go on sharing one.
             let after = match &last {
                 Some((known, after)) if Arc::ptr_eq(known, &before) => Arc::clone(after),
-                _ => Arc::new(Container { metadata: metadata.clone(), ..(*before).clone() }),
+                _ => Arc::new(Container {
+                    metadata: metadata.clone(),
+                    ..(*before).clone()
+                }),
             };
             last = Some((before, Arc::clone(&after)));
             event.container = Some(after);
@@ -110,8 +124,13 @@ impl Waiting {
 
     /// What has waited until its deadline; its metadata stays pending, so that fields from it are unknown.
     pub fn expired(&mut self, now_ns: u64) -> Vec<Event> {
-        let due = self.queues.iter().filter(|(_, queue)| queue.deadline_ns <= now_ns);
-        let mut due: Vec<(u64, String)> = due.map(|(id, queue)| (queue.deadline_ns, id.clone())).collect();
+        let due = self
+            .queues
+            .iter()
+            .filter(|(_, queue)| queue.deadline_ns <= now_ns);
+        let mut due: Vec<(u64, String)> = due
+            .map(|(id, queue)| (queue.deadline_ns, id.clone()))
+            .collect();
         due.sort_unstable();
         let mut events = Vec::new();
         for (_, id) in due {
@@ -159,7 +178,11 @@ impl Waiting {
     }
 
     fn take(&mut self, container_id: &str) -> Vec<Event> {
-        let events: Vec<Event> = self.queues.remove(container_id).map(|queue| queue.events.into()).unwrap_or_default();
+        let events: Vec<Event> = self
+            .queues
+            .remove(container_id)
+            .map(|queue| queue.events.into())
+            .unwrap_or_default();
         self.total -= events.len();
         events
     }
@@ -189,13 +212,25 @@ mod tests {
     const NONE: [u64; 0] = [];
 
     fn event(number: u64, container: Option<(&str, Metadata)>) -> Event {
-        let container =
-            container.map(|(id, metadata)| Arc::new(Container { id: id.to_owned(), metadata, ..Container::default() }));
+        let container = container.map(|(id, metadata)| {
+            Arc::new(Container {
+                id: id.to_owned(),
+                metadata,
+                ..Container::default()
+            })
+        });
         Event {
             number,
             time_ns: 0,
             event_type: named::PROCEXIT,
-            captured: fixture::captured(0, &fixture::task(7), What::Exit { status: 0, process_ended: true }),
+            captured: fixture::captured(
+                0,
+                &fixture::task(7),
+                What::Exit {
+                    status: 0,
+                    process_ended: true,
+                },
+            ),
             process: Arc::default(),
             ancestors: Arc::default(),
             session_leader: None,
@@ -217,15 +252,24 @@ mod tests {
     }
 
     fn known() -> Metadata {
-        Metadata::Known(Arc::new(Inspected { name: "web".into(), ..Inspected::default() }))
+        Metadata::Known(Arc::new(Inspected {
+            name: "web".into(),
+            ..Inspected::default()
+        }))
     }
 
     #[test]
     fn only_events_without_metadata_wait() {
         let mut waiting = Waiting::new(Limits::default());
         assert_eq!(numbers(&waiting.push(event(1, None), 9)), [1]);
-        assert_eq!(numbers(&waiting.push(event(2, Some(("a", known()))), 9)), [2]);
-        assert_eq!(numbers(&waiting.push(event(3, Some(("a", Metadata::Unavailable))), 9)), [3]);
+        assert_eq!(
+            numbers(&waiting.push(event(2, Some(("a", known()))), 9)),
+            [2]
+        );
+        assert_eq!(
+            numbers(&waiting.push(event(3, Some(("a", Metadata::Unavailable))), 9)),
+            [3]
+        );
         assert_eq!(numbers(&waiting.push(pending(4, "a"), 9)), NONE);
         assert_eq!((waiting.len(), waiting.next_deadline()), (1, Some(9)));
     }
@@ -240,7 +284,12 @@ mod tests {
         assert_eq!(numbers(&released), [1, 3]);
         for event in &released {
             let container = event.container.as_deref().expect("a container");
-            assert_eq!(container.known().map(|inspected| inspected.name.to_string()), Some("web".to_owned()));
+            assert_eq!(
+                container
+                    .known()
+                    .map(|inspected| inspected.name.to_string()),
+                Some("web".to_owned())
+            );
         }
         assert_eq!(numbers(&waiting.release("a", &known())), NONE);
         assert_eq!((waiting.len(), waiting.counts().released), (1, 2));
@@ -257,25 +306,46 @@ mod tests {
         assert_eq!(numbers(&waiting.push(pending(4, "a"), 99)), [4], "given up");
         assert_eq!(waiting.next_deadline(), Some(20));
         waiting.forget("a");
-        assert_eq!(numbers(&waiting.push(pending(5, "a"), 99)), NONE, "a new container of that id waits again");
+        assert_eq!(
+            numbers(&waiting.push(pending(5, "a"), 99)),
+            NONE,
+            "a new container of that id waits again"
+        );
     }
 
     #[test]
     fn a_full_queue_goes_on_at_once_and_the_sums_hold() {
-        let mut waiting = Waiting::new(Limits { per_container: 2, total: 3 });
+        let mut waiting = Waiting::new(Limits {
+            per_container: 2,
+            total: 3,
+        });
         assert_eq!(numbers(&waiting.push(pending(1, "a"), 9)), NONE);
         assert_eq!(numbers(&waiting.push(pending(2, "a"), 9)), NONE);
-        assert_eq!(numbers(&waiting.push(pending(3, "a"), 9)), [1, 2, 3], "its own limit");
+        assert_eq!(
+            numbers(&waiting.push(pending(3, "a"), 9)),
+            [1, 2, 3],
+            "its own limit"
+        );
         assert_eq!(numbers(&waiting.push(pending(4, "a"), 9)), [4]);
         for (number, id) in [(5, "b"), (6, "c"), (7, "d")] {
             assert_eq!(numbers(&waiting.push(pending(number, id), 9)), NONE);
         }
-        assert_eq!(numbers(&waiting.push(pending(8, "b"), 9)), [5, 8], "the limit of all");
+        assert_eq!(
+            numbers(&waiting.push(pending(8, "b"), 9)),
+            [5, 8],
+            "the limit of all"
+        );
         waiting.expired(9);
         waiting.release("x", &known());
         let counts = waiting.counts();
         let gone = counts.passed + counts.released + counts.overflowed + counts.expired;
-        assert_eq!(counts.pushed, gone + u64::try_from(waiting.len()).expect("small"));
-        assert_eq!((counts.overflowed, counts.expired, counts.passed), (5, 2, 1));
+        assert_eq!(
+            counts.pushed,
+            gone + u64::try_from(waiting.len()).expect("small")
+        );
+        assert_eq!(
+            (counts.overflowed, counts.expired, counts.passed),
+            (5, 2, 1)
+        );
     }
 }

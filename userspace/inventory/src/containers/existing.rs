@@ -67,9 +67,15 @@ impl ContainerTable {
     }
 
     fn add_existing_init(&mut self, slot: Slot, task: &ExistingTask, time_ns: u64) {
-        let Some(entry) = self.entries.get(&slot) else { return };
+        let Some(entry) = self.entries.get(&slot) else {
+            return;
+        };
         let is_inside = task.mnt_ns != 0 && task.mnt_ns != self.options.host_mnt_ns;
-        if !is_inside || entry.snapshot.init.is_some() || entry.snapshot.observed || entry.gone_ns.is_some() {
+        if !is_inside
+            || entry.snapshot.init.is_some()
+            || entry.snapshot.observed
+            || entry.gone_ns.is_some()
+        {
             return;
         }
         self.by_mnt_ns.insert(task.mnt_ns, slot);
@@ -83,8 +89,12 @@ impl ContainerTable {
 
     /// The kernfs node id of a cgroup is its folder's inode number.
     fn cgroup_id(&self, path: &[u8]) -> u64 {
-        let Some(folder) = &self.options.cgroup_folder else { return 0 };
-        let below = Path::new(std::ffi::OsStr::from_bytes(path.strip_prefix(b"/").unwrap_or(path)));
+        let Some(folder) = &self.options.cgroup_folder else {
+            return 0;
+        };
+        let below = Path::new(std::ffi::OsStr::from_bytes(
+            path.strip_prefix(b"/").unwrap_or(path),
+        ));
         rustix::fs::stat(folder.join(below)).map_or(0, |status| status.st_ino)
     }
 }

@@ -43,10 +43,17 @@ impl ContainerTable {
                 self.engines.awaited.remove(engine);
                 None
             }
-            EngineMessage::Inspected { engine, id, inspected, .. } => self.set_inspected(*engine, id, inspected),
+            EngineMessage::Inspected {
+                engine,
+                id,
+                inspected,
+                ..
+            } => self.set_inspected(*engine, id, inspected),
             EngineMessage::NotFound { engine, id } => {
-                let is_its_own = self.engine_of(id) == Some(*engine) || self.engines.awaited.len() <= 1;
-                (is_its_own && self.is_pending(id)).then(|| self.set_metadata(id, Metadata::Unavailable))?
+                let is_its_own =
+                    self.engine_of(id) == Some(*engine) || self.engines.awaited.len() <= 1;
+                (is_its_own && self.is_pending(id))
+                    .then(|| self.set_metadata(id, Metadata::Unavailable))?
             }
             EngineMessage::Gone { id, .. } => {
                 self.engines.answers.remove(id);
@@ -67,7 +74,12 @@ impl ContainerTable {
         Some(id.to_owned())
     }
 
-    fn set_inspected(&mut self, engine: Engine, id: &str, inspected: &Arc<Inspected>) -> Option<String> {
+    fn set_inspected(
+        &mut self,
+        engine: Engine,
+        id: &str,
+        inspected: &Arc<Inspected>,
+    ) -> Option<String> {
         self.remember(engine, id, inspected);
         let slot = *self.by_id.get(id)?;
         self.replace(slot, |container| container.engine = engine);
@@ -83,13 +95,20 @@ impl ContainerTable {
             container.metadata = Metadata::Unavailable;
         } else {
             container.metadata = Metadata::Pending;
-            self.request(Request::Inspect { id: container.id.clone(), engine: container.engine });
+            self.request(Request::Inspect {
+                id: container.id.clone(),
+                engine: container.engine,
+            });
         }
     }
 
     fn remember(&mut self, engine: Engine, id: &str, inspected: &Arc<Inspected>) {
         let engines = &mut self.engines;
-        if engines.answers.insert(id.to_owned(), (engine, Arc::clone(inspected))).is_some() {
+        if engines
+            .answers
+            .insert(id.to_owned(), (engine, Arc::clone(inspected)))
+            .is_some()
+        {
             return;
         }
         engines.order.push_back(id.to_owned());
@@ -107,10 +126,16 @@ impl ContainerTable {
         self.swarm.insert(id.to_owned(), object.clone());
         let granted = |container: &Container| {
             let mounts = container.mounts.iter().flat_map(|table| &table.mounts);
-            mounts.into_iter().any(|mount| mount.root.strip_prefix(b"/") == Some(id.as_bytes()))
+            mounts
+                .into_iter()
+                .any(|mount| mount.root.strip_prefix(b"/") == Some(id.as_bytes()))
         };
-        let concerned: Vec<_> =
-            self.entries.iter().filter(|(_, entry)| granted(&entry.snapshot)).map(|(slot, _)| *slot).collect();
+        let concerned: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| granted(&entry.snapshot))
+            .map(|(slot, _)| *slot)
+            .collect();
         for slot in concerned {
             self.reclassify(slot);
         }

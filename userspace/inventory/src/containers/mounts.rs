@@ -18,7 +18,15 @@ const CACHE_NS: u64 = 2_000_000_000;
 /// Such namespaces remembered.
 const MAX_CACHED: usize = 256;
 /// Calls after which a mount namespace looks different.
-const MOUNT_CALLS: &[&str] = &["mount", "umount2", "pivot_root", "move_mount", "mount_setattr", "fsmount", "open_tree"];
+const MOUNT_CALLS: &[&str] = &[
+    "mount",
+    "umount2",
+    "pivot_root",
+    "move_mount",
+    "mount_setattr",
+    "fsmount",
+    "open_tree",
+];
 
 /// Mounts of namespaces that are neither the host's nor a container's, by namespace: of sandboxed services, of
 /// containers inside containers, of `unshare`. `None` where they could not be read.
@@ -36,7 +44,12 @@ impl ContainerTable {
 
     /// The mounts a task sees. Where it has left its container's mount namespace, they are not those of the
     /// container; where they cannot be read, the table is empty.
-    pub fn mounts_of(&mut self, task: &Task, container: Option<&Container>, time_ns: u64) -> Arc<MountTable> {
+    pub fn mounts_of(
+        &mut self,
+        task: &Task,
+        container: Option<&Container>,
+        time_ns: u64,
+    ) -> Arc<MountTable> {
         let mnt_ns = task.namespaces.mnt;
         if mnt_ns == self.options.host_mnt_ns {
             return Arc::clone(&self.host_mounts);
@@ -67,7 +80,12 @@ impl ContainerTable {
             self.counts.impostors += 1;
             return None;
         }
-        let container = Container { id: id.to_owned(), engine, observed: true, ..Container::default() };
+        let container = Container {
+            id: id.to_owned(),
+            engine,
+            observed: true,
+            ..Container::default()
+        };
         self.mount_cache.tables.remove(&task.namespaces.mnt);
         Some(self.add(container, time_ns))
     }
@@ -87,7 +105,8 @@ impl ContainerTable {
 
     /// Notes that a task changed the mounts of its container.
     pub(super) fn mounts_changed(&mut self, task: &Task, call: &Call) {
-        if call.result >= 0 && changes_mounts(call.event_type)
+        if call.result >= 0
+            && changes_mounts(call.event_type)
             && let Some(slot) = self.slot_of(task)
             && let Some(entry) = self.entries.get_mut(&slot)
             && entry.snapshot.mnt_ns == task.namespaces.mnt
@@ -98,8 +117,11 @@ impl ContainerTable {
 
     /// Reads changed mounts again, unless that was done a moment ago.
     pub(super) fn refresh_mounts(&mut self, slot: Slot, task: &Task, time_ns: u64) {
-        let Some(entry) = self.entries.get_mut(&slot) else { return };
-        let is_due = entry.mounts_stale && time_ns >= entry.mounts_read_ns.saturating_add(REREAD_NS);
+        let Some(entry) = self.entries.get_mut(&slot) else {
+            return;
+        };
+        let is_due =
+            entry.mounts_stale && time_ns >= entry.mounts_read_ns.saturating_add(REREAD_NS);
         if is_due && entry.snapshot.mnt_ns == task.namespaces.mnt {
             entry.mounts_stale = false;
             if self.read_mounts(slot, task.pid, time_ns) {
@@ -112,13 +134,24 @@ impl ContainerTable {
     /// Applies what is known now (the engine's declaration, the names of secrets, the host's mounts) to the
     /// mounts of a container; makes up a table from the declaration where none could be read.
     pub(super) fn reclassify(&mut self, slot: Slot) {
-        let Some(entry) = self.entries.get_mut(&slot) else { return };
+        let Some(entry) = self.entries.get_mut(&slot) else {
+            return;
+        };
         let inspected = entry.snapshot.known().cloned();
-        let declared = inspected.as_ref().map(|inspected| inspected.mounts.as_slice()).unwrap_or_default();
-        let surroundings = mountinfo::Surroundings { host: &self.host_mounts, swarm: &self.swarm, declared };
+        let declared = inspected
+            .as_ref()
+            .map(|inspected| inspected.mounts.as_slice())
+            .unwrap_or_default();
+        let surroundings = mountinfo::Surroundings {
+            host: &self.host_mounts,
+            swarm: &self.swarm,
+            declared,
+        };
         let table = match (&entry.snapshot.mounts, &inspected) {
             // Zero stands for a table that was made up and is made up anew.
-            (Some(read), _) if entry.mounts_read_ns != 0 => mountinfo::classify(read.mounts.clone(), &surroundings),
+            (Some(read), _) if entry.mounts_read_ns != 0 => {
+                mountinfo::classify(read.mounts.clone(), &surroundings)
+            }
             (_, Some(inspected)) => mountinfo::table_of_declared(inspected, &surroundings),
             _ => return,
         };
@@ -129,7 +162,9 @@ impl ContainerTable {
     }
 
     fn read_mounts(&mut self, slot: Slot, pid: u32, time_ns: u64) -> bool {
-        let Some(entry) = self.entries.get_mut(&slot) else { return false };
+        let Some(entry) = self.entries.get_mut(&slot) else {
+            return false;
+        };
         match mountinfo::read(&self.options.proc_root, pid) {
             Ok(read) => {
                 self.counts.mounts_read += 1;
@@ -138,7 +173,10 @@ impl ContainerTable {
                     self.counts.id_mismatches += 1;
                 }
                 entry.mounts_read_ns = time_ns.max(1);
-                let table = MountTable { mounts: read.mounts, secrets: Vec::new() };
+                let table = MountTable {
+                    mounts: read.mounts,
+                    secrets: Vec::new(),
+                };
                 Arc::make_mut(&mut entry.snapshot).mounts = Some(Arc::new(table));
                 true
             }
@@ -157,7 +195,11 @@ impl ContainerTable {
             return table.clone();
         }
         let read = mountinfo::read(&self.options.proc_root, task.pid).ok();
-        let surroundings = mountinfo::Surroundings { host: &self.host_mounts, swarm: &self.swarm, declared: &[] };
+        let surroundings = mountinfo::Surroundings {
+            host: &self.host_mounts,
+            swarm: &self.swarm,
+            declared: &[],
+        };
         let table = read.map(|read| Arc::new(mountinfo::classify(read.mounts, &surroundings)));
         match &table {
             Some(_) => self.counts.mounts_read += 1,
@@ -166,7 +208,9 @@ impl ContainerTable {
         if self.mount_cache.tables.len() >= MAX_CACHED {
             self.mount_cache.tables.clear();
         }
-        self.mount_cache.tables.insert(mnt_ns, (time_ns, table.clone()));
+        self.mount_cache
+            .tables
+            .insert(mnt_ns, (time_ns, table.clone()));
         table
     }
 }

@@ -49,7 +49,9 @@ fn open_below(folder: impl std::os::fd::AsFd, path: &[u8]) -> io::Result<OwnedFd
 
 fn collect(place: OwnedFd, mount_id: u32, depth: usize, files: &mut Vec<OwnedFd>) {
     let mask = StatxFlags::TYPE | StatxFlags::MNT_ID;
-    let Ok(status) = statx(&place, c"", AtFlags::EMPTY_PATH, mask) else { return };
+    let Ok(status) = statx(&place, c"", AtFlags::EMPTY_PATH, mask) else {
+        return;
+    };
     // Kernels before 5.8 do not tell the mount; there the path alone must do.
     let tells_mount = StatxFlags::from_bits_retain(status.stx_mask).contains(StatxFlags::MNT_ID);
     if tells_mount && status.stx_mnt_id != u64::from(mount_id) {
@@ -64,7 +66,9 @@ fn collect(place: OwnedFd, mount_id: u32, depth: usize, files: &mut Vec<OwnedFd>
                 OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
                 Mode::empty(),
             );
-            let Ok(entries) = readable.and_then(Dir::new) else { return };
+            let Ok(entries) = readable.and_then(Dir::new) else {
+                return;
+            };
             for entry in entries.take(4 * MAX_FILES).flatten() {
                 let name = entry.file_name().to_bytes();
                 if name == b"." || name == b".." {
@@ -91,7 +95,11 @@ mod tests {
     fn learn(path: &Path, mount_id: u32) -> io::Result<usize> {
         use std::os::unix::ffi::OsStrExt;
         let pid = std::process::id();
-        let wanted = LearnSecret { pid, mount_id, path: path.as_os_str().as_bytes().into() };
+        let wanted = LearnSecret {
+            pid,
+            mount_id,
+            path: path.as_os_str().as_bytes().into(),
+        };
         open_secret_files(Path::new("/proc"), &wanted).map(|files| files.len())
     }
 
@@ -105,13 +113,31 @@ mod tests {
         symlink("..2026/token", at("token")).expect("a link");
         symlink("/etc/passwd", at("escape")).expect("a link");
         rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), Mode::RUSR).expect("a pipe");
-        let status = statx(rustix::fs::CWD, folder.path(), AtFlags::empty(), StatxFlags::MNT_ID).expect("a status");
+        let status = statx(
+            rustix::fs::CWD,
+            folder.path(),
+            AtFlags::empty(),
+            StatxFlags::MNT_ID,
+        )
+        .expect("a status");
         let mount_id = u32::try_from(status.stx_mnt_id).expect("small");
 
-        assert_eq!(learn(folder.path(), mount_id).expect("files"), 2, "token and plain");
+        assert_eq!(
+            learn(folder.path(), mount_id).expect("files"),
+            2,
+            "token and plain"
+        );
         assert_eq!(learn(&at("plain"), mount_id).expect("a file"), 1);
-        assert_eq!(learn(&at("pipe"), mount_id).expect("a place"), 0, "a pipe is no secret");
-        assert_eq!(learn(folder.path(), mount_id + 1).expect("a place"), 0, "another mount");
+        assert_eq!(
+            learn(&at("pipe"), mount_id).expect("a place"),
+            0,
+            "a pipe is no secret"
+        );
+        assert_eq!(
+            learn(folder.path(), mount_id + 1).expect("a place"),
+            0,
+            "another mount"
+        );
         assert!(learn(&at("missing"), mount_id).is_err());
     }
 }

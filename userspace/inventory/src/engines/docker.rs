@@ -49,7 +49,11 @@ impl Options {
 ///
 /// Connects, and connects again whenever the engine stops answering. Requests that come while it does not answer
 /// are dropped: all that runs is inspected at the next connect.
-pub async fn watch(options: Options, sender: mpsc::Sender<EngineMessage>, mut requests: mpsc::Receiver<EngineRequest>) {
+pub async fn watch(
+    options: Options,
+    sender: mpsc::Sender<EngineMessage>,
+    mut requests: mpsc::Receiver<EngineRequest>,
+) {
     let mut wait = options.backoff.0;
     let mut is_lost = false;
     loop {
@@ -59,13 +63,28 @@ pub async fn watch(options: Options, sender: mpsc::Sender<EngineMessage>, mut re
             Ended::Lost(error) => describe(&error),
         };
         if was_connected || !is_lost {
-            tracing::warn!(engine = options.engine.name(), reason, "the container engine does not answer");
-            if sender.send(EngineMessage::Lost { engine: options.engine, reason }).await.is_err() {
+            tracing::warn!(
+                engine = options.engine.name(),
+                reason,
+                "the container engine does not answer"
+            );
+            if sender
+                .send(EngineMessage::Lost {
+                    engine: options.engine,
+                    reason,
+                })
+                .await
+                .is_err()
+            {
                 return;
             }
         }
         is_lost = true;
-        wait = if was_connected { options.backoff.0 } else { (wait * 2).min(options.backoff.1) };
+        wait = if was_connected {
+            options.backoff.0
+        } else {
+            (wait * 2).min(options.backoff.1)
+        };
         let again = Instant::now() + wait;
         loop {
             tokio::select! {

@@ -96,7 +96,13 @@ impl EngineError {
     /// Whether the same question may well be answered a moment later.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Http { .. } | Self::TimedOut { .. } | Self::Status { status: 500.., .. })
+        matches!(
+            self,
+            Self::Connect { .. }
+                | Self::Http { .. }
+                | Self::TimedOut { .. }
+                | Self::Status { status: 500.., .. }
+        )
     }
 }
 
@@ -111,7 +117,11 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(socket: &Path, timeout: Duration) -> Self {
-        Self { socket: socket.to_path_buf(), timeout, prefix: String::new() }
+        Self {
+            socket: socket.to_path_buf(),
+            timeout,
+            prefix: String::new(),
+        }
     }
 
     pub(super) fn set_prefix(&mut self, prefix: String) {
@@ -119,54 +129,104 @@ impl Client {
     }
 
     /// Asks for one JSON document of at most `max` bytes.
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, max: usize) -> Result<T, EngineError> {
-        let body = self.within(path, async { self.open(path).await?.collect(path, max).await }).await?;
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        max: usize,
+    ) -> Result<T, EngineError> {
+        let body = self
+            .within(path, async {
+                self.open(path).await?.collect(path, max).await
+            })
+            .await?;
         // The message of serde_json quotes nothing but what was expected and where.
-        serde_json::from_slice(&body)
-            .map_err(|error| EngineError::Answer { path: path.to_owned(), message: error.to_string() })
+        serde_json::from_slice(&body).map_err(|error| EngineError::Answer {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })
     }
 
     /// Asks for anything, only to see whether the engine lives.
     pub(super) async fn ping(&self) -> Result<(), EngineError> {
         let path = "/_ping";
-        self.within(path, async { self.open(path).await?.collect(path, MAX_LINE).await }).await.map(drop)
+        self.within(path, async {
+            self.open(path).await?.collect(path, MAX_LINE).await
+        })
+        .await
+        .map(drop)
     }
 
     /// Asks for a stream of lines.
     pub(super) async fn lines(&self, path: &str) -> Result<Lines, EngineError> {
         let answer = self.within(path, self.open(path)).await?;
-        Ok(Lines { path: path.to_owned(), answer, buffer: Vec::new(), searched: 0 })
+        Ok(Lines {
+            path: path.to_owned(),
+            answer,
+            buffer: Vec::new(),
+            searched: 0,
+        })
     }
 
-    async fn within<T>(&self, path: &str, work: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
-        let timed_out = |_| EngineError::TimedOut { path: path.to_owned(), after: self.timeout };
+    async fn within<T>(
+        &self,
+        path: &str,
+        work: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<T, EngineError> {
+        let timed_out = |_| EngineError::TimedOut {
+            path: path.to_owned(),
+            after: self.timeout,
+        };
         timeout(self.timeout, work).await.map_err(timed_out)?
     }
 
     /// Sends the request and reads the head of the answer.
     async fn open(&self, path: &str) -> Result<Answer, EngineError> {
-        let http = |source| EngineError::Http { path: path.to_owned(), source };
-        let stream = UnixStream::connect(&self.socket)
-            .await
-            .map_err(|source| EngineError::Connect { socket: self.socket.clone(), source })?;
+        let http = |source| EngineError::Http {
+            path: path.to_owned(),
+            source,
+        };
+        let stream =
+            UnixStream::connect(&self.socket)
+                .await
+                .map_err(|source| EngineError::Connect {
+                    socket: self.socket.clone(),
+                    source,
+                })?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MAX_HEAD);
-        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(http)?;
+        let (mut sender, connection) = builder
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(http)?;
         // Its error comes out where the answer is read, too.
         let connection = Connection(tokio::spawn(async move { drop(connection.await) }));
         let request = Request::get(format!("{}{path}", self.prefix))
             .header(header::HOST, "localhost")
             .body(Empty::<Bytes>::new())
-            .map_err(|error| EngineError::Answer { path: path.to_owned(), message: error.to_string() })?;
+            .map_err(|error| EngineError::Answer {
+                path: path.to_owned(),
+                message: error.to_string(),
+            })?;
         let response = sender.send_request(request).await.map_err(http)?;
         let status = response.status();
-        let answer = Answer { response, _connection: connection };
+        let answer = Answer {
+            response,
+            _connection: connection,
+        };
         if status == StatusCode::OK {
             return Ok(answer);
         }
         let body = answer.collect(path, MAX_LINE).await.unwrap_or_default();
-        let message = String::from_utf8_lossy(&body).chars().filter(|c| !c.is_control()).take(MAX_MESSAGE).collect();
-        Err(EngineError::Status { path: path.to_owned(), status: status.as_u16(), message })
+        let message = String::from_utf8_lossy(&body)
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MAX_MESSAGE)
+            .collect();
+        Err(EngineError::Status {
+            path: path.to_owned(),
+            status: status.as_u16(),
+            message,
+        })
     }
 }
 
@@ -189,8 +249,13 @@ struct Answer {
 impl Answer {
     async fn frame(&mut self, path: &str) -> Result<Option<Bytes>, EngineError> {
         loop {
-            let Some(frame) = self.response.body_mut().frame().await else { return Ok(None) };
-            let frame = frame.map_err(|source| EngineError::Http { path: path.to_owned(), source })?;
+            let Some(frame) = self.response.body_mut().frame().await else {
+                return Ok(None);
+            };
+            let frame = frame.map_err(|source| EngineError::Http {
+                path: path.to_owned(),
+                source,
+            })?;
             if let Ok(data) = frame.into_data() {
                 return Ok(Some(data));
             }
@@ -201,7 +266,10 @@ impl Answer {
         let mut body = Vec::new();
         while let Some(data) = self.frame(path).await? {
             if body.len() + data.len() > max {
-                return Err(EngineError::TooLong { path: path.to_owned(), max });
+                return Err(EngineError::TooLong {
+                    path: path.to_owned(),
+                    max,
+                });
             }
             body.extend_from_slice(&data);
         }
@@ -223,7 +291,12 @@ impl Lines {
     /// The next line, without its end. May be dropped while it waits, and asked again.
     pub(super) async fn next(&mut self) -> Result<Vec<u8>, EngineError> {
         loop {
-            if let Some(end) = self.buffer.iter().skip(self.searched).position(|&byte| byte == b'\n') {
+            if let Some(end) = self
+                .buffer
+                .iter()
+                .skip(self.searched)
+                .position(|&byte| byte == b'\n')
+            {
                 let end = self.searched + end;
                 let rest = self.buffer.split_off(end + 1);
                 let mut line = std::mem::replace(&mut self.buffer, rest);
@@ -233,11 +306,18 @@ impl Lines {
             }
             self.searched = self.buffer.len();
             if self.searched > MAX_LINE {
-                return Err(EngineError::TooLong { path: self.path.clone(), max: MAX_LINE });
+                return Err(EngineError::TooLong {
+                    path: self.path.clone(),
+                    max: MAX_LINE,
+                });
             }
             match self.answer.frame(&self.path).await? {
                 Some(data) => self.buffer.extend_from_slice(&data),
-                None => return Err(EngineError::Ended { path: self.path.clone() }),
+                None => {
+                    return Err(EngineError::Ended {
+                        path: self.path.clone(),
+                    });
+                }
             }
         }
     }

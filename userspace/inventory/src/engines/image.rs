@@ -17,7 +17,10 @@ impl<'n> ImageName<'n> {
     /// Takes a name apart. What stands for no name (`<none>`, an image's id) has no parts.
     #[must_use]
     pub fn parse(name: &'n str) -> Self {
-        if name.strip_prefix("sha256:").is_some_and(|hex| is_container_id(hex.as_bytes())) {
+        if name
+            .strip_prefix("sha256:")
+            .is_some_and(|hex| is_container_id(hex.as_bytes()))
+        {
             return Self::default();
         }
         let (name, digest) = name.split_once('@').unwrap_or((name, ""));
@@ -28,7 +31,11 @@ impl<'n> ImageName<'n> {
             None => (name, ""),
         };
         let none_is_empty = |part: &'n str| if part == "<none>" { "" } else { part };
-        Self { repository: none_is_empty(repository), tag: none_is_empty(tag), digest: none_is_empty(digest) }
+        Self {
+            repository: none_is_empty(repository),
+            tag: none_is_empty(tag),
+            digest: none_is_empty(digest),
+        }
     }
 }
 
@@ -43,10 +50,25 @@ mod tests {
         for (name, repository, tag, digest) in [
             ("nginx", "nginx", "", ""),
             ("nginx:1.27", "nginx", "1.27", ""),
-            ("docker.io/library/nginx:1.27", "docker.io/library/nginx", "1.27", ""),
+            (
+                "docker.io/library/nginx:1.27",
+                "docker.io/library/nginx",
+                "1.27",
+                "",
+            ),
             ("localhost:5000/team/app", "localhost:5000/team/app", "", ""),
-            ("localhost:5000/team/app:v1", "localhost:5000/team/app", "v1", ""),
-            ("registry:5000/app:v1@sha256:12", "registry:5000/app", "v1", "sha256:12"),
+            (
+                "localhost:5000/team/app:v1",
+                "localhost:5000/team/app",
+                "v1",
+                "",
+            ),
+            (
+                "registry:5000/app:v1@sha256:12",
+                "registry:5000/app",
+                "v1",
+                "sha256:12",
+            ),
             (&of_digest, "nginx", "", &id),
             (&id, "", "", ""),
             ("<none>:<none>", "", "", ""),
@@ -55,7 +77,15 @@ mod tests {
             (":", "", "", ""),
             ("a/b:é", "a/b", "é", ""),
         ] {
-            assert_eq!(ImageName::parse(name), ImageName { repository, tag, digest }, "{name}");
+            assert_eq!(
+                ImageName::parse(name),
+                ImageName {
+                    repository,
+                    tag,
+                    digest
+                },
+                "{name}"
+            );
         }
     }
 }

@@ -19,7 +19,11 @@ impl Latency {
     /// Takes one answer into account.
     pub fn observe(&mut self, took: Duration) {
         let took = took.min(LONGEST);
-        self.recent = if took >= self.recent { took } else { (self.recent * 7 + took) / 8 };
+        self.recent = if took >= self.recent {
+            took
+        } else {
+            (self.recent * 7 + took) / 8
+        };
     }
 
     /// How long to wait for the next: half a second to five.
@@ -38,7 +42,11 @@ mod tests {
         let mut latency = Latency::default();
         assert_eq!(latency.deadline(), SHORTEST);
         latency.observe(Duration::from_millis(500));
-        assert_eq!(latency.deadline(), Duration::from_secs(2), "one slow answer counts at once");
+        assert_eq!(
+            latency.deadline(),
+            Duration::from_secs(2),
+            "one slow answer counts at once"
+        );
         latency.observe(Duration::from_secs(60));
         assert_eq!(latency.deadline(), LONGEST);
         for _ in 0..40 {

@@ -48,7 +48,10 @@ pub(super) fn labels(labels: BTreeMap<String, Option<String>>) -> BTreeMap<Strin
 /// Shortens to whole characters.
 fn cut(text: &mut String, max: usize) {
     if text.len() > max {
-        let end = (0..=max).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        let end = (0..=max)
+            .rev()
+            .find(|&end| text.is_char_boundary(end))
+            .unwrap_or(0);
         text.truncate(end);
         text.shrink_to_fit();
     }
@@ -60,9 +63,13 @@ mod tests {
 
     #[test]
     fn labels_are_bounded_and_kept_as_they_are() {
-        let mut many: BTreeMap<String, Option<String>> =
-            (0..1000).map(|number| (format!("a{number}"), Some(String::new()))).collect();
-        many.insert("vigia.secret-readers".into(), Some("/bin/cat\n\u{1b}[31m".into()));
+        let mut many: BTreeMap<String, Option<String>> = (0..1000)
+            .map(|number| (format!("a{number}"), Some(String::new())))
+            .collect();
+        many.insert(
+            "vigia.secret-readers".into(),
+            Some("/bin/cat\n\u{1b}[31m".into()),
+        );
         many.insert("z".repeat(MAX_LABEL_NAME + 1), None);
         let kept = labels(many);
         assert_eq!(kept.len(), MAX_LABELS);

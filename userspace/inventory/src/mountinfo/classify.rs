@@ -9,8 +9,25 @@ use super::secrets::{SwarmObjects, secret_of};
 
 /// File systems through which the kernel speaks.
 const KERNEL_FILE_SYSTEMS: &[&str] = &[
-    "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs",
-    "fusectl", "mqueue", "nsfs", "proc", "pstore", "securityfs", "selinuxfs", "sysfs", "tracefs",
+    "autofs",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "fusectl",
+    "mqueue",
+    "nsfs",
+    "proc",
+    "pstore",
+    "securityfs",
+    "selinuxfs",
+    "sysfs",
+    "tracefs",
 ];
 const IN_MEMORY: &[&str] = &["tmpfs", "ramfs"];
 
@@ -66,14 +83,21 @@ pub fn classify_host(mut mounts: Vec<Mount>) -> MountTable {
             MountKind::Other
         };
     }
-    MountTable { mounts, secrets: Vec::new() }
+    MountTable {
+        mounts,
+        secrets: Vec::new(),
+    }
 }
 
 /// proc, sysfs and the like, the container's `/dev`, and what the engine laid over paths below them: an empty
 /// tmpfs or the null device.
 fn is_of_the_kernel(mount: &Mount) -> bool {
-    let masks = ["/proc", "/sys"].iter().any(|folder| is_below(&mount.point, folder.as_bytes()));
-    KERNEL_FILE_SYSTEMS.iter().any(|name| mount.fs_type == *name)
+    let masks = ["/proc", "/sys"]
+        .iter()
+        .any(|folder| is_below(&mount.point, folder.as_bytes()));
+    KERNEL_FILE_SYSTEMS
+        .iter()
+        .any(|name| mount.fs_type == *name)
         || is_in_memory(mount) && (masks || mount.point == "/dev")
 }
 
@@ -92,9 +116,15 @@ fn is_in_memory(mount: &Mount) -> bool {
 
 /// Where on the host the mounted tree lies; `None` for what only the container has mounted.
 fn came_from(mount: &Mount, host: &MountTable) -> Option<Vec<u8>> {
-    let same = host.mounts.iter().filter(|host| host.dev == mount.dev && is_below(&mount.root, &host.root));
+    let same = host
+        .mounts
+        .iter()
+        .filter(|host| host.dev == mount.dev && is_below(&mount.root, &host.root));
     let nearest = same.max_by_key(|host| host.root.len())?;
-    let rest = mount.root.strip_prefix(nearest.root.trim_end_with(|byte| byte == '/')).unwrap_or_default();
+    let rest = mount
+        .root
+        .strip_prefix(nearest.root.trim_end_with(|byte| byte == '/'))
+        .unwrap_or_default();
     let mut path = nearest.point.trim_end_with(|byte| byte == '/').to_vec();
     path.extend_from_slice(rest);
     Some(path)

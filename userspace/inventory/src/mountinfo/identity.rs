@@ -7,10 +7,18 @@ use vigia_event::mount::Mount;
 use crate::cgroup::is_container_id;
 
 /// Files that engines bind into every container.
-pub(super) const ENGINE_FILES: &[&str] = &["/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run/.containerenv"];
+pub(super) const ENGINE_FILES: &[&str] = &[
+    "/etc/hosts",
+    "/etc/hostname",
+    "/etc/resolv.conf",
+    "/run/.containerenv",
+];
 
 /// Folders in which an engine keeps such files, one folder a container.
-const KEPT_IN: &[(&[u8], Engine)] = &[(b"containers", Engine::Docker), (b"overlay-containers", Engine::Podman)];
+const KEPT_IN: &[(&[u8], Engine)] = &[
+    (b"containers", Engine::Docker),
+    (b"overlay-containers", Engine::Podman),
+];
 
 /// The id that most of the engine's binds (hosts, hostname, resolv.conf) carry, and whose it is.
 ///
@@ -20,8 +28,13 @@ const KEPT_IN: &[(&[u8], Engine)] = &[(b"containers", Engine::Docker), (b"overla
 #[must_use]
 pub fn container_id(mounts: &[Mount]) -> Option<(&str, Engine)> {
     let mut votes: Vec<(&str, Engine, usize)> = Vec::new();
-    for mount in mounts.iter().filter(|mount| ENGINE_FILES.iter().any(|file| mount.point == *file)) {
-        let Some((id, engine)) = id_of(mount) else { continue };
+    for mount in mounts
+        .iter()
+        .filter(|mount| ENGINE_FILES.iter().any(|file| mount.point == *file))
+    {
+        let Some((id, engine)) = id_of(mount) else {
+            continue;
+        };
         match votes.iter().position(|vote| vote.0 == id) {
             Some(index) => votes[index].2 += 1,
             None if votes.len() < ENGINE_FILES.len() => votes.push((id, engine, 1)),

@@ -31,7 +31,10 @@ pub struct SwarmObject {
 /// Whether this is an id as Swarm gives it to secrets and configurations.
 #[must_use]
 pub fn is_swarm_id(text: &[u8]) -> bool {
-    text.len() == SWARM_ID_DIGITS && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z'))
+    text.len() == SWARM_ID_DIGITS
+        && text
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z'))
 }
 
 /// Whether a file of a Kubernetes secret volume is none: the certificate and the namespace beside a token.
@@ -42,7 +45,11 @@ pub fn is_public_part(secret: &SecretRef, path: &[u8]) -> bool {
 }
 
 /// The secret that a mount grants. `came_from` is the mount's place in the host's tree, where that is known.
-pub(super) fn secret_of(mount: &Mount, came_from: Option<&[u8]>, surroundings: &Surroundings<'_>) -> Option<SecretRef> {
+pub(super) fn secret_of(
+    mount: &Mount,
+    came_from: Option<&[u8]>,
+    surroundings: &Surroundings<'_>,
+) -> Option<SecretRef> {
     swarm(mount, surroundings.swarm)
         .or_else(|| kubernetes(mount, came_from, surroundings))
         .or_else(|| podman(mount, came_from))
@@ -66,15 +73,31 @@ fn swarm(mount: &Mount, known: &SwarmObjects) -> Option<SecretRef> {
 
 /// The kubelet mounts a tmpfs below its own folder and binds that: only the host's mounts, or the runtime's
 /// declaration, tell from where.
-fn kubernetes(mount: &Mount, came_from: Option<&[u8]>, surroundings: &Surroundings<'_>) -> Option<SecretRef> {
-    let declared = surroundings.declared.iter().find(|declared| declared.destination == mount.point);
-    let sources = [came_from, Some(mount.root.as_bytes()), declared.map(|declared| declared.source.as_bytes())];
+fn kubernetes(
+    mount: &Mount,
+    came_from: Option<&[u8]>,
+    surroundings: &Surroundings<'_>,
+) -> Option<SecretRef> {
+    let declared = surroundings
+        .declared
+        .iter()
+        .find(|declared| declared.destination == mount.point);
+    let sources = [
+        came_from,
+        Some(mount.root.as_bytes()),
+        declared.map(|declared| declared.source.as_bytes()),
+    ];
     let name = sources.into_iter().flatten().find_map(|path| {
         let mut parts = path.split_str("/");
         parts.find(|part| KUBELET_VOLUMES.contains(part))?;
         parts.next()
     })?;
-    Some(secret(mount, name.into(), SecretKind::Secret, SecretSource::Kubernetes))
+    Some(secret(
+        mount,
+        name.into(),
+        SecretKind::Secret,
+        SecretSource::Kubernetes,
+    ))
 }
 
 /// Podman keeps a container's secrets in `overlay-containers/ID/userdata/secrets/NAME`.
@@ -83,30 +106,56 @@ fn podman(mount: &Mount, came_from: Option<&[u8]>) -> Option<SecretRef> {
         .into_iter()
         .flatten()
         .find(|path| {
-            let (_, rest) = path.split_once_str("/overlay-containers/").unwrap_or_default();
+            let (_, rest) = path
+                .split_once_str("/overlay-containers/")
+                .unwrap_or_default();
             let mut parts = rest.split_str("/").skip(1);
             let folder = (parts.next(), parts.next(), parts.next());
             matches!(folder, (Some(b"userdata"), Some(b"secrets"), Some(_)))
                 || matches!(folder, (Some(b"userdata"), Some(b"run"), Some(b"secrets")))
         })
-        .map(|_| secret(mount, last_part(&mount.point), SecretKind::Secret, SecretSource::Podman))
+        .map(|_| {
+            secret(
+                mount,
+                last_part(&mount.point),
+                SecretKind::Secret,
+                SecretSource::Podman,
+            )
+        })
 }
 
 /// What compose makes of `file:` secrets: binds below the well-known folder. A tmpfs there holds secrets, too.
 fn below_secret_folder(mount: &Mount) -> Option<SecretRef> {
-    let source = if mount.fs_type == "tmpfs" && mount.root == "/" { SecretSource::Unknown } else { SecretSource::Compose };
-    in_secret_folder(&mount.point).then(|| secret(mount, last_part(&mount.point), SecretKind::Secret, source))
+    let source = if mount.fs_type == "tmpfs" && mount.root == "/" {
+        SecretSource::Unknown
+    } else {
+        SecretSource::Compose
+    };
+    in_secret_folder(&mount.point)
+        .then(|| secret(mount, last_part(&mount.point), SecretKind::Secret, source))
 }
 
 /// Whether a path is one of the well-known folders of secrets or lies below one.
 fn in_secret_folder(path: &[u8]) -> bool {
-    SECRET_FOLDERS.iter().any(|folder| is_below(path, folder.as_bytes()))
+    SECRET_FOLDERS
+        .iter()
+        .any(|folder| is_below(path, folder.as_bytes()))
 }
 
 fn last_part(path: &[u8]) -> BString {
-    path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().into()
+    path.rsplit(|&byte| byte == b'/')
+        .next()
+        .unwrap_or_default()
+        .into()
 }
 
 fn secret(mount: &Mount, name: BString, kind: SecretKind, source: SecretSource) -> SecretRef {
-    SecretRef { name, path: mount.point.clone(), kind, source, dev: mount.dev, ino: 0 }
+    SecretRef {
+        name,
+        path: mount.point.clone(),
+        kind,
+        source,
+        dev: mount.dev,
+        ino: 0,
+    }
 }

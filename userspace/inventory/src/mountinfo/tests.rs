@@ -49,7 +49,14 @@ fn host() -> MountTable {
 fn table(text: &str, swarm: &SwarmObjects, declared: &[DeclaredMount]) -> MountTable {
     let parsed = parse(text.as_bytes());
     assert_eq!((parsed.malformed, parsed.truncated), (0, false));
-    classify(parsed.mounts, &Surroundings { host: &host(), swarm, declared })
+    classify(
+        parsed.mounts,
+        &Surroundings {
+            host: &host(),
+            swarm,
+            declared,
+        },
+    )
 }
 
 fn kind_at(table: &MountTable, path: &str) -> (MountKind, bool) {
@@ -87,7 +94,15 @@ fn secrets_and_configurations_of_a_swarm_are_told_apart_where_that_is_possible()
         ("09qoo4s7kfgxnpp0sh8h5ff85", SecretKind::Secret, "c-tls"),
         ("ust47not0um9wy8rffckd8zix", SecretKind::Config, "c-cfg2"),
     ]
-    .map(|(id, kind, name)| (id.to_owned(), SwarmObject { kind, name: name.into() }))
+    .map(|(id, kind, name)| {
+        (
+            id.to_owned(),
+            SwarmObject {
+                kind,
+                name: name.into(),
+            },
+        )
+    })
     .into_iter()
     .collect();
     for (known, expected) in [
@@ -97,7 +112,11 @@ fn secrets_and_configurations_of_a_swarm_are_told_apart_where_that_is_possible()
                 ("/etc/app.conf", "app.conf", SecretKind::Unknown),
                 ("/etc/tls/key", "key", SecretKind::Unknown),
                 ("/run/secrets/c-db", "c-db", SecretKind::Secret),
-                ("/run/secrets/looks-secret", "looks-secret", SecretKind::Secret),
+                (
+                    "/run/secrets/looks-secret",
+                    "looks-secret",
+                    SecretKind::Secret,
+                ),
             ],
         ),
         (
@@ -113,19 +132,41 @@ fn secrets_and_configurations_of_a_swarm_are_told_apart_where_that_is_possible()
         let secrets = table(SWARM_TASK, &known, &[]).secrets;
         let found: Vec<_> = secrets
             .iter()
-            .map(|secret| (secret.path.to_str().expect("text"), secret.name.to_str().expect("text"), secret.kind))
+            .map(|secret| {
+                (
+                    secret.path.to_str().expect("text"),
+                    secret.name.to_str().expect("text"),
+                    secret.kind,
+                )
+            })
             .collect();
         assert_eq!(found, expected);
-        assert!(secrets.iter().all(|secret| secret.source == SecretSource::Swarm && secret.dev == 43));
+        assert!(
+            secrets
+                .iter()
+                .all(|secret| secret.source == SecretSource::Swarm && secret.dev == 43)
+        );
     }
 }
 
 #[test]
 fn secrets_of_other_makers_are_found() {
     for (line, name, source) in [
-        ("134 83 254:0 /srv/db.txt /run/secrets/file_secret ro,relatime - ext4 /dev/vda rw", "file_secret", SecretSource::Compose),
-        ("134 83 254:0 /srv/secrets /run/secrets ro - ext4 /dev/vda rw", "secrets", SecretSource::Compose),
-        ("134 83 0:90 / /run/secrets rw - tmpfs tmpfs rw", "secrets", SecretSource::Unknown),
+        (
+            "134 83 254:0 /srv/db.txt /run/secrets/file_secret ro,relatime - ext4 /dev/vda rw",
+            "file_secret",
+            SecretSource::Compose,
+        ),
+        (
+            "134 83 254:0 /srv/secrets /run/secrets ro - ext4 /dev/vda rw",
+            "secrets",
+            SecretSource::Compose,
+        ),
+        (
+            "134 83 0:90 / /run/secrets rw - tmpfs tmpfs rw",
+            "secrets",
+            SecretSource::Unknown,
+        ),
         (
             "134 83 254:0 /var/lib/containers/storage/overlay-containers/cb88/userdata/secrets/db /run/secrets/db rw - ext4 /dev/vda rw",
             "db",
@@ -136,20 +177,44 @@ fn secrets_of_other_makers_are_found() {
             "key",
             SecretSource::Podman,
         ),
-        ("9 8 0:77 / /run/secrets/kubernetes.io/serviceaccount ro - tmpfs tmpfs rw", "kube-api-access-x", SecretSource::Kubernetes),
-        ("9 8 0:78 / /etc/db ro - tmpfs tmpfs rw", "db", SecretSource::Kubernetes),
-        ("9 8 0:78 /..2026/key /etc/one ro - tmpfs tmpfs rw", "db", SecretSource::Kubernetes),
+        (
+            "9 8 0:77 / /run/secrets/kubernetes.io/serviceaccount ro - tmpfs tmpfs rw",
+            "kube-api-access-x",
+            SecretSource::Kubernetes,
+        ),
+        (
+            "9 8 0:78 / /etc/db ro - tmpfs tmpfs rw",
+            "db",
+            SecretSource::Kubernetes,
+        ),
+        (
+            "9 8 0:78 /..2026/key /etc/one ro - tmpfs tmpfs rw",
+            "db",
+            SecretSource::Kubernetes,
+        ),
     ] {
         let table = table(line, &SwarmObjects::default(), &[]);
-        let found: Vec<_> = table.secrets.iter().map(|secret| (secret.name.to_string(), secret.source, secret.kind)).collect();
-        assert_eq!(found, [(name.to_owned(), source, SecretKind::Secret)], "{line}");
+        let found: Vec<_> = table
+            .secrets
+            .iter()
+            .map(|secret| (secret.name.to_string(), secret.source, secret.kind))
+            .collect();
+        assert_eq!(
+            found,
+            [(name.to_owned(), source, SecretKind::Secret)],
+            "{line}"
+        );
     }
     let declared = DeclaredMount {
         source: "/var/lib/kubelet/pods/9/volumes/kubernetes.io~secret/tls".into(),
         destination: "/etc/tls".into(),
         ..DeclaredMount::default()
     };
-    let table = table("9 8 0:99 / /etc/tls ro - tmpfs tmpfs rw", &SwarmObjects::default(), &[declared]);
+    let table = table(
+        "9 8 0:99 / /etc/tls ro - tmpfs tmpfs rw",
+        &SwarmObjects::default(),
+        &[declared],
+    );
     assert_eq!(table.secrets[0].name, "tls");
 }
 
@@ -157,16 +222,35 @@ fn secrets_of_other_makers_are_found() {
 fn what_only_looks_like_a_secret_is_none() {
     for (line, kind) in [
         ("9 8 0:79 / /cache rw - tmpfs tmpfs rw", MountKind::Volume),
-        ("9 8 0:24 /docker.sock /run/docker.sock rw - tmpfs tmpfs rw", MountKind::Volume),
-        ("9 8 254:0 /odyhv6fhv9qb76mwjswo3norn /x rw - ext4 /dev/vda rw", MountKind::Volume),
+        (
+            "9 8 0:24 /docker.sock /run/docker.sock rw - tmpfs tmpfs rw",
+            MountKind::Volume,
+        ),
+        (
+            "9 8 254:0 /odyhv6fhv9qb76mwjswo3norn /x rw - ext4 /dev/vda rw",
+            MountKind::Volume,
+        ),
         ("9 8 0:98 / /run rw - tmpfs tmpfs rw", MountKind::Tmpfs),
-        ("9 8 254:0 /srv/x /run/secretsx rw - ext4 /dev/vda rw", MountKind::Volume),
-        ("9 8 254:0 /srv/hosts /etc/hosts rw - ext4 /dev/vda rw", MountKind::Volume),
-        ("9 8 254:0 /var/lib/kubelet/pods/1/etc-hosts /etc/hosts rw - ext4 /dev/vda rw", MountKind::Engine),
+        (
+            "9 8 254:0 /srv/x /run/secretsx rw - ext4 /dev/vda rw",
+            MountKind::Volume,
+        ),
+        (
+            "9 8 254:0 /srv/hosts /etc/hosts rw - ext4 /dev/vda rw",
+            MountKind::Volume,
+        ),
+        (
+            "9 8 254:0 /var/lib/kubelet/pods/1/etc-hosts /etc/hosts rw - ext4 /dev/vda rw",
+            MountKind::Engine,
+        ),
         ("9 8 0:20 / /host/proc rw - proc proc rw", MountKind::Kernel),
     ] {
         let table = table(line, &SwarmObjects::default(), &[]);
-        assert_eq!((table.mounts[0].kind, table.secrets.len()), (kind, 0), "{line}");
+        assert_eq!(
+            (table.mounts[0].kind, table.secrets.len()),
+            (kind, 0),
+            "{line}"
+        );
     }
     let token = SecretKind::Secret;
     for (source, path, public) in [
@@ -175,19 +259,34 @@ fn what_only_looks_like_a_secret_is_none() {
         (SecretSource::Kubernetes, "/s/..data/token", false),
         (SecretSource::Swarm, "/run/secrets/ca.crt", false),
     ] {
-        let secret = vigia_event::secret::SecretRef { source, kind: token, ..Default::default() };
+        let secret = vigia_event::secret::SecretRef {
+            source,
+            kind: token,
+            ..Default::default()
+        };
         assert_eq!(is_public_part(&secret, path.as_bytes()), public, "{path}");
     }
 }
 
 #[test]
 fn lines_are_read_as_the_kernel_escapes_them() {
-    let parsed = parse(b"1 0 8:1 /a\\040b\\134 /m\\011\\012x rw,ro - ext4 \\043src ro,lowerdir=/x,rw\n");
+    let parsed =
+        parse(b"1 0 8:1 /a\\040b\\134 /m\\011\\012x rw,ro - ext4 \\043src ro,lowerdir=/x,rw\n");
     let mount = &parsed.mounts[0];
-    assert_eq!((mount.root.as_bytes(), mount.point.as_bytes(), mount.source.as_bytes()), (&b"/a b\\"[..], &b"/m\t\nx"[..], &b"#src"[..]));
+    assert_eq!(
+        (
+            mount.root.as_bytes(),
+            mount.point.as_bytes(),
+            mount.source.as_bytes()
+        ),
+        (&b"/a b\\"[..], &b"/m\t\nx"[..], &b"#src"[..])
+    );
     assert_eq!((mount.dev, mount.read_only), (8 << 20 | 1, true));
     // Only the kernel's own word counts, not what a path among the options spells.
-    assert!(!parse(b"1 0 8:1 / / rw,relatime - overlay o rw,lowerdir=/x,ro,upperdir=/y\n").mounts[0].read_only);
+    assert!(
+        !parse(b"1 0 8:1 / / rw,relatime - overlay o rw,lowerdir=/x,ro,upperdir=/y\n").mounts[0]
+            .read_only
+    );
 }
 
 #[test]
@@ -214,19 +313,33 @@ fn hostile_lines_are_counted_and_never_panic() {
 
 #[test]
 fn the_id_is_what_most_binds_of_the_engine_carry() {
-    let bind = |id: &str, file: &str| format!("1 2 8:1 /var/lib/docker/containers/{id}/{file} /etc/{file} rw - ext4 d rw\n");
-    let podman = format!("1 2 0:9 /containers/storage/overlay-containers/{ID}/userdata/hostname /etc/hostname rw - tmpfs t rw");
+    let bind = |id: &str, file: &str| {
+        format!("1 2 8:1 /var/lib/docker/containers/{id}/{file} /etc/{file} rw - ext4 d rw\n")
+    };
+    let podman = format!(
+        "1 2 0:9 /containers/storage/overlay-containers/{ID}/userdata/hostname /etc/hostname rw - tmpfs t rw"
+    );
     let other = "a".repeat(64);
     for (text, expected) in [
         (SWARM_TASK.to_owned(), Some((ID, Engine::Docker))),
         (podman, Some((ID, Engine::Podman))),
         (HOST.to_owned(), None),
-        (bind(ID, "hosts") + &bind(ID, "hostname") + &bind(&other, "resolv.conf"), Some((ID, Engine::Docker))),
+        (
+            bind(ID, "hosts") + &bind(ID, "hostname") + &bind(&other, "resolv.conf"),
+            Some((ID, Engine::Docker)),
+        ),
         (bind(ID, "hosts") + &bind(&other, "hostname"), None),
         (bind("cafe", "hosts"), None),
-        (format!("1 2 8:1 /run/sandboxes/{ID}/hostname /etc/hostname rw - ext4 d rw"), None),
+        (
+            format!("1 2 8:1 /run/sandboxes/{ID}/hostname /etc/hostname rw - ext4 d rw"),
+            None,
+        ),
     ] {
-        assert_eq!(container_id(&parse(text.as_bytes()).mounts), expected, "{text}");
+        assert_eq!(
+            container_id(&parse(text.as_bytes()).mounts),
+            expected,
+            "{text}"
+        );
     }
 }
 
@@ -248,7 +361,14 @@ fn the_declaration_stands_in_for_mounts_that_were_never_seen() {
         ..Inspected::default()
     };
     let (host, swarm) = (host(), SwarmObjects::default());
-    let table = table_of_declared(&inspected, &Surroundings { host: &host, swarm: &swarm, declared: &inspected.mounts });
+    let table = table_of_declared(
+        &inspected,
+        &Surroundings {
+            host: &host,
+            swarm: &swarm,
+            declared: &inspected.mounts,
+        },
+    );
     for (path, kind, read_only) in [
         ("/bin", MountKind::Root, true),
         ("/run/secrets/db", MountKind::Secret, true),

@@ -166,7 +166,9 @@ struct MountAnswer {
 }
 
 /// `null` and a value of an unexpected type count as absent.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Lenient<T> {
@@ -185,16 +187,28 @@ impl ContainerAnswer {
         let health_check_interval_s = self.config.healthcheck.interval_s();
         let names = image_names(&self.config.image, &self.image, image);
         let host = &self.host_config;
-        let mut mounts: Vec<DeclaredMount> =
-            self.mounts.into_iter().take(MAX_MOUNTS).map(MountAnswer::into_declared).collect();
+        let mut mounts: Vec<DeclaredMount> = self
+            .mounts
+            .into_iter()
+            .take(MAX_MOUNTS)
+            .map(MountAnswer::into_declared)
+            .collect();
         for point in host.tmpfs.keys().take(MAX_MOUNTS) {
             let destination = limits::text(point.clone());
             if mounts.iter().all(|mount| mount.destination != destination) {
-                mounts.push(DeclaredMount { destination, read_write: true, ..DeclaredMount::default() });
+                mounts.push(DeclaredMount {
+                    destination,
+                    read_write: true,
+                    ..DeclaredMount::default()
+                });
             }
         }
         Inspected {
-            name: limits::text(self.name.strip_prefix('/').map_or(self.name.clone(), str::to_owned)),
+            name: limits::text(
+                self.name
+                    .strip_prefix('/')
+                    .map_or(self.name.clone(), str::to_owned),
+            ),
             image_repository: names.0,
             image_tag: names.1,
             image_digest: names.2,
@@ -232,7 +246,11 @@ impl Healthcheck {
         match test.next().as_deref() {
             Some("CMD") => limits::words(test.collect()),
             Some("CMD-SHELL") => {
-                let shell = if shell.is_empty() { vec!["/bin/sh".to_owned(), "-c".to_owned()] } else { shell };
+                let shell = if shell.is_empty() {
+                    vec!["/bin/sh".to_owned(), "-c".to_owned()]
+                } else {
+                    shell
+                };
                 limits::words(shell.into_iter().chain(test).collect())
             }
             _ => Vec::new(),
@@ -253,19 +271,38 @@ impl MountAnswer {
 }
 
 /// Repository, tag and digest of an image that was named by its creator.
-fn image_names(named: &str, id: &str, image: &ImageAnswer) -> (bstr::BString, bstr::BString, bstr::BString) {
+fn image_names(
+    named: &str,
+    id: &str,
+    image: &ImageAnswer,
+) -> (bstr::BString, bstr::BString, bstr::BString) {
     let hex = id.strip_prefix("sha256:").unwrap_or(id);
     let is_id = !named.is_empty() && (hex.starts_with(named) || id.starts_with(named));
-    let tagged = image.repo_tags.first().map(String::as_str).unwrap_or_default();
+    let tagged = image
+        .repo_tags
+        .first()
+        .map(String::as_str)
+        .unwrap_or_default();
     let mut name = ImageName::parse(if is_id { tagged } else { named });
     if name.tag.is_empty() && name.digest.is_empty() && !name.repository.is_empty() {
         name.tag = "latest";
     }
     if name.digest.is_empty() {
-        let digests = image.repo_digests.iter().map(|digest| ImageName::parse(digest));
-        name.digest = digests.into_iter().find(|digest| same_repository(digest.repository, name.repository)).unwrap_or_default().digest;
+        let digests = image
+            .repo_digests
+            .iter()
+            .map(|digest| ImageName::parse(digest));
+        name.digest = digests
+            .into_iter()
+            .find(|digest| same_repository(digest.repository, name.repository))
+            .unwrap_or_default()
+            .digest;
     }
-    (limits::text(name.repository.into()), limits::text(name.tag.into()), limits::text(name.digest.into()))
+    (
+        limits::text(name.repository.into()),
+        limits::text(name.tag.into()),
+        limits::text(name.digest.into()),
+    )
 }
 
 /// Docker writes `nginx` where Podman and registries write `docker.io/library/nginx`.
@@ -279,5 +316,183 @@ fn same_repository(one: &str, other: &str) -> bool {
 
 fn created_ns(created: &str) -> u64 {
     let timestamp: Option<jiff::Timestamp> = created.parse().ok();
-    timestamp.and_then(|time| u64::try_from(time.as_nanosecond()).ok()).unwrap_or(0)
+    timestamp
+        .and_then(|time| u64::try_from(time.as_nanosecond()).ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "sha256:1080c4e3474155dc6d57b41472d809a797dfb5e7fb1d50eef4a5ed2473bf93cc";
+
+    fn inspected(json: &str, image: &ImageAnswer) -> Inspected {
+        serde_json::from_str::<ContainerAnswer>(json)
+            .expect("an answer")
+            .into_inspected(image)
+    }
+
+    #[test]
+    fn a_container_of_a_swarm_is_read_as_docker_tells_it() {
+        let inspected = inspected(
+            r#"{"Id": "cb88", "Name": "/web.1.jtcm", "Created": "2026-11-21T21:40:45.105166127Z",
+                "Image": "sha256:1080c4e3474155dc6d57b41472d809a797dfb5e7fb1d50eef4a5ed2473bf93cc", "State": {"Pid": 11944, "Running": true},
+                "Config": {"Image": "team/web:1.2", "Healthcheck": {"Test": ["CMD-SHELL", "cat /x"], "Interval": 5000000000},
+                    "Labels": {"com.docker.swarm.service.name": "web", "com.docker.swarm.task": ""}},
+                "HostConfig": {"Privileged": true, "ReadonlyRootfs": true, "PidMode": "host", "NetworkMode": "default",
+                    "IpcMode": "private", "Tmpfs": {"/t": "size=1m", "/scratch": ""}},
+                "Mounts": [{"Type": "tmpfs", "Source": "", "Destination": "/scratch", "Mode": "", "RW": true, "Propagation": ""},
+                    {"Type": "volume", "Name": "v", "Source": "/v/_data", "Destination": "/data", "Mode": "z", "RW": false}]}"#,
+            &ImageAnswer::default(),
+        );
+        assert_eq!(
+            (inspected.name.to_string(), inspected.pid),
+            ("web.1.jtcm".into(), 11944)
+        );
+        assert_eq!(
+            (
+                inspected.image_repository.to_string(),
+                inspected.image_tag.to_string()
+            ),
+            ("team/web".into(), "1.2".into())
+        );
+        assert_eq!(inspected.image_id, ID);
+        assert_eq!(inspected.created_ns, 1_795_297_245_105_166_127);
+        assert!(inspected.privileged && inspected.declared_read_only);
+        assert_eq!(
+            inspected.host_namespaces,
+            HostNamespaces {
+                pid: true,
+                network: false,
+                ipc: false
+            }
+        );
+        assert_eq!(inspected.health_check, ["/bin/sh", "-c", "cat /x"]);
+        assert_eq!(inspected.health_check_interval_s, 5);
+        let points: Vec<_> = inspected
+            .mounts
+            .iter()
+            .map(|mount| (mount.destination.to_string(), mount.read_write))
+            .collect();
+        assert_eq!(
+            points,
+            [
+                ("/scratch".into(), true),
+                ("/data".into(), false),
+                ("/t".into(), true)
+            ]
+        );
+        assert_eq!(
+            inspected
+                .swarm()
+                .and_then(|swarm| swarm.service())
+                .map(ToString::to_string),
+            Some("web".into())
+        );
+    }
+
+    #[test]
+    fn odd_members_cost_nothing_but_themselves() {
+        for json in [
+            "{}",
+            r#"{"Name": null, "State": null, "Config": null, "HostConfig": null, "Mounts": null}"#,
+            r#"{"Name": 7, "State": "running", "Config": [], "HostConfig": {"Privileged": "yes"}, "Mounts": {"a": 1}}"#,
+            r#"{"State": {"Pid": -1}, "Created": "yesterday", "Config": {"Healthcheck": {"Test": ["NONE"]}}}"#,
+            r#"{"Config": {"Healthcheck": {"Test": [], "Interval": 3000000000}, "Labels": {"a": 1}}}"#,
+        ] {
+            assert_eq!(
+                inspected(json, &ImageAnswer::default()),
+                Inspected::default(),
+                "{json}"
+            );
+        }
+        let inspected = inspected(
+            r#"{"Name": "/web", "Mounts": 3, "Config": {"Labels": {"a": null}}}"#,
+            &ImageAnswer::default(),
+        );
+        assert_eq!(
+            (inspected.name.to_string(), inspected.labels.len()),
+            ("web".into(), 1)
+        );
+    }
+
+    #[test]
+    fn what_an_images_name_leaves_out_is_asked_of_the_image() {
+        let image = |tag: &str, digest: &str| ImageAnswer {
+            repo_tags: vec![tag.to_owned()]
+                .into_iter()
+                .filter(|tag| !tag.is_empty())
+                .collect(),
+            repo_digests: vec!["other@sha256:00".to_owned(), digest.to_owned()],
+        };
+        for (named, image, expected) in [
+            ("nginx", image("", ""), ("nginx", "latest", "")),
+            (
+                "nginx:1",
+                image("x:2", "nginx@sha256:12"),
+                ("nginx", "1", "sha256:12"),
+            ),
+            (
+                "nginx:1",
+                image("", "docker.io/library/nginx@sha256:12"),
+                ("nginx", "1", "sha256:12"),
+            ),
+            (
+                "nginx:1@sha256:34",
+                image("", "nginx@sha256:12"),
+                ("nginx", "1", "sha256:34"),
+            ),
+            ("nginx@sha256:34", image("", ""), ("nginx", "", "sha256:34")),
+            (
+                ID,
+                image("team/web:3", "team/web@sha256:12"),
+                ("team/web", "3", "sha256:12"),
+            ),
+            (
+                "1080c4e34741",
+                image("team/web:3", ""),
+                ("team/web", "3", ""),
+            ),
+            (ID, image("", ""), ("", "", "")),
+            ("", image("x:1", ""), ("", "", "")),
+        ] {
+            let (repository, tag, digest) = image_names(named, ID, &image);
+            assert_eq!(
+                (
+                    repository.to_string().as_str(),
+                    tag.to_string().as_str(),
+                    digest.to_string().as_str()
+                ),
+                expected,
+                "{named}"
+            );
+        }
+    }
+
+    #[test]
+    fn health_checks_are_what_the_engine_runs() {
+        for (test, shell, expected) in [
+            (vec!["CMD", "/check", "-q"], vec![], vec!["/check", "-q"]),
+            (
+                vec!["CMD-SHELL", "a || b"],
+                vec![],
+                vec!["/bin/sh", "-c", "a || b"],
+            ),
+            (
+                vec!["CMD-SHELL", "a"],
+                vec!["/bin/bash", "-ec"],
+                vec!["/bin/bash", "-ec", "a"],
+            ),
+            (vec!["NONE"], vec![], vec![]),
+            (vec![], vec![], vec![]),
+        ] {
+            let own = |words: Vec<&str>| words.into_iter().map(str::to_owned).collect::<Vec<_>>();
+            let check = Healthcheck {
+                test: own(test.clone()),
+                interval: 0,
+            };
+            assert_eq!(check.command(own(shell)), expected, "{test:?}");
+        }
+    }
 }

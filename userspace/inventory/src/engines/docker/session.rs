@@ -40,7 +40,8 @@ const MAX_NAMES: usize = 32;
 const ATTEMPTS: u32 = 3;
 
 /// Events asked for. Only Docker can be told the names: Podman refuses lists with names that it does not know.
-const DOCKER_EVENTS: &str = r#"{"type":["container"],"event":["create","start","destroy","rename","update"]}"#;
+const DOCKER_EVENTS: &str =
+    r#"{"type":["container"],"event":["create","start","destroy","rename","update"]}"#;
 const PODMAN_EVENTS: &str = r#"{"type":["container"]}"#;
 
 /// Why a session ended.
@@ -85,7 +86,10 @@ async fn listen(
         _ => PODMAN_EVENTS,
     };
     // Events first, then the list: what starts in between is in one or both, never in neither.
-    let mut events = match client.lines(&format!("/events?filters={}", quote(filters))).await {
+    let mut events = match client
+        .lines(&format!("/events?filters={}", quote(filters)))
+        .await
+    {
         Ok(lines) => lines,
         Err(error) => return error.into(),
     };
@@ -94,9 +98,20 @@ async fn listen(
         Err(error) => return error.into(),
     };
     *connected = true;
-    tracing::info!(engine = options.engine.name(), version, "connected to the container engine");
+    tracing::info!(
+        engine = options.engine.name(),
+        version,
+        "connected to the container engine"
+    );
     let mut asking = Asking::new(client, options);
-    if sender.send(EngineMessage::Connected { engine: options.engine, version }).await.is_err() {
+    if sender
+        .send(EngineMessage::Connected {
+            engine: options.engine,
+            version,
+        })
+        .await
+        .is_err()
+    {
         return Ended::Closed;
     }
     for container in running {
@@ -146,7 +161,10 @@ async fn agree(client: &mut Client) -> Result<String, EngineError> {
         (Some(_), None) => NEWEST,
         (None, _) => {
             let message = "no version of the API".to_owned();
-            return Err(EngineError::Answer { path: "/version".to_owned(), message });
+            return Err(EngineError::Answer {
+                path: "/version".to_owned(),
+                message,
+            });
         }
     };
     client.set_prefix(format!("/v{major}.{minor}"));
@@ -217,9 +235,16 @@ impl Asking {
 
     fn ask(&mut self, question: Question) {
         if self.queue.len() >= MAX_QUEUED {
-            tracing::warn!(engine = self.engine.name(), "too many open questions to the container engine");
+            tracing::warn!(
+                engine = self.engine.name(),
+                "too many open questions to the container engine"
+            );
         } else if self.open.insert(question.clone()) {
-            self.queue.push_back(Asked { question, since: Instant::now(), attempts: 0 });
+            self.queue.push_back(Asked {
+                question,
+                since: Instant::now(),
+                attempts: 0,
+            });
         }
     }
 
@@ -254,7 +279,10 @@ impl Asking {
             "start" if !self.seen.contains(&id) => self.inspect(id),
             "destroy" | "remove" => {
                 self.seen.remove(&id);
-                return Some(EngineMessage::Gone { engine: self.engine, id });
+                return Some(EngineMessage::Gone {
+                    engine: self.engine,
+                    id,
+                });
             }
             _ => {}
         }
@@ -271,10 +299,19 @@ impl Asking {
                 }
                 self.seen.insert(id.clone());
                 let took = asked.since.elapsed();
-                Ok(Some(EngineMessage::Inspected { engine, id, inspected: Arc::new(*inspected), took }))
+                Ok(Some(EngineMessage::Inspected {
+                    engine,
+                    id,
+                    inspected: Arc::new(*inspected),
+                    took,
+                }))
             }
-            (Question::Inspect(id), Err(error)) if error.is_not_found() => Ok(Some(EngineMessage::NotFound { engine, id })),
-            (Question::Resolve(id), Ok(Reply::Resolved(object))) => Ok(Some(EngineMessage::Resolved { id, object })),
+            (Question::Inspect(id), Err(error)) if error.is_not_found() => {
+                Ok(Some(EngineMessage::NotFound { engine, id }))
+            }
+            (Question::Resolve(id), Ok(Reply::Resolved(object))) => {
+                Ok(Some(EngineMessage::Resolved { id, object }))
+            }
             // An engine that is no manager refuses; that is an answer, too.
             (Question::Resolve(_), Err(EngineError::Status { .. })) => Ok(None),
             (Question::Ping, Err(error)) => Err(error),
@@ -296,7 +333,10 @@ async fn inspect(client: &Client, images: &Images, id: &str) -> Result<Reply, En
     let path = format!("/containers/{id}/json");
     let answer: ContainerAnswer = client.get(&path, MAX_ANSWER).await?;
     if answer.id != id {
-        return Err(EngineError::Answer { path, message: "it is about another container".to_owned() });
+        return Err(EngineError::Answer {
+            path,
+            message: "it is about another container".to_owned(),
+        });
     }
     let image = image(client, images, &answer.image).await;
     Ok(Reply::Inspected(Box::new(answer.into_inspected(&image))))
@@ -307,11 +347,18 @@ async fn image(client: &Client, images: &Images, id: &str) -> Arc<ImageAnswer> {
     if !is_container_id(id.strip_prefix("sha256:").unwrap_or(id).as_bytes()) {
         return Arc::default();
     }
-    let known = images.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+    let known = images
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(id)
+        .cloned();
     if let Some(known) = known {
         return known;
     }
-    match client.get::<ImageAnswer>(&format!("/images/{id}/json"), MAX_ANSWER).await {
+    match client
+        .get::<ImageAnswer>(&format!("/images/{id}/json"), MAX_ANSWER)
+        .await
+    {
         Ok(mut answer) => {
             answer.repo_tags.truncate(MAX_NAMES);
             answer.repo_digests.truncate(MAX_NAMES);
@@ -328,17 +375,30 @@ async fn image(client: &Client, images: &Images, id: &str) -> Arc<ImageAnswer> {
 }
 
 async fn resolve(client: &Client, id: &str) -> Result<Reply, EngineError> {
-    for (kind, folder) in [(SecretKind::Secret, "secrets"), (SecretKind::Config, "configs")] {
-        match client.get::<SwarmAnswer>(&format!("/{folder}/{id}"), MAX_ANSWER).await {
+    for (kind, folder) in [
+        (SecretKind::Secret, "secrets"),
+        (SecretKind::Config, "configs"),
+    ] {
+        match client
+            .get::<SwarmAnswer>(&format!("/{folder}/{id}"), MAX_ANSWER)
+            .await
+        {
             Ok(answer) if answer.id == id => {
-                return Ok(Reply::Resolved(SwarmObject { kind, name: limits::text(answer.spec.name) }));
+                return Ok(Reply::Resolved(SwarmObject {
+                    kind,
+                    name: limits::text(answer.spec.name),
+                }));
             }
             Ok(_) => {}
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
     }
-    Err(EngineError::Status { path: format!("/secrets/{id}"), status: 404, message: String::new() })
+    Err(EngineError::Status {
+        path: format!("/secrets/{id}"),
+        status: 404,
+        message: String::new(),
+    })
 }
 
 /// Percent-encodes everything but letters and digits.

@@ -1,0 +1,349 @@
+//! A small engine that answers as told: well, late, wrongly, without end, or not at all.
+
+use std::sync::{Arc, Mutex};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use vigia_event::secret::SecretKind;
+
+use super::*;
+
+const ID: &str = "cb88e9aa616de881d907571c99dd391a8b8e42a205685db372ef402055eb838a";
+const OTHER: &str = "aa0ab810283dba822752b3bc8e939426f544725b0f000f67a61b213765fd8854";
+const SECRET: &str = "odyhv6fhv9qb76mwjswo3norn";
+const CONFIG: &str = "irji60vbbc0f5240ofhh8xld7";
+const VERSION: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12"}"#;
+
+/// How the engine answers a request.
+#[derive(Clone, Debug)]
+enum Answer {
+    Status(u16, String),
+    /// Says nothing.
+    Hang,
+    /// Sends bytes that are no HTTP.
+    Garbage,
+    /// Sends a body that never ends, until this many bytes.
+    Endless(usize),
+    /// Sends lines, then says nothing more.
+    Lines(Vec<String>),
+}
+
+fn ok(body: impl Into<String>) -> Answer {
+    Answer::Status(200, body.into())
+}
+
+type Script = Arc<Mutex<Box<dyn FnMut(&str) -> Answer + Send>>>;
+
+struct Fake {
+    task: JoinHandle<()>,
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Fake {
+    /// Listens at a socket; the script sees each path without the version.
+    fn start(
+        socket: &std::path::Path,
+        script: impl FnMut(&str) -> Answer + Send + 'static,
+    ) -> Self {
+        let _ = std::fs::remove_file(socket);
+        let listener = UnixListener::bind(socket).expect("a socket");
+        let script: Script = Arc::new(Mutex::new(Box::new(script)));
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(serve(stream, Arc::clone(&script)));
+            }
+        });
+        Self { task }
+    }
+}
+
+async fn serve(mut stream: UnixStream, script: Script) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => return,
+        }
+    }
+    let head = String::from_utf8(head).expect("text");
+    let path = head.split(' ').nth(1).expect("a path");
+    let path = path.strip_prefix("/v1.41").unwrap_or(path);
+    let answer = (script.lock().expect("the script"))(path);
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    match answer {
+        Answer::Status(status, body) => {
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all((head + &body).as_bytes()).await;
+        }
+        Answer::Hang => std::future::pending().await,
+        Answer::Garbage => drop(stream.write_all(b"\x00\xffnot http\r\n\r\n{}").await),
+        Answer::Endless(bytes) => {
+            let _ = stream.write_all(chunked.as_bytes()).await;
+            let piece = chunk(&"[".repeat(1 << 16));
+            for _ in 0..bytes >> 16 {
+                if stream.write_all(piece.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+        }
+        Answer::Lines(lines) => {
+            let _ = stream.write_all(chunked.as_bytes()).await;
+            for line in lines {
+                let _ = stream.write_all(chunk(&(line + "\n")).as_bytes()).await;
+            }
+            std::future::pending().await
+        }
+    }
+}
+
+/// A healthy engine.
+fn healthy(path: &str) -> Answer {
+    match path {
+        "/version" => ok(VERSION),
+        "/containers/json" => ok(format!(r#"[{{"Id":"{ID}"}},{{"Id":"../../etc"}}]"#)),
+        "/_ping" => ok("OK"),
+        path if path.starts_with("/events?") => Answer::Lines(Vec::new()),
+        path if path == format!("/containers/{ID}/json") => ok(container(ID, "web")),
+        path if path == format!("/secrets/{SECRET}") => {
+            ok(format!(r#"{{"ID":"{SECRET}","Spec":{{"Name":"db"}}}}"#))
+        }
+        path if path == format!("/configs/{CONFIG}") => ok(format!(
+            r#"{{"ID":"{CONFIG}","Spec":{{"Name":"app","Data":"eA=="}}}}"#
+        )),
+        _ => Answer::Status(404, r#"{"message":"no such thing"}"#.into()),
+    }
+}
+
+fn container(id: &str, name: &str) -> String {
+    format!(r#"{{"Id":"{id}","Name":"/{name}","Config":{{"Image":"web:1"}}}}"#)
+}
+
+fn event(action: &str, id: &str) -> String {
+    format!(
+        r#"{{"Type":"container","Action":"{action}","Actor":{{"ID":"{id}","Attributes":{{}}}}}}"#
+    )
+}
+
+/// A watched engine.
+struct Scene {
+    folder: TempDir,
+    messages: mpsc::Receiver<EngineMessage>,
+    requests: mpsc::Sender<EngineRequest>,
+    watching: JoinHandle<()>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("engine.sock");
+        let options = Options {
+            timeout: Duration::from_millis(300),
+            backoff: (Duration::from_millis(10), Duration::from_millis(20)),
+            ping_every: Duration::from_millis(100),
+            ..Options::new(Engine::Docker, &format!("unix://{}", socket.display()))
+        };
+        let (sender, messages) = mpsc::channel(16);
+        let (requests, asked) = mpsc::channel(16);
+        let watching = tokio::spawn(watch(options, sender, asked));
+        Self {
+            folder,
+            messages,
+            requests,
+            watching,
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("engine.sock")
+    }
+
+    async fn next(&mut self) -> EngineMessage {
+        timeout(Duration::from_secs(20), self.messages.recv())
+            .await
+            .expect("in time")
+            .expect("a message")
+    }
+
+    /// The next message in short, passing over losses: a new script takes over between two tries.
+    async fn next_but_lost(&mut self) -> String {
+        loop {
+            match self.next().await {
+                EngineMessage::Lost { .. } => {}
+                message => return short(&message),
+            }
+        }
+    }
+
+    async fn ask(&self, request: EngineRequest) {
+        self.requests.send(request).await.expect("a listener");
+    }
+}
+
+fn short(message: &EngineMessage) -> String {
+    match message {
+        EngineMessage::Connected { version, .. } => format!("connected {version}"),
+        EngineMessage::Lost { .. } => "lost".to_owned(),
+        EngineMessage::Inspected { id, inspected, .. } => {
+            format!("{} {}", &id[..4], inspected.name)
+        }
+        EngineMessage::NotFound { id, .. } => format!("{} not found", &id[..4]),
+        EngineMessage::Gone { id, .. } => format!("{} gone", &id[..4]),
+        EngineMessage::Resolved { object, .. } => format!("{} {}", object.kind.name(), object.name),
+    }
+}
+
+#[tokio::test]
+async fn what_runs_and_what_is_created_is_inspected() {
+    let mut scene = Scene::new();
+    let lines =
+        ["create", "exec_create: sh", "start", "die", "destroy"].map(|action| event(action, OTHER));
+    let lines: Vec<String> = [
+        vec!["not json".into(), "{}".into(), event("create", "../x")],
+        lines.to_vec(),
+    ]
+    .concat();
+    let _fake = Fake::start(&scene.socket(), move |path| match path {
+        path if path.starts_with("/events?") => Answer::Lines(lines.clone()),
+        path if path == format!("/containers/{OTHER}/json") => ok(container(OTHER, "db")),
+        path => healthy(path),
+    });
+    assert_eq!(scene.next_but_lost().await, "connected 20.10.24");
+    let mut said = [
+        scene.next_but_lost().await,
+        scene.next_but_lost().await,
+        scene.next_but_lost().await,
+    ];
+    said.sort();
+    assert_eq!(said, ["aa0a db", "aa0a gone", "cb88 web"]);
+}
+
+#[tokio::test]
+async fn questions_are_answered() {
+    let mut scene = Scene::new();
+    let _fake = Fake::start(&scene.socket(), healthy);
+    assert_eq!(scene.next_but_lost().await, "connected 20.10.24");
+    assert_eq!(scene.next_but_lost().await, "cb88 web");
+    scene.ask(EngineRequest::Inspect(OTHER.into())).await;
+    assert_eq!(scene.next_but_lost().await, "aa0a not found");
+    for (id, expected) in [
+        (SECRET, SecretKind::Secret.name()),
+        (CONFIG, SecretKind::Config.name()),
+    ] {
+        scene.ask(EngineRequest::Resolve(id.into())).await;
+        assert!(scene.next_but_lost().await.starts_with(expected));
+    }
+}
+
+#[tokio::test]
+async fn one_answer_that_hangs_or_lies_or_never_ends_costs_only_itself() {
+    let bad = |number: usize| format!("{number:064x}");
+    for answer in [
+        Answer::Hang,
+        Answer::Garbage,
+        Answer::Endless(100 << 20),
+        ok(container(OTHER, "liar")),
+        ok("{"),
+        ok("7"),
+    ] {
+        let mut scene = Scene::new();
+        let told = answer.clone();
+        let _fake = Fake::start(&scene.socket(), move |path| match path {
+            path if path.starts_with("/containers/0") => answer.clone(),
+            path => healthy(path),
+        });
+        assert_eq!(scene.next_but_lost().await, "connected 20.10.24");
+        assert_eq!(scene.next_but_lost().await, "cb88 web");
+        for number in 0..3 {
+            scene.ask(EngineRequest::Inspect(bad(number))).await;
+        }
+        scene.ask(EngineRequest::Inspect(ID.into())).await;
+        assert_eq!(short(&scene.next().await), "cb88 web", "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_is_sick_is_lost_and_found_again_when_it_is_well() {
+    for (sick, answer) in [
+        ("/version", Answer::Hang),
+        ("/version", Answer::Garbage),
+        ("/version", ok("{}")),
+        ("/version", Answer::Endless(100 << 20)),
+        ("/events", Answer::Status(500, "\u{1b}[31m".repeat(1000))),
+        ("/events", Answer::Endless(100 << 20)),
+        ("/containers/json", Answer::Endless(100 << 20)),
+        ("/containers/json", ok(r#"{"message": "?"}"#)),
+        ("/_ping", Answer::Hang),
+    ] {
+        let mut scene = Scene::new();
+        let told = answer.clone();
+        let fake = Fake::start(&scene.socket(), move |path| {
+            if path.starts_with(sick) {
+                answer.clone()
+            } else {
+                healthy(path)
+            }
+        });
+        let lost = loop {
+            if let EngineMessage::Lost { reason, .. } = scene.next().await
+                && !reason.contains("cannot connect")
+            {
+                break reason;
+            }
+        };
+        assert!(
+            lost.len() < 1000 && !lost.contains('\u{1b}'),
+            "{sick} {told:?}: {lost}"
+        );
+        drop(fake);
+        let _well = Fake::start(&scene.socket(), healthy);
+        loop {
+            if scene.next_but_lost().await == "cb88 web" {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_dies_is_reported_once_and_listed_anew() {
+    let mut scene = Scene::new();
+    assert_eq!(short(&scene.next().await), "lost", "there is none yet");
+    for _ in 0..2 {
+        let fake = Fake::start(&scene.socket(), healthy);
+        assert_eq!(short(&scene.next().await), "connected 20.10.24");
+        assert_eq!(short(&scene.next().await), "cb88 web");
+        drop(fake);
+        let _ = std::fs::remove_file(scene.socket());
+        assert_eq!(short(&scene.next().await), "lost");
+        let more = timeout(Duration::from_millis(100), scene.messages.recv()).await;
+        assert!(more.is_err(), "said once: {more:?}");
+    }
+}
+
+#[tokio::test]
+async fn watching_ends_with_its_listener() {
+    let Scene {
+        folder: _folder,
+        messages,
+        requests: _requests,
+        watching,
+    } = Scene::new();
+    drop(messages);
+    timeout(Duration::from_secs(20), watching)
+        .await
+        .expect("in time")
+        .expect("no panic");
+}
