@@ -14,7 +14,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, EXAMPLE, Scope, StdoutFormat};
-use crate::run;
+use crate::{run, settings};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -194,10 +194,25 @@ fn report(result: anyhow::Result<ExitCode>) -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be closed; there is nobody else to tell.
-            let _ = writeln!(io::stderr(), "vigia: {error:#}");
+            let _ = writeln!(io::stderr(), "vigia: {}", one_line(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
+}
+
+/// A message that cannot span lines or steer a terminal, whatever a path or a library put into it.
+fn one_line(message: &str) -> String {
+    let words = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    words
+        .chars()
+        .map(|character| {
+            if character.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                character
+            }
+        })
+        .collect()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -258,7 +273,8 @@ impl ShowConfig {
         if self.example {
             return Ok(out.write_all(EXAMPLE.as_bytes())?);
         }
-        self.config.read()?;
+        // What only its user can tell: whether patterns compile.
+        settings::alert_context(&self.config.read()?)?;
         writeln!(
             out,
             "The configuration is valid. Its keys and the environment variables that override them:\n"

@@ -5,6 +5,7 @@
 //! file (see [`environment`]), flags override both. `vigia.example.yaml` beside this crate documents
 //! every key; a test keeps the two together.
 
+mod defaults;
 pub mod environment;
 mod load;
 pub mod scope;
@@ -215,10 +216,10 @@ pub struct Webhook {
     #[serde(default)]
     pub ca_file: Option<AbsolutePath>,
     /// How long one request may take, seconds.
-    #[serde(default = "webhook_timeout")]
+    #[serde(default = "defaults::webhook_timeout")]
     pub timeout_s: Bounded<1, 300>,
     /// How long delivery of an alert is retried, seconds.
-    #[serde(default = "webhook_retry_age")]
+    #[serde(default = "defaults::webhook_retry_age")]
     pub retry_age_s: Bounded<0, DAY_S>,
     /// How many alerts may wait; `outputs.queue` if absent.
     #[serde(default)]
@@ -334,140 +335,6 @@ pub struct ProcRoot(pub AbsolutePath);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StateDir(pub AbsolutePath);
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            paths: vec![DEFAULT_RULES.into()],
-            minimum_priority: MinimumPriority::default(),
-            matching: Matching::default(),
-        }
-    }
-}
-
-impl Default for Engines {
-    fn default() -> Self {
-        Self {
-            sockets: ["/var/run/docker.sock", "/run/podman/podman.sock"]
-                .map(AbsolutePath::fixed)
-                .to_vec(),
-            timeout_s: Bounded::of::<10>(),
-        }
-    }
-}
-
-impl Default for Secrets {
-    fn default() -> Self {
-        Self {
-            window_s: Bounded::of::<60>(),
-            declared_readers: Vec::new(),
-            state_file: None,
-        }
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            listen: DEFAULT_LISTEN,
-            heartbeat_s: Bounded::of::<15>(),
-        }
-    }
-}
-
-impl Default for Outputs {
-    fn default() -> Self {
-        Self {
-            queue: Bounded::of::<8192>(),
-            drain_s: Bounded::of::<5>(),
-            stdout: Stdout::default(),
-            file: FileOutput::default(),
-            webhooks: Vec::new(),
-        }
-    }
-}
-
-impl Default for Stdout {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            format: StdoutFormat::Auto,
-        }
-    }
-}
-
-impl Default for Throttle {
-    fn default() -> Self {
-        Self {
-            window_s: Bounded::of::<60>(),
-            max_keys: Bounded::of::<10_000>(),
-        }
-    }
-}
-
-impl Default for Redaction {
-    fn default() -> Self {
-        Self { enabled: true, names: Vec::new(), patterns: Vec::new() }
-    }
-}
-
-impl Default for Sensor {
-    fn default() -> Self {
-        Self {
-            ring_bytes: value::RingBytes::default(),
-            budget: Budget::default(),
-            max_tasks: Bounded::of::<65_536>(),
-        }
-    }
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self {
-            events_per_second: Bounded::of::<5000>(),
-            burst: Bounded::of::<20_000>(),
-        }
-    }
-}
-
-impl Default for Inventory {
-    fn default() -> Self {
-        Self {
-            max_processes: Bounded::of::<65_536>(),
-            max_containers: Bounded::of::<4096>(),
-        }
-    }
-}
-
-impl Default for Privileges {
-    fn default() -> Self {
-        Self {
-            drop: true,
-            keep: Vec::new(),
-        }
-    }
-}
-
-impl Default for ProcRoot {
-    fn default() -> Self {
-        Self(AbsolutePath::fixed("/proc"))
-    }
-}
-
-impl Default for StateDir {
-    fn default() -> Self {
-        Self(AbsolutePath::fixed("/var/lib/vigia"))
-    }
-}
-
-fn webhook_timeout() -> Bounded<1, 300> {
-    Bounded::of::<10>()
-}
-
-fn webhook_retry_age() -> Bounded<0, DAY_S> {
-    Bounded::of::<600>()
-}
 
 impl Config {
     /// Where the host's /proc is.

@@ -378,8 +378,14 @@ mod tests {
                 metrics.set_kernel(class, cause, 1);
             }
         }
-        metrics.kernel_table_full.with_label_values(&["tasks_full"]).inc();
-        metrics.recursion_misses.with_label_values(&["sys_exit"]).inc();
+        metrics
+            .kernel_table_full
+            .with_label_values(&["tasks_full"])
+            .inc();
+        metrics
+            .recursion_misses
+            .with_label_values(&["sys_exit"])
+            .inc();
         let _ = metrics.rules([("Rule one", "Notice")]);
         let _ = metrics.output("stdout");
         let _ = metrics.engine("docker");
@@ -390,7 +396,11 @@ mod tests {
     fn every_row_is_shown() {
         let text = full().encode();
         for row in ROWS {
-            assert!(text.contains(&format!("# TYPE {} {}\n", row.name, row.kind.name())), "{}", row.name);
+            assert!(
+                text.contains(&format!("# TYPE {} {}\n", row.name, row.kind.name())),
+                "{}",
+                row.name
+            );
         }
     }
 
@@ -400,15 +410,28 @@ mod tests {
         use std::process::{Command, Stdio};
         let pipe = Stdio::piped;
         let mut command = Command::new("promtool");
-        command.args(["check", "metrics"]).stdin(pipe()).stdout(pipe()).stderr(pipe());
+        command
+            .args(["check", "metrics"])
+            .stdin(pipe())
+            .stdout(pipe())
+            .stderr(pipe());
         let Ok(mut promtool) = command.spawn() else {
             println!("skipped: no promtool");
             return;
         };
-        promtool.stdin.take().unwrap().write_all(full().encode().as_bytes()).unwrap();
+        promtool
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(full().encode().as_bytes())
+            .unwrap();
         let output = promtool.wait_with_output().unwrap();
         let said = [output.stdout, output.stderr].concat();
-        assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+        assert!(
+            output.status.success() && said.is_empty(),
+            "{}",
+            String::from_utf8_lossy(&said)
+        );
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub fn run(config: Config, unknown_variables: &[String]) -> anyhow::Result<()> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .max_blocking_threads(8)
         .thread_name("vigia")
         .enable_all()
         .build()
@@ -103,7 +104,13 @@ fn load_rules(config: &Config) -> anyhow::Result<Ruleset> {
     let sources = rules::load(&config.rules.paths)?;
     let compiled = vigia_engine::compile(&sources, &settings::engine(config));
     for diagnostic in &compiled.diagnostics {
-        let Diagnostic { source, line, column, problem, .. } = diagnostic;
+        let Diagnostic {
+            source,
+            line,
+            column,
+            problem,
+            ..
+        } = diagnostic;
         let code = diagnostic.code.name();
         if diagnostic.is_error() {
             tracing::error!(code, "{source}:{line}:{column}: {problem}");

@@ -61,7 +61,10 @@ pub fn processes(config: &Config, host_mnt_ns: u32, environment: bool) -> proces
         max_processes: config.inventory.max_processes.count(),
         host_mnt_ns,
         proc_root: Some(config.proc_root().to_owned()),
-        scan: processes::ScanOptions { environment, ..processes::ScanOptions::default() },
+        scan: processes::ScanOptions {
+            environment,
+            ..processes::ScanOptions::default()
+        },
         ..processes::Options::default()
     }
 }
@@ -69,7 +72,11 @@ pub fn processes(config: &Config, host_mnt_ns: u32, environment: bool) -> proces
 /// What the container table needs to know. `cgroup_folder` is where the hierarchy of the engines is
 /// mounted.
 #[must_use]
-pub fn containers(config: &Config, host_mnt_ns: u32, cgroup_folder: Option<PathBuf>) -> containers::Options {
+pub fn containers(
+    config: &Config,
+    host_mnt_ns: u32,
+    cgroup_folder: Option<PathBuf>,
+) -> containers::Options {
     containers::Options {
         proc_root: config.proc_root().to_owned(),
         host_mnt_ns,
@@ -84,7 +91,12 @@ pub fn containers(config: &Config, host_mnt_ns: u32, cgroup_folder: Option<PathB
 pub fn readers(config: &Config, host_mnt_ns: u32) -> readers::Options {
     readers::Options {
         window_ns: config.secrets.window_s.get().saturating_mul(1_000_000_000),
-        declared: config.secrets.declared_readers.iter().map(ToString::to_string).collect(),
+        declared: config
+            .secrets
+            .declared_readers
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         host_mnt_ns,
         max_processes: config.inventory.max_processes.count(),
         max_containers: config.inventory.max_containers.count(),
@@ -97,7 +109,11 @@ pub fn readers(config: &Config, host_mnt_ns: u32) -> readers::Options {
 pub fn engines(config: &Config) -> Vec<engines::Options> {
     let engine_of = |socket: &Path| {
         let is_podman = socket.to_string_lossy().contains("podman");
-        if is_podman { Engine::Podman } else { Engine::Docker }
+        if is_podman {
+            Engine::Podman
+        } else {
+            Engine::Docker
+        }
     };
     config
         .engines
@@ -128,12 +144,26 @@ pub fn throttle(config: &Config) -> vigia_alerts::ThrottleOptions {
 pub fn alert_context(config: &Config) -> anyhow::Result<vigia_alerts::Context> {
     let redaction = vigia_alerts::RedactionOptions {
         enabled: config.redaction.enabled,
-        names: config.redaction.names.iter().map(ToString::to_string).collect(),
-        patterns: config.redaction.patterns.iter().map(ToString::to_string).collect(),
+        names: config
+            .redaction
+            .names
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        patterns: config
+            .redaction
+            .patterns
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     };
     Ok(vigia_alerts::Context {
         redactor: vigia_alerts::Redactor::new(&redaction)?,
-        fixed_fields: config.fixed_fields.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        fixed_fields: config
+            .fixed_fields
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect(),
         agent_version: env!("CARGO_PKG_VERSION"),
     })
 }
@@ -150,15 +180,27 @@ pub fn outputs(config: &Config) -> anyhow::Result<Vec<OutputConfig>> {
         let terminal = std::io::stdout().is_terminal();
         let colour = terminal && std::env::var_os("NO_COLOR").is_none();
         let form = stdout_form(outputs.stdout.format, terminal, colour);
-        configs.push(OutputConfig { name: "stdout".to_owned(), queue, target: Target::Stdout(StdoutOptions { form }) });
+        configs.push(OutputConfig {
+            name: "stdout".to_owned(),
+            queue,
+            target: Target::Stdout(StdoutOptions { form }),
+        });
     }
     if let Some(path) = &outputs.file.path {
         let form = match outputs.file.format {
             FileFormat::Json => Form::Json,
             FileFormat::Text => Form::Text,
         };
-        let options = FileOptions { path: path.to_path_buf(), form, ..FileOptions::default() };
-        configs.push(OutputConfig { name: "file".to_owned(), queue, target: Target::File(options) });
+        let options = FileOptions {
+            path: path.to_path_buf(),
+            form,
+            ..FileOptions::default()
+        };
+        configs.push(OutputConfig {
+            name: "file".to_owned(),
+            queue,
+            target: Target::File(options),
+        });
     }
     for (index, webhook) in outputs.webhooks.iter().enumerate() {
         configs.push(OutputConfig {
@@ -180,10 +222,14 @@ fn stdout_form(format: StdoutFormat, terminal: bool, colour: bool) -> Form {
 }
 
 fn webhook_options(webhook: &Webhook) -> anyhow::Result<WebhookOptions> {
-    let mut headers: Vec<(String, String)> =
-        webhook.headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_owned())).collect();
+    let mut headers: Vec<(String, String)> = webhook
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.expose().to_owned()))
+        .collect();
     for (name, path) in &webhook.header_files {
-        let value = input::read_text(path, MAX_HEADER_BYTES).with_context(|| format!("header {name}"))?;
+        let value =
+            input::read_text(path, MAX_HEADER_BYTES).with_context(|| format!("header {name}"))?;
         headers.push((name.to_string(), value.trim_end().to_owned()));
     }
     Ok(WebhookOptions {
@@ -210,44 +256,86 @@ mod tests {
         let config = Config::default();
         assert_eq!(sensor(&config), vigia_sensor::Options::default());
         assert_eq!(throttle(&config), vigia_alerts::ThrottleOptions::default());
-        assert_eq!(readers(&config, 0).window_ns, readers::Options::default().window_ns);
-        assert_eq!(processes(&config, 0, false).max_processes, processes::Options::default().max_processes);
-        assert_eq!(containers(&config, 0, None).max_containers, containers::Options::default().max_containers);
+        assert_eq!(
+            readers(&config, 0).window_ns,
+            readers::Options::default().window_ns
+        );
+        assert_eq!(
+            processes(&config, 0, false).max_processes,
+            processes::Options::default().max_processes
+        );
+        assert_eq!(
+            containers(&config, 0, None).max_containers,
+            containers::Options::default().max_containers
+        );
         let defaults = WebhookOptions::default();
         let webhook = serde_json::from_value(serde_json::json!({"url": "http://a/"})).unwrap();
         let options = webhook_options(&webhook).unwrap();
-        assert_eq!((options.timeout, options.max_age), (defaults.timeout, defaults.max_age));
+        assert_eq!(
+            (options.timeout, options.max_age),
+            (defaults.timeout, defaults.max_age)
+        );
     }
 
     #[test]
     fn a_header_can_come_from_a_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "Bearer canary\n").unwrap();
-        let config = config(serde_json::json!({"outputs": {"stdout": {"enabled": false}, "webhooks": [
-            {"url": "http://a/", "header_files": {"Authorization": file.path()}, "timeout_s": 3}]}}));
+        let config = config(
+            serde_json::json!({"outputs": {"stdout": {"enabled": false}, "webhooks": [
+            {"url": "http://a/", "header_files": {"Authorization": file.path()}, "timeout_s": 3}]}}),
+        );
         let outputs = outputs(&config).unwrap();
-        let [OutputConfig { name, target: Target::Webhook(options), .. }] = &outputs[..] else { panic!("a webhook") };
+        let [
+            OutputConfig {
+                name,
+                target: Target::Webhook(options),
+                ..
+            },
+        ] = &outputs[..]
+        else {
+            panic!("a webhook")
+        };
         assert_eq!(name, "webhook-1");
-        assert_eq!(options.headers, [("Authorization".to_owned(), "Bearer canary".to_owned())]);
+        assert_eq!(
+            options.headers,
+            [("Authorization".to_owned(), "Bearer canary".to_owned())]
+        );
         assert_eq!(options.timeout, Duration::from_secs(3));
         assert!(!format!("{outputs:?}").contains("canary"));
     }
 
     #[test]
     fn a_terminal_gets_text_and_a_pipe_json() {
-        assert_eq!(stdout_form(StdoutFormat::Auto, true, true), Form::Readable { colour: true });
+        assert_eq!(
+            stdout_form(StdoutFormat::Auto, true, true),
+            Form::Readable { colour: true }
+        );
         assert_eq!(stdout_form(StdoutFormat::Auto, false, false), Form::Json);
     }
 
     #[test]
     fn engines_are_told_by_their_sockets() {
-        let engines: Vec<_> = engines(&Config::default()).into_iter().map(|options| options.engine).collect();
+        let engines: Vec<_> = engines(&Config::default())
+            .into_iter()
+            .map(|options| options.engine)
+            .collect();
         assert_eq!(engines, [Engine::Docker, Engine::Podman]);
     }
 
     #[test]
     fn what_is_hidden_can_be_extended() {
-        assert!(alert_context(&config(serde_json::json!({"redaction": {"patterns": ["acme-(\\S+)"]}}))).is_ok());
-        assert!(alert_context(&config(serde_json::json!({"redaction": {"patterns": ["("]}}))).is_err());
+        assert!(
+            alert_context(&config(
+                serde_json::json!({"redaction": {"patterns": ["acme-(\\S+)"]}})
+            ))
+            .is_ok()
+        );
+        assert!(
+            alert_context(&config(
+                serde_json::json!({"redaction": {"patterns": ["("]}})
+            ))
+            .is_err()
+        );
     }
 }

@@ -298,8 +298,11 @@ mod tests {
         let [webhook] = &config.outputs.webhooks[..] else {
             panic!("one webhook")
         };
-        assert_eq!(webhook.timeout_s, super::super::webhook_timeout());
-        assert_eq!(webhook.retry_age_s, super::super::webhook_retry_age());
+        assert_eq!(webhook.timeout_s, super::super::defaults::webhook_timeout());
+        assert_eq!(
+            webhook.retry_age_s,
+            super::super::defaults::webhook_retry_age()
+        );
         let whole = serde_json::to_value(webhook).unwrap();
         for key in whole.as_object().unwrap().keys() {
             assert!(EXAMPLE.contains(&format!("{key}:")), "{key} is missing");

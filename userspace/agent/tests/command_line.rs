@@ -1,0 +1,122 @@
+//! The binary as people and scripts meet it. Needs no privileges.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers, too")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn vigia(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vigia"))
+        .args(arguments)
+        .env_remove("VIGIA_NODE")
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// An error is one line on standard error and exit code 1.
+fn assert_fails(arguments: &[&str], part: &str) {
+    let output = vigia(arguments);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+    assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+    assert!(
+        said.starts_with("vigia: ") && said.contains(part),
+        "{arguments:?}: {said}"
+    );
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn the_example_it_prints_is_a_configuration_it_accepts() {
+    let example = vigia(&["config", "--example"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vigia.yaml");
+    std::fs::write(&path, &example.stdout).unwrap();
+    let output = vigia(&["config", "-c", path.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("VIGIA_METRICS_LISTEN"));
+}
+
+#[test]
+fn mistakes_end_in_one_line_and_exit_code_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let config = file("bad.yaml", "metrics:\n  listen_on: x\n");
+    assert_fails(
+        &["config", "-c", &config],
+        "bad.yaml:2:3: unknown key `listen_on`; did you mean `listen`?",
+    );
+    assert_fails(&["run", "-c", &config], "bad.yaml:2:3");
+    let pattern = file("pattern.yaml", "redaction: {patterns: ['(']}\n");
+    assert_fails(&["config", "-c", &pattern], "redaction pattern");
+    assert_fails(
+        &["config", "-c", "/nonexistent/x.yaml"],
+        "cannot read /nonexistent/x.yaml: No such file",
+    );
+    assert_fails(
+        &["check", "/nonexistent/x.yaml"],
+        "cannot read /nonexistent/x.yaml",
+    );
+    assert_fails(
+        &["health", "--url", "http://127.0.0.1:1/healthz"],
+        "not healthy",
+    );
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    assert_fails(&["check", empty.to_str().unwrap()], "no rule files");
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    for arguments in [
+        &["fly"][..],
+        &["run", "--scope", "everything"],
+        &["check"],
+        &[],
+    ] {
+        assert_eq!(vigia(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn without_privileges_it_says_what_it_needs() {
+    let is_root = std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
+        status
+            .lines()
+            .any(|line| line.starts_with("CapEff:") && !line.ends_with("0000000000000000"))
+    });
+    if is_root {
+        println!("skipped: this process has capabilities");
+        return;
+    }
+    assert_fails(&["run"], "must run as root");
+}
+
+#[test]
+fn the_default_rules_hold() {
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules");
+    let output = vigia(&["check", "--json", rules.to_str().unwrap()]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["ok"], true, "{document:#}");
+    assert_eq!(
+        document["diagnostics"].as_array().map(Vec::len),
+        Some(0),
+        "{document:#}"
+    );
+}
+
+#[test]
+fn completions_name_every_command() {
+    let script = text(&vigia(&["completions", "bash"]).stdout);
+    for command in ["run", "check", "fields", "doctor", "health", "config"] {
+        assert!(script.contains(command), "{command}");
+    }
+}
