@@ -1,13 +1,257 @@
-//! The pipeline: placeholder until its stages are wired.
+//! The pipeline: one task owns all state, and a record moves through it in one direction.
+//!
+//! `read -> decode -> track -> enrich -> match -> limit -> record -> deliver`, with a bounded wait for engine metadata
+//! before matching. [`Stages::take`] is this list. Nothing here asks anybody a question per event; what is slow (engines,
+//! receivers of alerts) lives in tasks of its own behind bounded queues.
 
+mod enrich;
+mod judge;
+mod losses;
+mod requests;
+mod sample;
+mod setup;
+mod track;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use vigia_alerts::{Context, Outputs, Throttle};
+use vigia_engine::{Ruleset, Scratch};
+use vigia_event::container::Engine;
+use vigia_event::users::Users;
+use vigia_event::{Captured, Event, Node};
+use vigia_inventory::containers::ContainerTable;
+use vigia_inventory::engines::{EngineMessage, Latency};
+use vigia_inventory::waiting::Waiting;
+use vigia_inventory::{ProcessTable, Readers, WallClock};
+use vigia_sensor::Sensor;
+use vigia_sensor::decode::Malformed;
+
+use crate::health::{Health, Milestone};
+use crate::metrics::{EngineMetrics, Metrics, Release, RuleMetrics};
 use crate::run::Prepared;
+use crate::signals::{Request, Signals};
+use losses::Losses;
+use requests::Engines;
+
+/// Records taken from the ring before anything else gets its turn.
+const BATCH: usize = 1024;
+/// Records still taken from the ring when the agent stops: what was captured until then, and no endless flood.
+const LAST_RECORDS: usize = 100_000;
+/// How often counters are read, budgets reported and the heartbeat given.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// The running agent.
+struct Pipeline {
+    sensor: Sensor,
+    stages: Stages,
+    engines: Engines,
+    from_engines: mpsc::Receiver<EngineMessage>,
+    health: Arc<Health>,
+    constants: Constants,
+}
+
+/// What the pipeline needs of the configuration after its start.
+struct Constants {
+    proc_root: std::path::PathBuf,
+    readers_file: std::path::PathBuf,
+    drain: Duration,
+}
+
+/// All state that records pass through.
+struct Stages {
+    clock: WallClock,
+    processes: ProcessTable,
+    containers: ContainerTable,
+    readers: Readers,
+    waiting: Waiting,
+    latency: Latency,
+    host_users: Arc<Users>,
+    node: Arc<Node>,
+    ruleset: Arc<Ruleset>,
+    scratch: Scratch,
+    throttle: Throttle,
+    alert_context: Context,
+    outputs: Outputs,
+    metrics: Arc<Metrics>,
+    rule_metrics: RuleMetrics,
+    engine_metrics: Vec<(Engine, EngineMetrics)>,
+    losses: Losses,
+    events: u64,
+    samples: u64,
+}
 
 /// Runs until told to stop.
 ///
 /// # Errors
-/// Always, for now.
-#[allow(clippy::unused_async, reason = "the real one waits")]
+/// What keeps the agent from starting, or from reading the probes.
 pub async fn run(prepared: Prepared) -> anyhow::Result<()> {
-    drop(prepared);
-    anyhow::bail!("this build has no pipeline yet")
+    let (mut pipeline, mut signals) = Pipeline::start(prepared).await?;
+    let result = pipeline.turn(&mut signals).await;
+    pipeline.stop().await;
+    result
+}
+
+impl Pipeline {
+    /// Takes turns between what comes in, until told to stop.
+    async fn turn(&mut self, signals: &mut Signals) -> anyhow::Result<()> {
+        let mut sampling = interval(SAMPLE_EVERY);
+        sampling.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let due = self.stages.next_deadline();
+            // In order of importance; the ring comes last because it may never be empty, and is bounded by the batch.
+            tokio::select! {
+                biased;
+                request = signals.next() => match request {
+                    Request::Stop => return Ok(()),
+                    Request::Reopen => self.stages.outputs.reopen(),
+                },
+                _ = sampling.tick() => self.sample(),
+                Some(message) = self.from_engines.recv() => self.stages.hear(&message),
+                () = sleep_until(due.into()) => self.stages.release_due(),
+                readable = self.sensor.readable() => {
+                    readable.context("cannot wait for the probes")?;
+                    let Self { sensor, stages, .. } = self;
+                    sensor.read(BATCH, |record| stages.take(record));
+                    tokio::task::yield_now().await;
+                }
+            }
+            self.serve_requests();
+        }
+    }
+
+    /// Judges what was captured until now, delivers what can be delivered, and keeps what was learned.
+    async fn stop(mut self) {
+        tracing::info!("stopping");
+        let Self { sensor, stages, .. } = &mut self;
+        sensor.read(LAST_RECORDS, |record| stages.take(record));
+        self.sample();
+        let Self {
+            mut stages,
+            constants,
+            ..
+        } = self;
+        for event in stages.waiting.expired(u64::MAX) {
+            stages.metrics.released.inc(Release::Shutdown);
+            stages.judge(event);
+        }
+        for summary in stages.throttle.flush(Instant::now()) {
+            stages.record(summary);
+        }
+        setup::save_readers(&mut stages.readers, &constants.readers_file);
+        let left = stages.outputs.shutdown(constants.drain).await;
+        for (output, counters) in left {
+            tracing::info!(
+                output,
+                delivered = counters.delivered,
+                dead_lettered = counters.dead_lettered,
+                "output closed"
+            );
+        }
+    }
+}
+
+impl Stages {
+    /// Everything that becomes of one record.
+    fn take(&mut self, record: Result<Captured, Malformed>) {
+        let Some(captured) = self.decoded(record) else {
+            return;
+        };
+        let Some(tracked) = self.track(captured) else {
+            return;
+        };
+        let event = self.enrich(tracked);
+        for event in self.wait(event) {
+            self.judge(event);
+        }
+    }
+
+    fn decoded(&mut self, record: Result<Captured, Malformed>) -> Option<Captured> {
+        match record {
+            Ok(captured) => {
+                self.metrics.decoded.inc();
+                Some(captured)
+            }
+            Err(error) => {
+                self.metrics.malformed.inc();
+                tracing::warn!(%error, "a record could not be decoded");
+                None
+            }
+        }
+    }
+
+    /// The event itself where it can be judged now; nothing where it must wait; more where a queue overflows.
+    fn wait(&mut self, event: Event) -> Vec<Event> {
+        let deadline_ns = event
+            .captured
+            .boot_time_ns
+            .saturating_add(nanoseconds(self.latency.deadline()));
+        let before = self.waiting.counts();
+        let ready = self.waiting.push(event, deadline_ns);
+        let after = self.waiting.counts();
+        self.metrics
+            .deferred
+            .inc_by((after.pushed - after.passed) - (before.pushed - before.passed));
+        self.metrics
+            .released
+            .add(Release::Overflow, after.overflowed - before.overflowed);
+        ready
+    }
+
+    /// An engine spoke: what waited for it goes on.
+    fn hear(&mut self, message: &EngineMessage) {
+        self.note_engine(message);
+        let Some(id) = self.containers.apply(message) else {
+            return;
+        };
+        let Some(metadata) = self
+            .containers
+            .get(&id)
+            .map(|container| container.metadata.clone())
+        else {
+            return;
+        };
+        let released = self.waiting.release(&id, &metadata);
+        self.metrics
+            .released
+            .add(Release::Metadata, released.len() as u64);
+        for event in released {
+            self.judge(event);
+        }
+    }
+
+    /// Deadlines passed: events go on with what is known, and windows of repeats are summed up.
+    fn release_due(&mut self) {
+        let expired = self.waiting.expired(WallClock::boot_now_ns());
+        self.metrics
+            .released
+            .add(Release::Deadline, expired.len() as u64);
+        for event in expired {
+            self.judge(event);
+        }
+        for summary in self.throttle.expire(Instant::now()) {
+            self.record(summary);
+        }
+    }
+
+    /// When [`Stages::release_due`] has something to do; an hour from now at the latest.
+    fn next_deadline(&self) -> Instant {
+        let now = Instant::now();
+        let far = now + Duration::from_secs(3600);
+        let metadata = self.waiting.next_deadline().map(|deadline_ns| {
+            now + Duration::from_nanos(deadline_ns.saturating_sub(WallClock::boot_now_ns()))
+        });
+        let summary = self.throttle.next_deadline();
+        [metadata, summary]
+            .into_iter()
+            .flatten()
+            .fold(far, Instant::min)
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

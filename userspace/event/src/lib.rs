@@ -35,7 +35,7 @@ mod value;
 pub use call::EventType;
 pub use captured::Captured;
 pub use container::{Container, Metadata};
-pub use event::{Event, Node, Spelling, View};
+pub use event::{Event, Node, PathSpellings, Spelling, View};
 pub use file::File;
 pub use process::Process;
 pub use value::{Extracted, FieldType, Value};

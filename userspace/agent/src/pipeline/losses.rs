@@ -1,0 +1,85 @@
+//! Saying what was not seen: losses become alerts, so that silence can be told from blindness.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+use vigia_alerts::Alert;
+use vigia_engine::Priority;
+use vigia_inventory::WallClock;
+use vigia_sensor::{Cause, Counters};
+
+use super::Stages;
+
+/// Losses that were already reported.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    ring_full: u64,
+    skipped: u64,
+    malformed: u64,
+}
+
+/// One kind of loss, as its alert names it.
+struct Loss {
+    rule: &'static str,
+    field: &'static str,
+    count: u64,
+    explanation: &'static str,
+}
+
+impl Stages {
+    /// Raises an alert for every kind of loss that grew since the last call.
+    pub(super) fn report_losses(&mut self, counters: &Counters) {
+        let skipped = counters
+            .recursion_misses
+            .iter()
+            .map(|(_, count)| count)
+            .sum();
+        let last = std::mem::replace(
+            &mut self.losses,
+            Losses {
+                ring_full: counters.total(Cause::RingFull),
+                skipped,
+                malformed: self.metrics.malformed.get(),
+            },
+        );
+        let grown = [
+            Loss {
+                rule: "Vigia internal: ring full",
+                field: "vigia.ring_full",
+                count: self.losses.ring_full.saturating_sub(last.ring_full),
+                explanation: "events were lost because the ring between kernel and agent was full; raise sensor.ring_bytes",
+            },
+            Loss {
+                rule: "Vigia internal: probe runs skipped",
+                field: "vigia.probe_runs_skipped",
+                count: skipped.saturating_sub(last.skipped),
+                explanation: "events were not seen because the kernel skipped a probe that was running on the same processor",
+            },
+            Loss {
+                rule: "Vigia internal: malformed records",
+                field: "vigia.malformed",
+                count: self.losses.malformed.saturating_sub(last.malformed),
+                explanation: "records could not be decoded",
+            },
+        ];
+        for loss in grown.into_iter().filter(|loss| loss.count > 0) {
+            self.report_loss(&loss);
+        }
+    }
+
+    fn report_loss(&mut self, loss: &Loss) {
+        let fields = BTreeMap::from([(loss.field.to_owned(), Json::from(loss.count))]);
+        let message = format!("{} {}", loss.count, loss.explanation);
+        let now_ns = self.clock.epoch_ns(WallClock::boot_now_ns());
+        let alert = Alert::internal(
+            loss.rule,
+            Priority::Warning,
+            message,
+            fields,
+            now_ns,
+            &self.node,
+            &self.alert_context,
+        );
+        self.admit(alert);
+    }
+}

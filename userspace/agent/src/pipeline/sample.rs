@@ -1,0 +1,156 @@
+//! What happens once a second: counters, heartbeat, budgets, and what was learned is kept.
+
+use std::sync::Arc;
+
+use vigia_event::call::named;
+use vigia_event::captured::{Captured, Task, What};
+use vigia_event::container::Container;
+use vigia_inventory::{WallClock, users};
+use vigia_sensor::Counters;
+
+use super::track::Tracked;
+use super::{Pipeline, Stages, setup};
+use crate::metrics::{Table, advance};
+
+/// How often, in samples, the wall clock and the host's users are read again and learned readers are saved.
+const SELDOM: u64 = 30;
+
+impl Pipeline {
+    pub(super) fn sample(&mut self) {
+        self.stages.samples += 1;
+        match self.sensor.counters() {
+            Ok(counters) => {
+                self.stages.export_kernel(&counters);
+                self.stages.report_losses(&counters);
+            }
+            Err(error) => tracing::warn!(%error, "cannot read the kernel's counters"),
+        }
+        match self.sensor.take_over_budget() {
+            Ok(containers) => {
+                for (cgroup_id, count) in containers.into_iter().filter(|(_, count)| *count > 0) {
+                    self.stages.report_budget(cgroup_id, count);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot read the budgets"),
+        }
+        self.stages.export_tables();
+        if self.stages.samples.is_multiple_of(SELDOM) {
+            self.stages.clock.refresh();
+            if let Ok(found) = users::of_process(&self.constants.proc_root, 1) {
+                self.stages.host_users = Arc::new(found);
+            }
+            setup::save_readers(&mut self.stages.readers, &self.constants.readers_file);
+        }
+        self.health.beat();
+        let now_ns = self.stages.clock.epoch_ns(WallClock::boot_now_ns());
+        self.stages
+            .metrics
+            .beat(std::time::Duration::from_nanos(now_ns).as_secs_f64());
+    }
+}
+
+impl Stages {
+    fn export_kernel(&self, counters: &Counters) {
+        for (class, cause, total) in counters.by_class() {
+            self.metrics.set_kernel(class.name(), cause.name(), total);
+        }
+        for (table, total) in counters.tables() {
+            advance(
+                &self
+                    .metrics
+                    .kernel_table_full
+                    .with_label_values(&[table.name()]),
+                total,
+            );
+        }
+        for (program, total) in &counters.recursion_misses {
+            advance(
+                &self.metrics.recursion_misses.with_label_values(&[*program]),
+                *total,
+            );
+        }
+        self.metrics.ring_used.set(signed(counters.ring.used_bytes));
+        self.metrics.ring_size.set(signed(counters.ring.size_bytes));
+    }
+
+    fn export_tables(&self) {
+        let metrics = &self.metrics;
+        metrics.waiting.set(signed(self.waiting.len() as u64));
+        metrics
+            .table_entries
+            .set(Table::Processes, self.processes.len());
+        metrics
+            .table_entries
+            .set(Table::Containers, self.containers.len());
+        metrics
+            .table_entries
+            .set(Table::Throttle, self.throttle.keys());
+        let processes = self.processes.counts();
+        metrics
+            .table_evicted
+            .advance(Table::Processes, processes.evicted + processes.untracked);
+        advance(&metrics.processes_unknown, processes.placeholders);
+        metrics
+            .table_evicted
+            .advance(Table::Containers, self.containers.counts().evicted);
+        let readers = self.readers.counts();
+        metrics
+            .table_evicted
+            .advance(Table::Readers, readers.untracked + readers.forgotten_starts);
+        let throttle = self.throttle.counters();
+        metrics
+            .table_evicted
+            .advance(Table::Throttle, throttle.evicted);
+        advance(&metrics.throttled, throttle.folded);
+        advance(&metrics.summaries, throttle.summaries);
+        for (name, counters) in self.outputs.counters() {
+            let output = metrics.output(&name);
+            advance(&output.queued, counters.recorded);
+            advance(&output.delivered, counters.delivered);
+            advance(&output.retried, counters.retried);
+            advance(&output.dropped, counters.dropped);
+            advance(&output.dead_lettered, counters.dead_lettered);
+            output.pending.set(signed(counters.pending));
+        }
+    }
+
+    /// Makes an event of what one container lost to its budget.
+    fn report_budget(&mut self, cgroup_id: u64, count: u64) {
+        let container = self.containers.of_cgroup(cgroup_id).cloned();
+        let process = container
+            .as_deref()
+            .and_then(|container: &Container| self.processes.get(container.init?))
+            .cloned()
+            .unwrap_or_default();
+        let task = Task {
+            cgroup_id,
+            ..process.task.clone()
+        };
+        let boot_time_ns = WallClock::boot_now_ns();
+        let what = What::BudgetExceeded { count };
+        let captured = Captured {
+            cpu: 0,
+            sequence: 0,
+            boot_time_ns,
+            in_scope: true,
+            is_secret: false,
+            task,
+            what,
+        };
+        let time_ns = self.clock.epoch_ns(boot_time_ns);
+        let event = self.enrich(Tracked {
+            captured,
+            event_type: named::BUDGET_EXCEEDED,
+            time_ns,
+            process,
+            container,
+        });
+        for event in self.wait(event) {
+            self.judge(event);
+        }
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,266 @@
+//! Start: attach first, then read what ran before, so that nothing falls between the two.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+use vigia_alerts::{Outputs, Throttle, TimeStyle};
+use vigia_engine::Ruleset;
+use vigia_event::call::named;
+use vigia_event::{EventType, Node};
+use vigia_inventory::cgroup;
+use vigia_inventory::containers::{ContainerTable, ExistingTask};
+use vigia_inventory::engines::{self, EngineMessage, Latency};
+use vigia_inventory::processes::{self, ProcessTable, ScanOptions, Scanned};
+use vigia_inventory::waiting::{Limits, Waiting};
+use vigia_inventory::{Readers, WallClock, users};
+use vigia_sensor::{Interest, Outcomes, Seed, Sensor};
+
+use super::losses::Losses;
+use super::requests::Engines;
+use super::{Constants, Milestone, Pipeline, Stages};
+use crate::config::Config;
+use crate::run::Prepared;
+use crate::settings;
+use crate::signals::Signals;
+
+/// Messages of engines that may wait for the pipeline.
+const ENGINE_MESSAGES: usize = 1024;
+/// Questions that may wait for one engine.
+const ENGINE_REQUESTS: usize = 1024;
+/// Calls that are reported whatever the rules want, because state hangs on them.
+const STATE_CALLS: &[&str] = &["mount", "umount2", "pivot_root"];
+
+impl Pipeline {
+    pub(super) async fn start(prepared: Prepared) -> anyhow::Result<(Self, Signals)> {
+        let Prepared {
+            config,
+            node_name,
+            ruleset,
+            metrics,
+            health,
+            signals,
+        } = prepared;
+        let constants = Constants {
+            proc_root: config.proc_root().to_owned(),
+            readers_file: config.readers_file(),
+            drain: config.outputs.drain_s.seconds(),
+        };
+        // A mistake in the outputs should show before the kernel is touched.
+        let outputs = Outputs::start(settings::outputs(&config)?, TimeStyle::default())?;
+        let alert_context = settings::alert_context(&config)?;
+        let mut sensor =
+            Sensor::start(&settings::sensor(&config)).context("cannot start the probes")?;
+        for program in sensor.programs() {
+            if let Some(reason) = &program.refused {
+                tracing::warn!(
+                    program = program.program,
+                    reason,
+                    "a probe is not available"
+                );
+            }
+        }
+        sensor.set_interest(&interest(&ruleset))?;
+        health.reach(Milestone::ProbesAttached);
+
+        let host_mnt_ns = mount_namespace(&constants.proc_root);
+        let process_options = settings::processes(&config, host_mnt_ns, ruleset.uses_environment());
+        let scan_options = process_options.scan;
+        let cgroup_folder = sensor.hierarchy().folder(&constants.proc_root);
+        let (engines, from_engines) = start_engines(&config);
+        let mut stages = Stages {
+            clock: WallClock::sample(),
+            processes: ProcessTable::new(process_options),
+            containers: ContainerTable::new(settings::containers(
+                &config,
+                host_mnt_ns,
+                Some(cgroup_folder),
+            )),
+            readers: Readers::load(
+                settings::readers(&config, host_mnt_ns),
+                &constants.readers_file,
+            ),
+            waiting: Waiting::new(Limits::default()),
+            latency: Latency::default(),
+            host_users: Arc::new(users::of_process(&constants.proc_root, 1).unwrap_or_default()),
+            node: Arc::new(node(&config, &node_name)),
+            scratch: ruleset.scratch(),
+            rule_metrics: metrics.rules(
+                ruleset
+                    .rules()
+                    .iter()
+                    .map(|rule| (rule.name.as_str(), rule.priority.name())),
+            ),
+            engine_metrics: engines
+                .names()
+                .map(|engine| (engine, metrics.engine(engine.name())))
+                .collect(),
+            ruleset: Arc::new(ruleset),
+            throttle: Throttle::new(settings::throttle(&config)),
+            alert_context,
+            outputs,
+            metrics,
+            losses: Losses::default(),
+            events: 0,
+            samples: 0,
+        };
+        for engine in engines.names() {
+            stages.containers.await_engine(engine);
+        }
+        let mut pipeline = Self {
+            sensor,
+            stages,
+            engines,
+            from_engines,
+            health,
+            constants,
+        };
+        pipeline.scan(scan_options)?;
+        pipeline.serve_requests();
+        pipeline.health.reach(Milestone::ScanDone);
+        pipeline.health.beat();
+        tracing::info!(
+            processes = pipeline.stages.processes.len(),
+            containers = pipeline.stages.containers.len(),
+            "watching"
+        );
+        Ok((pipeline, signals))
+    }
+
+    /// Reads what ran before the probes did.
+    fn scan(&mut self, options: ScanOptions) -> anyhow::Result<()> {
+        let (boot_time_ns, time_ns) = {
+            let boot_time_ns = WallClock::boot_now_ns();
+            (boot_time_ns, self.stages.clock.epoch_ns(boot_time_ns))
+        };
+        let scanned = processes::scan(&self.constants.proc_root, &options)
+            .context("cannot read running processes")?;
+        self.stages.processes.merge(&scanned, boot_time_ns, time_ns);
+        let existing: Vec<ExistingTask> = scanned
+            .iter()
+            .filter_map(|process| self.existing_task(process))
+            .collect();
+        self.stages.containers.add_existing(&existing, time_ns);
+        for process in &scanned {
+            let seed = self.seed(process);
+            if let Err(error) = self.sensor.seed_process(&seed) {
+                tracing::warn!(%error, "cannot tell the probes of a running process");
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn existing_task(&self, scanned: &Scanned) -> Option<ExistingTask> {
+        let path = cgroup::path_in(&scanned.cgroups, self.sensor.hierarchy().controller)?;
+        Some(ExistingTask {
+            process: scanned.key(),
+            start_time_ns: self
+                .stages
+                .clock
+                .epoch_ns(scanned.process.task.start_boottime_ns),
+            mnt_ns: scanned.process.task.namespaces.mnt,
+            cgroup_path: path.into(),
+        })
+    }
+
+    fn seed(&self, scanned: &Scanned) -> Seed {
+        let task = &scanned.process.task;
+        let container = cgroup::path_in(&scanned.cgroups, self.sensor.hierarchy().controller)
+            .and_then(cgroup::container_of)
+            .and_then(|found| self.stages.containers.get(found.id));
+        Seed {
+            pid: task.pid,
+            start_boottime_ns: task.start_boottime_ns,
+            origin_cgroup_id: container.map_or(0, |container| container.cgroup_id),
+            mnt_ns: task.namespaces.mnt,
+            // Outside containers nobody has entered one; of those inside, nobody saw how they came there.
+            entered: container.is_none().then_some(false),
+        }
+    }
+}
+
+/// Writes what was learned of readers, where something was.
+pub(super) fn save_readers(readers: &mut Readers, path: &Path) {
+    if !readers.is_unsaved() {
+        return;
+    }
+    if let Some(folder) = path.parent()
+        && let Err(error) = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+    {
+        tracing::warn!(%error, folder = %folder.display(), "cannot make the state folder");
+        return;
+    }
+    if let Err(error) = readers.save(path) {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "cannot keep what was learned of readers of secrets"
+        );
+    }
+}
+
+/// What the rules can match, and what state hangs on.
+fn interest(ruleset: &Ruleset) -> Interest {
+    let mut interest = Interest::nothing();
+    for event_type in
+        EventType::all().filter(|event_type| ruleset.event_types().contains(*event_type))
+    {
+        let outcomes = match event_type {
+            // What succeeds is reported as the execution itself.
+            named::EXECVE | named::EXECVEAT if ruleset.sees_failed_executions() => Outcomes {
+                success: false,
+                ..Outcomes::ALL
+            },
+            named::EXECVE | named::EXECVEAT => Outcomes::NONE,
+            _ => Outcomes::ALL,
+        };
+        interest.add(event_type, outcomes);
+    }
+    for event_type in STATE_CALLS
+        .iter()
+        .filter_map(|name| EventType::from_name(name))
+    {
+        interest.add(
+            event_type,
+            Outcomes {
+                success: true,
+                ..Outcomes::NONE
+            },
+        );
+    }
+    interest.environment = ruleset.uses_environment();
+    interest
+}
+
+fn start_engines(config: &Config) -> (Engines, mpsc::Receiver<EngineMessage>) {
+    let (sender, receiver) = mpsc::channel(ENGINE_MESSAGES);
+    let mut watchers = Vec::new();
+    for options in settings::engines(config) {
+        let (ask, questions) = mpsc::channel(ENGINE_REQUESTS);
+        watchers.push((options.engine, ask));
+        tokio::spawn(engines::watch(options, sender.clone(), questions));
+    }
+    (Engines::new(watchers), receiver)
+}
+
+fn node(config: &Config, name: &str) -> Node {
+    let boot_id =
+        fs::read(config.proc_root().join("sys/kernel/random/boot_id")).unwrap_or_default();
+    Node {
+        name: name.into(),
+        hostname: rustix::system::uname().nodename().to_bytes().into(),
+        boot_id: boot_id.trim_ascii().into(),
+    }
+}
+
+/// The host's mount namespace; 0 where it cannot be told.
+fn mount_namespace(proc_root: &Path) -> u32 {
+    let inode = fs::metadata(proc_root.join("1/ns/mnt")).map_or(0, |metadata| metadata.ino());
+    u32::try_from(inode).unwrap_or(0)
+}
