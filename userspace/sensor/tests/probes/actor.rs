@@ -99,6 +99,15 @@ impl Actor {
         self.child.id()
     }
 
+    /// The folder in /proc of the thread that makes the calls. Namespaces are a thread's own.
+    pub(crate) fn proc(&mut self) -> String {
+        format!(
+            "/proc/{}/task/{}",
+            self.pid(),
+            self.call(libc::SYS_gettid, &[])
+        )
+    }
+
     /// Makes a system call; answers with what it returned, `-errno` for a failure.
     pub(crate) fn call(&mut self, number: i64, args: &[Arg]) -> i64 {
         let mut line = format!("call {number}");

@@ -231,7 +231,7 @@ fn every_call_on_a_path_is_reported_with_its_paths() {
             "ptrace",
             libc::SYS_ptrace,
             vec![n(99), n(1), n(0), n(0)],
-            -libc::EIO,
+            -libc::ESRCH,
             &[],
         ),
         case(

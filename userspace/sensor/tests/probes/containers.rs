@@ -93,12 +93,13 @@ fn a_cgroup_named_as_engines_name_theirs_is_a_container_from_its_first_process_o
 }
 
 #[test]
-fn a_container_and_a_process_that_ran_before_are_taken_as_told() {
+fn a_container_that_was_there_before_is_taken_as_told() {
     let Some(mut rig) = Rig::with(|_| Options::default()) else {
         return;
     };
     let mut actor = Actor::start();
     rig.cgroup.add(actor.pid());
+    rig.read();
     open_null(&mut actor);
     assert_eq!(rig.read_of(actor.pid()).len(), 0);
     rig.sensor.add_container_cgroup(rig.cgroup.id()).unwrap();
@@ -106,36 +107,55 @@ fn a_container_and_a_process_that_ran_before_are_taken_as_told() {
     let records = rig.read_of(actor.pid());
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].task.container_cgroup_id, rig.cgroup.id());
-    rig.sensor.remove_container_cgroup(rig.cgroup.id()).unwrap();
+}
 
-    // Started before the probes as far as they know: it is in no table.
-    let mut old = Actor::start();
-    rig.read();
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", old.pid())).unwrap();
-    let ticks: u64 = stat
-        .rsplit_once(')')
-        .unwrap()
-        .1
+/// What a scan of /proc would say of a process, with marks that nothing else could have set.
+fn seed(pid: u32) -> Seed {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, after_name) = stat.rsplit_once(')').unwrap();
+    let ticks: u64 = after_name
         .split_whitespace()
         .nth(19)
         .unwrap()
         .parse()
         .unwrap();
-    let seed = Seed {
-        pid: old.pid(),
+    Seed {
+        pid,
         start_boottime_ns: ticks * 10_000_000,
         origin_cgroup_id: 4711,
         entered: Some(true),
         ..Seed::default()
+    }
+}
+
+#[test]
+fn a_process_that_was_there_before_has_the_marks_it_is_given() {
+    let mut old = Actor::start();
+    let Some(mut rig) = Rig::with(|_| Options::default()) else {
+        return;
     };
-    rig.sensor.seed_process(&seed).unwrap();
+    rig.sensor.seed_process(&seed(old.pid())).unwrap();
+    rig.read();
     open_null(&mut old);
     let records = rig.read_of(old.pid());
-    // The probes saw this one start, and what they saw themselves is kept.
+    assert_eq!(records.len(), 1, "{records:#?}");
+    let task = &records[0].task;
+    assert_eq!((task.origin_cgroup_id, task.entered), (4711, Some(true)));
+}
+
+#[test]
+fn what_the_probes_saw_themselves_never_loses_to_the_scan() {
+    let Some(mut rig) = Rig::with(|_| Options::default()) else {
+        return;
+    };
+    let mut young = Actor::start();
+    rig.sensor.seed_process(&seed(young.pid())).unwrap();
+    rig.read();
+    open_null(&mut young);
     assert_eq!(
-        records.len(),
+        rig.read_of(young.pid()).len(),
         0,
-        "an event never loses to the scan: {records:#?}"
+        "it has no origin, so it is not in scope"
     );
 }
 
@@ -149,7 +169,7 @@ fn joining_another_mount_namespace_is_entering_and_making_one_is_not() {
     assert_eq!(records.last().unwrap().task.entered, Some(false));
 
     let mut visitor = rig.actor();
-    let namespace = format!("/proc/{}/ns/mnt", owner.pid());
+    let namespace = format!("{}/ns/mnt", owner.proc());
     let fd = visitor.call(
         libc::SYS_openat,
         args![AT_FDCWD, namespace.as_str(), libc::O_RDONLY, 0],

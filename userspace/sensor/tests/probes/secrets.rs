@@ -110,7 +110,7 @@ fn a_watched_device_covers_every_file_on_it() {
     let create = args![AT_FDCWD, file.as_str(), libc::O_CREAT | libc::O_RDWR, 0o600];
     assert!(owner.call(libc::SYS_openat, create) >= 0);
 
-    let root = format!("/proc/{}/root", owner.pid());
+    let root = format!("{}/root", owner.proc());
     let key = learn(&mut rig, &format!("{root}{file}"));
     assert!(
         key.path_notes.escaped,
