@@ -184,7 +184,7 @@ impl Toolchain {
         let target = workspace.target.join("ebpf");
         let root = fs::canonicalize(&workspace.root)?;
         // Paths end up in line information: with them the bytes would depend on where the source lies.
-        let flags = [
+        let mut flags = vec![
             format!("-Clinker={}", linker.display()),
             "-Cdebuginfo=2".to_owned(),
             "-Clink-arg=--btf".to_owned(),
@@ -193,6 +193,11 @@ impl Toolchain {
             format!("--remap-path-prefix={}=/cargo", self.cargo_home.display()),
             format!("--remap-path-prefix={}=/vigia", root.display()),
         ];
+        // The registry's own folder is named after where the crates were downloaded from; of two that match a
+        // path the compiler takes the later flag.
+        for folder in self.registry_folders(workspace)? {
+            flags.push(format!("--remap-path-prefix={}=/crates", folder.display()));
+        }
         run_command(
             workspace
                 .cargo()
@@ -231,6 +236,23 @@ impl Toolchain {
         )
         .context("stripping the object")?;
         fs::read(&stripped).with_context(|| format!("reading {}", stripped.display()))
+    }
+
+    /// Where cargo keeps the sources of the crates the probes use, which it downloads first where they are missing.
+    fn registry_folders(&self, workspace: &Workspace) -> Result<Vec<PathBuf>> {
+        run_command(
+            workspace
+                .cargo()
+                .args(["fetch", "--locked", "--manifest-path", MANIFEST]),
+        )
+        .context("downloading what the probes depend on")?;
+        let sources = self.cargo_home.join("registry/src");
+        let mut folders = Vec::new();
+        // With vendored crates there is no such folder.
+        for entry in fs::read_dir(sources).into_iter().flatten() {
+            folders.push(entry?.path());
+        }
+        Ok(folders)
     }
 }
 
