@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::hierarchy::Hierarchy;
 use crate::offsets::VMLINUX_BTF;
+use crate::procfs;
 
 pub(crate) mod preemption;
 
@@ -302,30 +303,13 @@ fn lockdown() -> String {
         .map_or_else(String::new, |mode| format!("lockdown: {mode}"))
 }
 
-/// The host's /proc shows kernel threads, which live in the initial pid namespace only; the first is process 2.
 fn host_proc(host: &Host) -> Finding {
-    let stat = host.proc_root.join("2/stat");
     let root = host.proc_root.display();
-    match std::fs::read_to_string(&stat) {
-        Ok(content) => match is_kernel_thread(&content) {
-            Some(true) => Finding::yes(format!("{root}")),
-            Some(false) => Finding::no(format!("{root} is that of another pid namespace")),
-            None => Finding::unknown(format!("{}: unexpected content", stat.display())),
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Finding::no(format!("{root} shows no kernel threads"))
-        }
-        Err(error) => Finding::unknown(format!("{}: {error}", stat.display())),
+    match procfs::is_of_the_host(&host.proc_root) {
+        Ok(true) => Finding::yes(format!("{root}")),
+        Ok(false) => Finding::no(format!("{root} is that of another pid namespace")),
+        Err(error) => Finding::unknown(format!("{root}: {error}")),
     }
-}
-
-/// Whether the `flags` of a `/proc/PID/stat` hold `PF_KTHREAD`.
-fn is_kernel_thread(stat: &str) -> Option<bool> {
-    const PF_KTHREAD: u64 = 0x0020_0000;
-    // The name may hold anything, parentheses too: the last one closes it. State is the first word after it.
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let flags: u64 = after_name.split_whitespace().nth(6)?.parse().ok()?;
-    Some(flags & PF_KTHREAD != 0)
 }
 
 /// The value, or why it could not be read. Settings below `net` are hidden outside the initial network namespace.
@@ -362,17 +346,5 @@ mod tests {
             Outcome::Unknown
         );
         assert_eq!(host_proc(&host).outcome, Outcome::No);
-    }
-
-    #[test]
-    fn kernel_threads_are_told_by_their_flags() {
-        for (stat, expected) in [
-            ("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0", Some(true)),
-            ("2 (a) S 1) S 0 0 0 0 -1 4194560 0 0", Some(false)),
-            ("2 (x", None),
-            ("", None),
-        ] {
-            assert_eq!(is_kernel_thread(stat), expected, "{stat}");
-        }
     }
 }

@@ -20,7 +20,6 @@
 //! beyond the ids of their cgroups, and keeps nothing of an event after it was handed on: who did it and what
 //! that means is decided by others.
 
-mod agent;
 mod counters;
 pub mod decode;
 pub mod doctor;
@@ -32,6 +31,7 @@ mod maps;
 mod offsets;
 mod options;
 mod plain;
+mod procfs;
 mod ring;
 mod secrets;
 mod sensor;

@@ -228,7 +228,8 @@ fn link(bpf: &mut Ebpf, array: &str, slot: u32, program: &str) -> Result<(), Map
     ProgramArray::try_from(map)?.set(slot, &fd, 0)
 }
 
-fn check_permission() -> Result<(), LoadError> {
+/// Whether this process may load tracing programs, by its capabilities.
+pub(crate) fn check_permission() -> Result<(), LoadError> {
     let Ok(sets) = rustix::thread::capabilities(None) else {
         return Ok(());
     };

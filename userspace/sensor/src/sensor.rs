@@ -11,7 +11,6 @@ use vigia_abi::maps::{Config, SecretKey, SecretValue, TaskMark, config, names, s
 use vigia_abi::record::entered;
 use vigia_event::Captured;
 
-use crate::agent::{self, Agent};
 use crate::counters::{self, Counters, OverBudget};
 use crate::decode::{Malformed, decode};
 use crate::hierarchy::{Hierarchy, HierarchyError};
@@ -20,6 +19,7 @@ use crate::load::{self, LoadError, ProgramResult};
 use crate::maps::{MapFailure, Maps, is_absent, is_present};
 use crate::options::{Budget, Options, Scope};
 use crate::plain::Plain;
+use crate::procfs::{self, Agent};
 use crate::ring::Ring;
 use crate::secrets::{self, Change, DeviceWatch, Watches};
 
@@ -39,6 +39,14 @@ pub enum StartError {
     /// A map of the probes could not be set up.
     #[error(transparent)]
     Map(#[from] MapFailure),
+    /// The given /proc does not show the host.
+    #[error(
+        "{proc_root} shows another pid namespace than the host's: bind the host's /proc and name it with proc_root"
+    )]
+    NotHostProc {
+        /// Where the host was looked for.
+        proc_root: PathBuf,
+    },
     /// This process could not be found in the host's /proc.
     #[error("cannot find this process in {proc_root}: is it the host's /proc?")]
     Agent {
@@ -100,6 +108,14 @@ impl Sensor {
     /// One clear sentence per cause: no privilege, no type information, another wire format, refused by the
     /// verifier, no usable cgroup hierarchy.
     pub fn start(options: &Options) -> Result<Self, StartError> {
+        // First, since whoever lacks privilege may not see much of /proc either.
+        load::check_permission()?;
+        // Where that cannot be told, go on: the ids below are right on every host that is not nested.
+        if let Ok(false) = procfs::is_of_the_host(&options.proc_root) {
+            return Err(StartError::NotHostProc {
+                proc_root: options.proc_root.clone(),
+            });
+        }
         let hierarchy = Hierarchy::choose(&options.proc_root)?;
         let config = first_config(options, &hierarchy)?;
         let mut loaded = load::load(options, &hierarchy)?;
@@ -264,7 +280,7 @@ impl Sensor {
         if files.is_empty() {
             return Ok(());
         }
-        self.config.learn_tid = agent::thread_id(&self.proc_root)?;
+        self.config.learn_tid = procfs::thread_id(&self.proc_root)?;
         self.write_config().map_err(io::Error::other)?;
         let asked = files.iter().map(secrets::reopen).fold(Ok(()), Result::and);
         self.config.learn_tid = 0;
@@ -407,6 +423,12 @@ fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sensor_can_move_to_the_task_that_owns_the_state() {
+        fn assert_send<T: Send>() {}
+        assert_send::<Sensor>();
+    }
 
     #[test]
     fn a_budget_is_a_token_and_a_burst_of_tokens() {

@@ -1,6 +1,6 @@
-//! Who this process is to the kernel: the one process that is never traced.
+//! The host's /proc: whether it is the host's, and who this process is in it.
 //!
-//! The probes see the ids of the initial pid namespace. This process may live in another one, so it asks the
+//! This process is the one that is never traced. The probes see the ids of the initial pid namespace. This process may live in another one, so it asks the
 //! host's /proc, whose `self` links answer with the ids of the namespace that /proc belongs to.
 
 use std::io;
@@ -24,6 +24,25 @@ impl Agent {
     }
 }
 
+/// Whether a /proc is that of the initial pid namespace, the only one that shows kernel threads; the first of them
+/// is process 2.
+pub(crate) fn is_of_the_host(proc_root: &Path) -> io::Result<bool> {
+    match std::fs::read_to_string(proc_root.join("2/stat")) {
+        Ok(stat) => {
+            is_kernel_thread(&stat).ok_or_else(|| io::Error::other("unexpected content of stat"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the `flags` of a `/proc/PID/stat`, field 9, hold `PF_KTHREAD`.
+fn is_kernel_thread(stat: &str) -> Option<bool> {
+    const PF_KTHREAD: u64 = 0x0020_0000;
+    let flags: u64 = after_name(stat)?.nth(6)?.parse().ok()?;
+    Some(flags & PF_KTHREAD != 0)
+}
+
 /// The calling thread's id on the host.
 pub(crate) fn thread_id(proc_root: &Path) -> io::Result<u32> {
     id_behind(&proc_root.join("thread-self"))
@@ -40,9 +59,14 @@ fn id_behind(link: &Path) -> io::Result<u32> {
 
 /// Field 22 of `/proc/PID/stat`.
 fn start_ticks(stat: &str) -> Option<u64> {
-    // The name may hold anything, parentheses too: the last one closes it. State, field 3, comes next.
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(19)?.parse().ok()
+    after_name(stat)?.nth(19)?.parse().ok()
+}
+
+/// The fields of `/proc/PID/stat` from the third on. The name before them may hold anything, parentheses too: the
+/// last one closes it.
+fn after_name(stat: &str) -> Option<impl Iterator<Item = &str>> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    Some(fields.split_whitespace())
 }
 
 #[cfg(test)]
@@ -60,6 +84,19 @@ mod tests {
         ] {
             assert_eq!(start_ticks(&stat), expected, "{stat}");
         }
+    }
+
+    #[test]
+    fn kernel_threads_are_told_by_their_flags() {
+        for (stat, expected) in [
+            ("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0", Some(true)),
+            ("2 (a) S 1) S 0 0 0 0 -1 4194560 0 0", Some(false)),
+            ("2 (x", None),
+            ("", None),
+        ] {
+            assert_eq!(is_kernel_thread(stat), expected, "{stat}");
+        }
+        assert!(!is_of_the_host(Path::new("/nonexistent")).unwrap());
     }
 
     #[test]
