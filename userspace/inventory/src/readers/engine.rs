@@ -55,16 +55,17 @@ pub(super) fn is_engine(process: &Process, options: &Options) -> bool {
         && has_engine_name(process)
 }
 
-/// Whether an engine's process executed a copy of itself: runc does so, from memory, to protect its file from
-/// the container.
+/// Whether an engine's process executed a copy of itself: runc does so, from memory or through a mount nobody
+/// else sees, to protect its file from the container.
 pub(super) fn is_own_copy(process: &Process, options: &Options) -> bool {
     let notes = process
         .exe_file
         .as_ref()
         .map(|file| file.path_notes)
         .unwrap_or_default();
-    is_root_of_the_host(process, options)
-        && (notes.detached || notes.escaped || has_engine_name(process))
+    // A file that is the root of everything it can see lies on a mount that was taken out of the tree.
+    let is_hidden = notes.detached || notes.escaped || process.exe_path == "/";
+    is_root_of_the_host(process, options) && (is_hidden || has_engine_name(process))
 }
 
 fn is_root_of_the_host(process: &Process, options: &Options) -> bool {

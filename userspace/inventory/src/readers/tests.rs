@@ -397,21 +397,27 @@ fn the_host_the_engine_and_the_runtime_are_told_apart() {
 }
 
 #[test]
-fn runc_running_its_copy_from_memory_is_still_the_engine() {
-    let mut scene = Scene::new();
-    let mut runc = scene.host_process("/usr/bin/runc init");
-    let mut copy = image("memfd:runc_cloned:/proc/self/exe", Layer::None, "runc init");
-    copy.file.path_notes = PathNotes {
+fn runc_running_a_copy_of_itself_is_still_the_engine() {
+    let detached = PathNotes {
         detached: true,
         ..PathNotes::default()
     };
-    let captured = exec(scene.now, &mut runc, copy.clone());
-    scene.see(&captured);
-    scene.expect(&runc, Reader::Engine);
-    let mut other = scene.host_process("/usr/bin/python3 x.py");
-    let captured = exec(scene.now, &mut other, copy);
-    scene.see(&captured);
-    scene.expect(&other, Reader::Host);
+    for (path, path_notes) in [
+        ("memfd:runc_cloned:/proc/self/exe", detached),
+        ("/", PathNotes::default()),
+    ] {
+        let mut copy = image(path, Layer::None, "runc init");
+        copy.file.path_notes = path_notes;
+        let mut scene = Scene::new();
+        let mut runc = scene.host_process("/usr/bin/runc init");
+        let captured = exec(scene.now, &mut runc, copy.clone());
+        scene.see(&captured);
+        scene.expect(&runc, Reader::Engine);
+        let mut other = scene.host_process("/usr/bin/python3 x.py");
+        let captured = exec(scene.now, &mut other, copy);
+        scene.see(&captured);
+        scene.expect(&other, Reader::Host);
+    }
 }
 
 #[test]
