@@ -57,7 +57,7 @@ pub struct Process {
     pub observed: bool,
 }
 
-/// A script that runs by its `#!` line.
+/// A script: run by its `#!` line, or given to an interpreter as an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     /// Absolute path.
