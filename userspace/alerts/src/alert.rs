@@ -7,6 +7,7 @@ mod container;
 mod evidence;
 mod fields;
 mod identity;
+mod subject;
 pub(crate) mod texts;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use evidence::{
     UserEvidence,
 };
 pub use identity::AlertId;
+pub use subject::Subject;
 
 use crate::redact::Redactor;
 use texts::Texts;
@@ -97,8 +99,8 @@ pub struct Alert {
     pub evidence: Evidence,
     /// About the alert itself.
     pub metadata: AlertMetadata,
-    /// What the alert is about, for telling repeats; never shown.
-    pub object: String,
+    /// What it is about, for telling repeats; never shown.
+    pub subject: Subject,
 }
 
 /// About an alert itself.
@@ -183,7 +185,7 @@ impl Alert {
                 .container
                 .as_deref()
                 .map(|container| ContainerEvidence::of(container, texts)),
-            object: fields::object(&finding.group, view),
+            subject: Subject::new(view, finding.rule, &finding.group, finding.is_partial),
             evidence,
             metadata: AlertMetadata {
                 container: event
@@ -227,9 +229,15 @@ impl Alert {
             container: None,
             evidence: Evidence::default(),
             metadata: AlertMetadata::of_agent(node, context),
-            object: String::new(),
+            subject: Subject::internal(rule),
         }
     }
+}
+
+/// The path an event is about, as its alert would list it among the samples of a summary.
+pub(crate) fn sample_path(event: &Event, context: &Context) -> Option<String> {
+    let path = event.paths.given.as_ref().or(event.paths.real.as_ref())?;
+    Some(Texts::of_event(&context.redactor, event).text(path))
 }
 
 impl AlertMetadata {

@@ -8,8 +8,11 @@
 //! use vigia_alerts::{Alert, Context, Outputs, Throttle};
 //! # fn example(event: &vigia_event::Event, found: &vigia_engine::Match<'_>, context: &Context,
 //! #     throttle: &mut Throttle, outputs: &Outputs) {
-//! let alert = Alert::new(event, found, context);
-//! for alert in throttle.expire(Instant::now()).into_iter().chain(throttle.admit(alert, Instant::now())) {
+//! let now = Instant::now();
+//! throttle.expire(now).into_iter().for_each(|summary| outputs.deliver(summary));
+//! if !throttle.fold(event, found, context, now)
+//!     && let Some(alert) = throttle.admit(Alert::new(event, found, context), now)
+//! {
 //!     outputs.deliver(alert);
 //! }
 //! # }
@@ -29,7 +32,8 @@ mod throttle;
 
 pub use alert::{
     Alert, AlertId, AlertMetadata, ContainerEvidence, Context, Evidence, FileEvidence,
-    MountEvidence, ProcessEvidence, ResultEvidence, SecretEvidence, SwarmEvidence, UserEvidence,
+    MountEvidence, ProcessEvidence, ResultEvidence, SecretEvidence, Subject, SwarmEvidence,
+    UserEvidence,
 };
 pub use outputs::{
     FileOptions, Form, OutputConfig, OutputCounters, OutputError, Outputs, StdoutOptions, Target,

@@ -9,8 +9,10 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
+use vigia_engine::Match;
+use vigia_event::Event;
 
-use crate::alert::{Alert, AlertId};
+use crate::alert::{self, Alert, AlertId, Context, Subject};
 
 /// How repeats are folded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,20 +52,12 @@ pub struct ThrottleCounters {
 #[derive(Debug)]
 pub struct Throttle {
     options: ThrottleOptions,
-    windows: HashMap<Key, Window, FxBuildHasher>,
+    windows: HashMap<Subject, Window, FxBuildHasher>,
     /// Keys in the order in which their windows opened, and therefore end.
-    order: VecDeque<Key>,
+    order: VecDeque<Subject>,
     /// Summaries of windows that ended while something else was done.
     due: Vec<Alert>,
     counters: ThrottleCounters,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    rule: String,
-    container: String,
-    /// `None` for what is undecided: one for each rule and container.
-    object: Option<String>,
 }
 
 #[derive(Debug)]
@@ -71,7 +65,9 @@ struct Window {
     opened: Instant,
     first: AlertId,
     count: u64,
-    last: Option<Box<Alert>>,
+    /// Speaks for the repeats in the summary.
+    repeat: Option<Box<Alert>>,
+    last_time_ns: u64,
     samples: Vec<String>,
 }
 
@@ -95,7 +91,7 @@ impl Throttle {
             return Some(alert);
         }
         self.close_ended(now);
-        let key = Key::of(&alert);
+        let key = alert.subject.clone();
         if let Some(window) = self.windows.get_mut(&key) {
             window.fold(alert, self.options.max_samples);
             self.counters.folded += 1;
@@ -109,6 +105,32 @@ impl Throttle {
         self.windows.insert(key, Window::open(&alert, now));
         self.counters.passed += 1;
         Some(alert)
+    }
+
+    /// Counts a match whose alert would only be folded, without the cost of making the alert; `false` if the alert is
+    /// needed and [`Throttle::admit`] must decide. Under a flood this is what keeps the agent up.
+    pub fn fold(
+        &mut self,
+        event: &Event,
+        found: &Match<'_>,
+        context: &Context,
+        now: Instant,
+    ) -> bool {
+        self.close_ended(now);
+        let Some(window) = self.windows.get_mut(&Subject::of_match(event, found)) else {
+            return false;
+        };
+        if window.repeat.is_none() {
+            return false;
+        }
+        window.count(1, event.time_ns);
+        if window.samples.len() < self.options.max_samples
+            && let Some(path) = alert::sample_path(event, context)
+        {
+            window.list(&path);
+        }
+        self.counters.folded += 1;
+        true
     }
 
     /// The summaries of windows that have ended.
@@ -173,50 +195,51 @@ impl Throttle {
     }
 }
 
-impl Key {
-    fn of(alert: &Alert) -> Self {
-        Self {
-            rule: alert.rule.clone(),
-            container: alert
-                .container
-                .as_ref()
-                .map(|container| container.id.clone())
-                .unwrap_or_default(),
-            object: (!alert.evidence.partial).then(|| alert.object.clone()),
-        }
-    }
-}
-
 impl Window {
     fn open(alert: &Alert, now: Instant) -> Self {
         Self {
             opened: now,
             first: alert.id.clone(),
             count: 0,
-            last: None,
+            repeat: None,
+            last_time_ns: alert.time_ns,
             samples: Vec::new(),
         }
     }
 
     fn fold(&mut self, alert: Alert, max_samples: usize) {
         // An alert may itself stand for several events.
-        self.count += alert.evidence.count;
+        self.count(alert.evidence.count, alert.time_ns);
         if let Some(path) = alert.evidence.sample()
             && self.samples.len() < max_samples
-            && !self.samples.iter().any(|sample| sample == path)
         {
+            self.list(path);
+        }
+        self.repeat = Some(Box::new(alert));
+    }
+
+    fn count(&mut self, repeats: u64, time_ns: u64) {
+        self.count += repeats;
+        self.last_time_ns = self.last_time_ns.max(time_ns);
+    }
+
+    fn list(&mut self, path: &str) {
+        if !self.samples.iter().any(|sample| sample == path) {
             self.samples.push(path.to_owned());
         }
-        self.last = Some(Box::new(alert));
     }
 
     /// "N more in T s"; `None` where nothing was folded.
     fn summary(self, lasted: Duration) -> Option<Alert> {
-        let mut alert = *self.last?;
+        let mut alert = *self.repeat?;
         // A window that ended early still covers a second that had begun.
         let seconds = lasted.as_secs() + u64::from(lasted.subsec_nanos() > 0);
         alert.id = AlertId::of_repeats(&self.first, &alert.id, self.count);
         alert.message = format!("{} more in {seconds} s: {}", self.count, alert.message);
+        alert.time_ns = self.last_time_ns;
+        alert
+            .output_fields
+            .insert("evt.time".to_owned(), self.last_time_ns.into());
         alert.evidence.count = self.count;
         alert.evidence.samples = self.samples;
         alert.evidence.summary_of = Some(self.first.to_string());

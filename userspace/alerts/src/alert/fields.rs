@@ -1,9 +1,8 @@
-//! The output fields of an alert, and the object it is about.
+//! The output fields of an alert.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
-use vigia_event::View;
 use vigia_event::{Extracted, Value};
 
 use super::texts::{NAME_BYTES, Texts};
@@ -13,8 +12,6 @@ use crate::text::lossy;
 const MAX_FIELDS: usize = 128;
 /// Values of a list.
 const MAX_VALUES: usize = 64;
-/// Bytes of an object's name: more than two paths need.
-const MAX_OBJECT_BYTES: usize = 8192;
 
 /// Field to value; `evt.time` is always there.
 pub(super) fn typed(
@@ -60,43 +57,5 @@ fn one(name: &str, value: &Value<'_>, texts: &Texts<'_>) -> Json {
         Value::Uint(number) => (*number).into(),
         Value::Bool(truth) => (*truth).into(),
         Value::Ip(address) => address.to_string().into(),
-    }
-}
-
-/// What an alert is about: the values the rule groups by, else the secret, else the path, else the program.
-///
-/// Never shown, so nothing is hidden in it: two secrets must not become one object.
-pub(super) fn object(group: &[Extracted<'_>], view: View<'_>) -> String {
-    let event = view.event;
-    if !group.is_empty() {
-        let parts: Vec<String> = group.iter().map(part).collect();
-        return parts.join("\u{1f}");
-    }
-    let secret = event
-        .secret
-        .as_ref()
-        .map(|access| access.secret.name.as_slice());
-    let path = || view.path().map(|path| &**path);
-    let object = secret.or_else(path).unwrap_or(&event.process.exe_path);
-    lossy(object, MAX_OBJECT_BYTES)
-}
-
-fn part(value: &Extracted<'_>) -> String {
-    let text = |value: &Value<'_>| match value {
-        Value::Bytes(bytes) => lossy(bytes, MAX_OBJECT_BYTES),
-        Value::Int(number) => number.to_string(),
-        Value::Uint(number) => number.to_string(),
-        Value::Bool(truth) => truth.to_string(),
-        Value::Ip(address) => address.to_string(),
-    };
-    match value {
-        Extracted::Missing | Extracted::Unknown => String::new(),
-        Extracted::One(value) => text(value),
-        Extracted::Many(values) => values
-            .iter()
-            .take(MAX_VALUES)
-            .map(text)
-            .collect::<Vec<_>>()
-            .join(","),
     }
 }

@@ -110,17 +110,28 @@ fn what_is_undecided_is_a_note_and_says_what_is_unknown() {
 
 #[test]
 fn the_object_is_the_group_else_the_secret_else_the_path_else_the_program() {
-    let object = |event: &Event, group: &[Option<&'static str>]| {
+    let subject = |event: &Event, group: &[Option<&'static str>]| {
         let mut finding = finding(event);
         finding.group = group.iter().map(|value| Extracted::text(*value)).collect();
-        sample::judged(event, finding, &context()).object
+        sample::judged(event, finding, &context()).subject
     };
     let write = refused_write(b"/etc/x");
-    let by_group = object(&write, &[Some("/bin/sh"), None]);
-    assert_eq!(by_group, "/bin/sh\u{1f}");
-    assert_eq!(object(&secret_read(), &[]), "db_password");
-    assert_eq!(object(&write, &[]), "/etc/x");
-    let mut no_path = write;
+    let other_path = refused_write(b"/etc/y");
+    assert_ne!(subject(&write, &[]), subject(&other_path, &[]));
+    assert_eq!(
+        subject(&write, &[Some("/bin/sh"), None]),
+        subject(&other_path, &[Some("/bin/sh"), None])
+    );
+    assert_ne!(
+        subject(&write, &[Some("/bin/sh"), None]),
+        subject(&write, &[None, Some("/bin/sh")])
+    );
+    let mut through_a_link = secret_read();
+    through_a_link.paths = other_path.paths.clone();
+    assert_eq!(subject(&secret_read(), &[]), subject(&through_a_link, &[]));
+    let (mut no_path, mut other_program) = (write.clone(), write);
     no_path.paths = Default::default();
-    assert_eq!(object(&no_path, &[]), "/bin/sh");
+    other_program.paths = Default::default();
+    std::sync::Arc::make_mut(&mut other_program.process).exe_path = "/bin/other".into();
+    assert_ne!(subject(&no_path, &[]), subject(&other_program, &[]));
 }

@@ -1,5 +1,8 @@
 //! Repeats are folded, and none is lost.
 
+use vigia_engine::{Options, Ruleset, Source, compile};
+use vigia_event::{Extracted, Value};
+
 use super::*;
 use crate::sample;
 
@@ -14,10 +17,10 @@ fn throttle(max_keys: usize) -> Throttle {
 }
 
 fn alert(object: &str, path: &str) -> Alert {
-    Alert {
-        object: object.to_owned(),
-        ..sample::alert(path)
-    }
+    let event = sample::refused_write(path.as_bytes());
+    let mut finding = sample::finding(&event);
+    finding.group = vec![Extracted::One(Value::made(object.into()))];
+    sample::judged(&event, finding, &sample::context())
 }
 
 #[test]
@@ -55,14 +58,18 @@ fn the_first_passes_and_repeats_become_one_summary() {
 fn another_object_container_or_rule_is_another_key() {
     let start = Instant::now();
     let mut throttle = throttle(10);
-    let base = alert("a", "/x");
-    let mut other_container = base.clone();
-    other_container.container = None;
-    let other_rule = Alert {
-        rule: "Another".into(),
-        ..base.clone()
-    };
-    for alert in [base, alert("b", "/x"), other_container, other_rule] {
+    let event = sample::refused_write(b"/x");
+    let mut elsewhere = event.clone();
+    elsewhere.container = None;
+    let mut another_rule = sample::finding(&event);
+    another_rule.rule = "Another";
+    let context = sample::context();
+    for alert in [
+        sample::judged(&event, sample::finding(&event), &context),
+        alert("b", "/x"),
+        sample::judged(&elsewhere, sample::finding(&elsewhere), &context),
+        sample::judged(&event, another_rule, &context),
+    ] {
         assert!(throttle.admit(alert, start).is_some());
     }
     assert_eq!(throttle.keys(), 4);
@@ -81,16 +88,16 @@ fn a_window_without_repeats_ends_without_a_word() {
 fn what_is_undecided_is_one_key_for_rule_and_container() {
     let start = Instant::now();
     let mut throttle = throttle(10);
-    let mut undecided = alert("a", "/x");
-    undecided.evidence.partial = true;
-    let other = Alert {
-        object: "b".into(),
-        ..undecided.clone()
+    let undecided = |path: &str| {
+        let event = sample::refused_write(path.as_bytes());
+        let mut finding = sample::finding(&event);
+        finding.is_partial = true;
+        sample::judged(&event, finding, &sample::context())
     };
-    assert!(throttle.admit(undecided, start).is_some());
-    assert!(throttle.admit(other, start).is_none());
+    assert!(throttle.admit(undecided("/x"), start).is_some());
+    assert!(throttle.admit(undecided("/y"), start).is_none());
     assert!(
-        throttle.admit(alert("a", "/x"), start).is_some(),
+        throttle.admit(sample::alert("/x"), start).is_some(),
         "what is decided is not hidden by what is not"
     );
 }
@@ -146,4 +153,50 @@ fn a_window_of_zero_lets_everything_pass() {
         assert!(throttle.admit(alert("a", "/x"), start).is_some());
     }
     assert_eq!(throttle.next_deadline(), None);
+}
+
+/// A ruleset with one rule that fires for every refused call.
+fn ruleset() -> Ruleset {
+    let text = "\
+- rule: Refused
+  desc: x
+  condition: evt.type = openat and evt.refused = true
+  output: refused %fd.name
+  priority: NOTICE
+  group_by: [proc.name]
+";
+    let source = Source {
+        name: "x.yaml".into(),
+        text: text.into(),
+    };
+    compile(&[source], &Options::default())
+        .ruleset
+        .expect("a valid rule")
+}
+
+#[test]
+fn a_match_that_is_folded_without_its_alert_counts_like_any_other() {
+    let (ruleset, context, start) = (ruleset(), sample::context(), Instant::now());
+    let mut scratch = ruleset.scratch();
+    let mut throttle = throttle(10);
+    let mut passed = Vec::new();
+    let mut made = 0;
+    for path in ["/a", "/b?token=c4n4ry", "/b?token=c4n4ry", "/c", "/d", "/d"] {
+        let event = sample::refused_write(path.as_bytes());
+        ruleset.evaluate(&event, &mut scratch, &mut |found| {
+            if !throttle.fold(&event, &found, &context, start) {
+                made += 1;
+                passed.extend(throttle.admit(Alert::new(&event, &found, &context), start));
+            }
+        });
+    }
+    assert_eq!(
+        (passed.len(), made),
+        (1, 2),
+        "one passes, one speaks for the repeats, the rest are not made"
+    );
+    let summaries = throttle.flush(start);
+    assert_eq!(summaries[0].evidence.count, 5);
+    assert_eq!(summaries[0].evidence.samples, ["/b?token=[redacted]", "/c"]);
+    assert_eq!(throttle.counters().folded, 5);
 }
