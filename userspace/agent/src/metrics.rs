@@ -70,20 +70,14 @@ labels! {
         Containers = "containers",
         /// Repeats being folded.
         Throttle = "throttle",
-        /// Users and groups of container roots.
-        Users = "users",
         /// Chains of programs that read secrets.
         Readers = "readers",
     }
 
-    /// What was wrong with a container's metadata.
+    /// Why there is no metadata of a container.
     MetadataFailure as "cause" {
-        /// The engine does not answer in time.
-        Timeout = "timeout",
-        /// The engine answers with an error.
+        /// The engine does not know the container.
         Refused = "refused",
-        /// The answer is not what it should be.
-        Malformed = "malformed",
         /// The queue to the engine was full.
         Overflow = "overflow",
     }
@@ -175,8 +169,6 @@ metrics! {
         "Events that stopped waiting for engine metadata, by why.";
     evaluated: IntCounter, "vigia_events_evaluated_total", [],
         "Events judged by the rules.";
-    lag: Gauge, "vigia_event_lag_seconds", [],
-        "Age of the last event when it was judged.";
 
     rule_matches: IntCounterVec, "vigia_rule_matches_total", ["rule", "priority"],
         "Times a rule fired, before repeats are folded.";
@@ -188,8 +180,6 @@ metrics! {
         "Summaries made of folded alerts.";
     recorded: IntCounter, "vigia_alerts_recorded_total", [],
         "Alerts and summaries handed to the outputs.";
-    redacted: IntCounter, "vigia_alerts_redacted_total", [],
-        "Alerts in which something was blanked out.";
 
     output_queued: IntCounterVec, "vigia_output_queued_total", ["output"],
         "Alerts an output was given; the sum of delivered, pending, dropped and dead-lettered.";
