@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use vigia_event::captured::{Task, What};
-use vigia_event::container::{Container, Engine, Metadata};
+use vigia_event::container::{Container, Engine};
 use vigia_event::mount::MountTable;
 use vigia_event::{Captured, Process};
 
@@ -93,6 +93,11 @@ struct Entry {
     gone_ns: Option<u64>,
     /// Whether its first process ended.
     init_over: bool,
+    /// Engines that do not know it.
+    denied_by: Vec<Engine>,
+    /// What was mounted before its first program ran: only that was granted. What a container mounts later, it
+    /// has not been given, even if it looks like a secret.
+    first_mounts: Option<Arc<MountTable>>,
     /// When its mounts were last read.
     mounts_read_ns: u64,
     /// Whether they changed since then.
@@ -255,17 +260,6 @@ impl ContainerTable {
         if let Some(entry) = self.entries.get_mut(&slot) {
             change(Arc::make_mut(&mut entry.snapshot));
         }
-    }
-
-    /// Whether the engine knows more of this container than the table.
-    fn is_pending(&self, id: &str) -> bool {
-        self.get(id)
-            .is_some_and(|container| matches!(container.metadata, Metadata::Pending))
-    }
-
-    /// Which engine made a container of the table.
-    fn engine_of(&self, id: &str) -> Option<Engine> {
-        self.get(id).map(|container| container.engine)
     }
 }
 

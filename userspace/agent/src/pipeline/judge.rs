@@ -27,7 +27,7 @@ impl Stages {
     /// Who reads a secret is judged as late as possible: the container's metadata says who may.
     fn judge_reader(&mut self, event: &mut Event) {
         let Some(file) = event.file() else { return };
-        let Some(secret) = self.containers.secret_of(file) else {
+        let Some(secret) = self.containers.secret_of(file, event.time_ns) else {
             return;
         };
         let granted = event
@@ -50,6 +50,10 @@ impl Stages {
         match matched.outcome {
             Outcome::Fires => self.rule_metrics.matches(matched.index).inc(),
             Outcome::Partial => self.rule_metrics.partial(matched.index).inc(),
+        }
+        // A flood of repeats is counted without the cost of an alert each.
+        if self.throttle.fold(event, matched, &self.alert_context, Instant::now()) {
+            return;
         }
         let alert = Alert::new(event, matched, &self.alert_context);
         self.admit(alert);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use vigia_event::File;
 use vigia_event::container::Container;
-use vigia_event::mount::{MountKind, is_below};
+use vigia_event::mount::{Mount, MountKind, MountTable, is_below};
 use vigia_event::secret::{SecretKind, SecretRef, SecretSource};
 
 use super::{ContainerTable, LearnSecret, Request, Slot};
@@ -18,6 +18,8 @@ use crate::mountinfo;
 
 /// Keys of secrets known at one time.
 const MAX_KEYS: usize = 16_384;
+/// Mounts that grant secrets to one container.
+const MAX_GRANTS: usize = 512;
 /// Where secrets may lie as plain files of the container's own layer: what compose does with `environment:` ones.
 const PLAIN_SECRETS: &str = "/run/secrets";
 
@@ -33,7 +35,7 @@ pub(super) struct Grants {
     plain: FxHashMap<u32, Slot>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Key {
     secret: SecretRef,
     slots: BTreeSet<Slot>,
@@ -48,59 +50,58 @@ struct MountGrant {
 }
 
 impl ContainerTable {
-    /// The secret that a file is, whoever has it open and by whatever path; `None` for any other file, for a
-    /// folder, and for the public parts of a Kubernetes secret.
+    /// The secret that a file is at a time (nanoseconds since the epoch), whoever has it open and by whatever path;
+    /// `None` for any other file, for a folder, and for the public parts of a Kubernetes secret.
+    ///
+    /// The time matters because the kernel gives the numbers of devices and mounts away again as soon as a container
+    /// is gone: its grants then stand for late events only.
     #[must_use]
-    pub fn secret_of(&self, file: &File) -> Option<SecretRef> {
+    pub fn secret_of(&self, file: &File, time_ns: u64) -> Option<SecretRef> {
         if file.is_directory() {
             return None;
         }
         let by_key = || {
-            self.grants
-                .keys
-                .get(&(file.dev, file.ino))
-                .map(|key| key.secret.clone())
+            let key = self.grants.keys.get(&(file.dev, file.ino))?;
+            key.slots
+                .iter()
+                .any(|slot| self.was_there(*slot, time_ns))
+                .then(|| key.secret.clone())
         };
         // The mount of the opener says best under which name it knows the secret.
         let by_mount = || {
-            let grant = self
-                .grants
-                .mounts
-                .get(&file.mount_id)
-                .filter(|grant| grant.secret.dev == file.dev)?;
-            Some(SecretRef {
+            let grant = self.mount_grant(file)?;
+            let secret = SecretRef {
                 ino: file.ino,
                 ..grant.secret.clone()
-            })
+            };
+            self.was_there(grant.slot, time_ns).then_some(secret)
         };
         let secret = by_mount()
             .or_else(by_key)
-            .or_else(|| self.secret_by_device(file))?;
+            .or_else(|| self.secret_by_device(file, time_ns))?;
         (!mountinfo::is_public_part(&secret, &file.path)).then_some(secret)
     }
 
     /// Whether a container was granted the secret that a file is.
     #[must_use]
     pub fn is_granted(&self, file: &File, container: &Container) -> bool {
+        // Its own mount is proof enough while the file's key is still to be learned.
+        let by_mount = self
+            .mount_grant(file)
+            .and_then(|grant| self.entries.get(&grant.slot))
+            .map(|entry| &entry.snapshot);
         self.granted(file.dev, file.ino)
-            .iter()
+            .into_iter()
+            .chain(by_mount)
             .any(|granted| granted.id == container.id)
     }
 
     /// The containers that were granted a secret, by its key; by its device alone where the key is not known.
     #[must_use]
     pub fn granted(&self, dev: u32, ino: u64) -> Vec<&Arc<Container>> {
-        let by_key = self
-            .grants
-            .keys
-            .get(&(dev, ino))
-            .into_iter()
-            .flat_map(|key| &key.slots)
-            .copied();
-        let mount_ids = self.grants.devices.get(&dev).into_iter().flatten();
-        let by_device = mount_ids
-            .filter_map(|id| self.grants.mounts.get(id))
-            .map(|grant| grant.slot);
+        let by_key = self.grants.keys.get(&(dev, ino)).into_iter();
+        let by_key = by_key.flat_map(|key| &key.slots).copied();
+        let by_device = self.device_grants(dev).map(|grant| grant.slot);
         let slots: BTreeSet<Slot> = by_key.chain(by_device).collect();
         slots
             .iter()
@@ -109,22 +110,45 @@ impl ContainerTable {
             .collect()
     }
 
-    fn secret_by_device(&self, file: &File) -> Option<SecretRef> {
-        let mount_ids = self.grants.devices.get(&file.dev)?;
-        let grants: Vec<&MountGrant> = mount_ids
-            .iter()
+    /// Whether a container had not gone yet.
+    fn was_there(&self, slot: Slot, time_ns: u64) -> bool {
+        let gone_ns = self.entries.get(&slot).map(|entry| entry.gone_ns);
+        gone_ns.is_some_and(|gone_ns| gone_ns.is_none_or(|gone_ns| time_ns <= gone_ns))
+    }
+
+    fn is_there(&self, slot: Slot) -> bool {
+        self.was_there(slot, u64::MAX)
+    }
+
+    fn mount_grant(&self, file: &File) -> Option<&MountGrant> {
+        let grant = self.grants.mounts.get(&file.mount_id)?;
+        (grant.secret.dev == file.dev).then_some(grant)
+    }
+
+    fn device_grants(&self, dev: u32) -> impl Iterator<Item = &MountGrant> {
+        let mount_ids = self.grants.devices.get(&dev).into_iter().flatten();
+        mount_ids
             .filter_map(|id| self.grants.mounts.get(id))
+            .filter(move |grant| grant.secret.dev == dev)
+    }
+
+    fn secret_by_device(&self, file: &File, time_ns: u64) -> Option<SecretRef> {
+        let grants: Vec<&MountGrant> = self
+            .device_grants(file.dev)
+            .filter(|grant| self.was_there(grant.slot, time_ns))
             .collect();
         // From the host, a task's secrets are files named by their ids.
-        let of_file = |grant: &&&MountGrant| {
-            let name = grant.root.strip_prefix(b"/").unwrap_or_default();
-            grant.secret.path == file.path || !name.is_empty() && file.path.ends_with(&grant.root)
+        let is_of_file = |grant: &MountGrant| {
+            grant.secret.path == file.path
+                || grant.root.len() > 1 && file.path.ends_with(&grant.root)
         };
-        let grant = grants.iter().find(of_file).or_else(|| grants.first())?;
-        let one_kind = grants
-            .iter()
-            .all(|other| other.secret.kind == grant.secret.kind);
-        let kind = if one_kind || of_file(&grant) {
+        let of_file = grants.iter().find(|grant| is_of_file(grant));
+        let grant = of_file.or_else(|| grants.first())?;
+        let is_certain = of_file.is_some()
+            || grants
+                .iter()
+                .all(|other| other.secret.kind == grant.secret.kind);
+        let kind = if is_certain {
             grant.secret.kind
         } else {
             SecretKind::Unknown
@@ -136,74 +160,68 @@ impl ContainerTable {
         })
     }
 
-    /// Takes the secrets of a container's mounts into the catalogue.
+    /// Takes the secrets among a container's first mounts into the catalogue, or brings the catalogue up to date
+    /// with what is now known of them.
     pub(super) fn grant(&mut self, slot: Slot) {
-        let Some(table) = self
-            .entries
-            .get(&slot)
-            .and_then(|entry| entry.snapshot.mounts.clone())
-        else {
+        let Some(table) = self.first_mounts(slot) else {
             return;
         };
-        let mounts = table
-            .mounts
-            .iter()
-            .filter(|mount| mount.kind == MountKind::Secret && mount.id != 0);
-        for mount in mounts {
-            let Some(secret) = table
-                .secrets
-                .iter()
-                .find(|secret| secret.path == mount.point)
-            else {
+        let mounts = table.mounts.iter().filter(|mount| is_grant(mount));
+        let mut watch = Vec::new();
+        for mount in mounts.take(MAX_GRANTS) {
+            let mut secrets = table.secrets.iter();
+            let Some(secret) = secrets.find(|secret| secret.path == mount.point) else {
                 continue;
             };
+            let keys = self.grants.keys.values_mut();
+            for key in
+                keys.filter(|key| key.slots.contains(&slot) && key.secret.path == secret.path)
+            {
+                key.secret = SecretRef {
+                    ino: key.secret.ino,
+                    dev: key.secret.dev,
+                    ..secret.clone()
+                };
+            }
+            let is_watched = self
+                .device_grants(mount.dev)
+                .any(|grant| self.is_there(grant.slot));
             let grant = MountGrant {
                 slot,
                 secret: secret.clone(),
                 root: mount.root.clone(),
             };
             self.grants.mounts.insert(mount.id, grant);
-            for key in self
-                .grants
-                .keys
-                .values_mut()
-                .filter(|key| key.slots.contains(&slot))
-            {
-                if key.secret.path == secret.path {
-                    key.secret = SecretRef {
-                        ino: key.secret.ino,
-                        dev: key.secret.dev,
-                        ..secret.clone()
-                    };
-                }
-            }
             if mount.fs_type == "tmpfs" {
                 let ids = self.grants.devices.entry(mount.dev).or_default();
-                if ids.is_empty() {
-                    self.requests.push_back(Request::WatchSecret {
-                        dev: mount.dev,
-                        ino: None,
-                    });
-                }
                 ids.insert(mount.id);
+                if !is_watched {
+                    watch.push(mount.dev);
+                }
             }
         }
+        for dev in watch {
+            self.request(Request::WatchSecret { dev, ino: None });
+        }
+    }
+
+    fn first_mounts(&self, slot: Slot) -> Option<Arc<MountTable>> {
+        self.entries
+            .get(&slot)
+            .and_then(|entry| entry.first_mounts.clone())
     }
 
     /// Asks for the keys of a container's secrets, and for the names of those that only a Swarm manager knows.
     pub(super) fn learn_secrets(&mut self, slot: Slot, pid: u32) {
-        let Some(table) = self
-            .entries
-            .get(&slot)
-            .and_then(|entry| entry.snapshot.mounts.clone())
-        else {
+        let Some(table) = self.first_mounts(slot) else {
             return;
         };
         let mut wanted = Vec::new();
         for mount in table
             .mounts
             .iter()
-            .filter(|mount| mount.kind == MountKind::Secret && mount.id != 0)
+            .filter(|mount| is_grant(mount))
+            .take(MAX_GRANTS)
         {
             wanted.push(Request::LearnSecret(LearnSecret {
                 pid,
@@ -272,16 +290,13 @@ impl ContainerTable {
         if mountinfo::is_public_part(&secret, &file.path) || self.grants.keys.len() >= MAX_KEYS {
             return;
         }
-        let key = self
-            .grants
-            .keys
-            .entry((file.dev, file.ino))
-            .or_insert_with(|| Key {
-                secret,
-                slots: BTreeSet::new(),
-            });
+        let place = (file.dev, file.ino);
+        let known = self.grants.keys.get(&place);
+        let is_watched = known.is_some_and(|key| key.slots.iter().any(|slot| self.is_there(*slot)));
+        let key = self.grants.keys.entry(place).or_default();
         key.slots.insert(slot);
-        if key.slots.len() == 1 {
+        if !is_watched {
+            key.secret = secret;
             self.request(Request::WatchSecret {
                 dev: file.dev,
                 ino: Some(file.ino),
@@ -289,32 +304,48 @@ impl ContainerTable {
         }
     }
 
-    /// Takes a container's grants back.
-    pub(super) fn revoke(&mut self, slot: Slot) {
+    /// Stops watching what only a gone container was granted.
+    pub(super) fn unwatch(&mut self, slot: Slot) {
         let mut unwatch = Vec::new();
-        self.grants.keys.retain(|&(dev, ino), key| {
-            if key.slots.remove(&slot) && key.slots.is_empty() {
+        for (&(dev, ino), key) in &self.grants.keys {
+            let is_left = key.slots.iter().any(|slot| self.is_there(*slot));
+            if key.slots.contains(&slot) && !is_left {
                 unwatch.push(Request::UnwatchSecret {
                     dev,
                     ino: Some(ino),
                 });
             }
-            !key.slots.is_empty()
-        });
-        let mounts = &mut self.grants.mounts;
-        mounts.retain(|_, grant| grant.slot != slot);
-        self.grants.devices.retain(|&dev, ids| {
-            ids.retain(|id| mounts.contains_key(id));
-            if ids.is_empty() {
+        }
+        for &dev in self.grants.devices.keys() {
+            let is_its = self.device_grants(dev).any(|grant| grant.slot == slot);
+            let mut left = self.device_grants(dev).map(|grant| grant.slot);
+            if is_its && !left.any(|slot| self.is_there(slot)) {
                 unwatch.push(Request::UnwatchSecret { dev, ino: None });
             }
-            !ids.is_empty()
-        });
-        self.grants.plain.retain(|_, owner| *owner != slot);
+        }
         for request in unwatch {
             self.request(request);
         }
     }
+
+    /// Forgets a container's grants.
+    pub(super) fn revoke(&mut self, slot: Slot) {
+        self.grants.keys.retain(|_, key| {
+            key.slots.remove(&slot);
+            !key.slots.is_empty()
+        });
+        let mounts = &mut self.grants.mounts;
+        mounts.retain(|_, grant| grant.slot != slot);
+        self.grants.devices.retain(|_, ids| {
+            ids.retain(|id| mounts.contains_key(id));
+            !ids.is_empty()
+        });
+        self.grants.plain.retain(|_, owner| *owner != slot);
+    }
+}
+
+fn is_grant(mount: &Mount) -> bool {
+    mount.kind == MountKind::Secret && mount.id != 0
 }
 
 fn last_part(path: &[u8]) -> bstr::BString {

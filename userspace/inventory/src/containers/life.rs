@@ -109,6 +109,8 @@ impl ContainerTable {
             subgroups: Vec::new(),
             gone_ns: None,
             init_over: false,
+            denied_by: Vec::new(),
+            first_mounts: None,
             mounts_read_ns: 0,
             mounts_stale: false,
         };
@@ -143,6 +145,7 @@ impl ContainerTable {
         };
         entry.init_over = false;
         entry.mounts_read_ns = 0;
+        entry.first_mounts = None;
         self.by_mnt_ns.remove(&entry.snapshot.mnt_ns);
         self.by_mnt_ns.insert(mnt_ns, slot);
         self.replace(slot, |container| {
@@ -184,6 +187,7 @@ impl ContainerTable {
         if self.by_mnt_ns.get(&mnt_ns) == Some(&slot) {
             self.by_mnt_ns.remove(&mnt_ns);
         }
+        self.unwatch(slot);
         self.gone
             .push_back((time_ns.saturating_add(self.options.grace_ns), slot));
     }
@@ -212,6 +216,8 @@ impl ContainerTable {
     }
 
     fn forget(&mut self, slot: Slot) {
+        // One that is given up while it runs has not gone yet.
+        self.gone_at(slot, 0);
         let Some(entry) = self.entries.remove(&slot) else {
             return;
         };

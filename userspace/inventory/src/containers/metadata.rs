@@ -49,12 +49,7 @@ impl ContainerTable {
                 inspected,
                 ..
             } => self.set_inspected(*engine, id, inspected),
-            EngineMessage::NotFound { engine, id } => {
-                let is_its_own =
-                    self.engine_of(id) == Some(*engine) || self.engines.awaited.len() <= 1;
-                (is_its_own && self.is_pending(id))
-                    .then(|| self.set_metadata(id, Metadata::Unavailable))?
-            }
+            EngineMessage::NotFound { engine, id } => self.deny(*engine, id),
             EngineMessage::Gone { id, .. } => {
                 self.engines.answers.remove(id);
                 None
@@ -72,6 +67,24 @@ impl ContainerTable {
         self.replace(slot, |container| container.metadata = metadata);
         self.reclassify(slot);
         Some(id.to_owned())
+    }
+
+    /// An engine does not know a container: final if it is the one that made it, or if no other is left to ask.
+    fn deny(&mut self, engine: Engine, id: &str) -> Option<String> {
+        let entry = self.entries.get_mut(self.by_id.get(id)?)?;
+        if !matches!(entry.snapshot.metadata, Metadata::Pending) {
+            return None;
+        }
+        if !entry.denied_by.contains(&engine) {
+            entry.denied_by.push(engine);
+        }
+        let denied = |engine: &Engine| entry.denied_by.contains(engine);
+        let is_final = denied(&entry.snapshot.engine) || self.engines.awaited.iter().all(denied);
+        if is_final {
+            self.set_metadata(id, Metadata::Unavailable)
+        } else {
+            None
+        }
     }
 
     fn set_inspected(
@@ -95,9 +108,15 @@ impl ContainerTable {
             container.metadata = Metadata::Unavailable;
         } else {
             container.metadata = Metadata::Pending;
+            // There is nobody to ask for what only CRI knows, and a path can be mistaken about containerd, whose
+            // groups those of cri-dockerd look like.
+            let engine = match container.engine {
+                Engine::Docker | Engine::Podman => container.engine,
+                Engine::Containerd | Engine::CriO | Engine::Unknown => Engine::Unknown,
+            };
             self.request(Request::Inspect {
                 id: container.id.clone(),
-                engine: container.engine,
+                engine,
             });
         }
     }

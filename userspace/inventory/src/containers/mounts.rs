@@ -9,7 +9,8 @@ use vigia_event::container::{Container, Engine};
 use vigia_event::mount::MountTable;
 
 use super::{ContainerTable, Slot};
-use crate::{mountinfo, users};
+use crate::mountinfo::{self, Surroundings};
+use crate::users;
 
 /// A container that mounts in a loop must not make the agent read in a loop.
 const REREAD_NS: u64 = 100_000_000;
@@ -99,6 +100,9 @@ impl ContainerTable {
         {
             self.replace(slot, |container| container.users = Arc::new(found));
         }
+        if let Some(entry) = self.entries.get_mut(&slot) {
+            entry.first_mounts.clone_from(&entry.snapshot.mounts);
+        }
         self.reclassify(slot);
         self.learn_secrets(slot, pid);
     }
@@ -126,7 +130,6 @@ impl ContainerTable {
             entry.mounts_stale = false;
             if self.read_mounts(slot, task.pid, time_ns) {
                 self.reclassify(slot);
-                self.learn_secrets(slot, task.pid);
             }
         }
     }
@@ -142,16 +145,19 @@ impl ContainerTable {
             .as_ref()
             .map(|inspected| inspected.mounts.as_slice())
             .unwrap_or_default();
-        let surroundings = mountinfo::Surroundings {
+        let surroundings = Surroundings {
             host: &self.host_mounts,
             swarm: &self.swarm,
             declared,
         };
+        if let Some(first) = &mut entry.first_mounts {
+            *first = Arc::new(mountinfo::classify(first.mounts.clone(), &surroundings));
+        }
         let table = match (&entry.snapshot.mounts, &inspected) {
-            // Zero stands for a table that was made up and is made up anew.
             (Some(read), _) if entry.mounts_read_ns != 0 => {
                 mountinfo::classify(read.mounts.clone(), &surroundings)
             }
+            // None was ever read: it is made up, again each time that more is known.
             (_, Some(inspected)) => mountinfo::table_of_declared(inspected, &surroundings),
             _ => return,
         };
@@ -195,7 +201,7 @@ impl ContainerTable {
             return table.clone();
         }
         let read = mountinfo::read(&self.options.proc_root, task.pid).ok();
-        let surroundings = mountinfo::Surroundings {
+        let surroundings = Surroundings {
             host: &self.host_mounts,
             swarm: &self.swarm,
             declared: &[],

@@ -2,7 +2,7 @@ use bstr::BString;
 use tempfile::TempDir;
 use vigia_event::EventType;
 use vigia_event::captured::{Call, CgroupChange, CgroupChangeKind};
-use vigia_event::container::{DeclaredMount, Inspected};
+use vigia_event::container::{DeclaredMount, Inspected, Metadata};
 use vigia_event::file::{File, Layer};
 use vigia_event::process::ProcessKey;
 use vigia_event::secret::SecretKind;
@@ -545,7 +545,7 @@ fn secrets_are_watched_learned_and_told_apart() {
     let secret = |scene: &Scene, file: &File| {
         scene
             .table
-            .secret_of(file)
+            .secret_of(file, scene.now_ns)
             .map(|secret| (secret.name.to_string(), secret.kind))
     };
     let named = |name: &str, kind| Some((name.to_owned(), kind));
@@ -826,4 +826,109 @@ fn a_full_table_gives_up_those_that_went_first() {
         .collect();
     assert_eq!(kept, [false, false, true, true, true]);
     assert_eq!((scene.table.len(), scene.table.counts().evicted), (3, 2));
+}
+
+#[test]
+fn what_a_container_mounts_itself_it_was_not_granted() {
+    let mut scene = Scene::new();
+    let task = scene.started(61);
+    let file = |ino, mount_id, path: &str| File {
+        dev: 254 << 20,
+        ino,
+        mount_id,
+        path: path.into(),
+        ..File::default()
+    };
+    let own = file(9, 104, "/run/secrets/tls");
+    assert!(
+        scene.table.is_granted(&own, &scene.container()),
+        "its own mount, before the key is known"
+    );
+    scene.table.take_requests();
+    scene.now_ns += SECOND;
+    let bind = "105 100 254:0 /srv/others.key /run/secrets/mine ro - ext4 /dev/vda rw\n";
+    scene.mounts_of_pid(61, &format!("{MOUNTS}{bind}"));
+    scene.observe(&task, call("mount", 0));
+    let mounts = scene.container().mounts.clone().expect("mounts");
+    assert!(mounts.mounts.iter().any(|mount| mount.id == 105));
+    scene.apply_inspected(Inspected::default());
+    assert!(scene.table.take_requests().is_empty());
+    let taken = file(10, 105, "/run/secrets/mine");
+    assert!(!scene.table.is_granted(&taken, &scene.container()));
+    scene.observe(&fixture::task(2), What::SecretKey(Box::new(taken.clone())));
+    assert!(!scene.table.is_granted(&taken, &scene.container()));
+}
+
+#[test]
+fn a_container_of_an_engine_that_nobody_can_ask_is_settled_when_all_others_deny_it() {
+    let mut scene = Scene::new();
+    scene.table.await_engine(Engine::Docker);
+    scene.table.await_engine(Engine::Podman);
+    scene.cgroup(
+        CgroupChangeKind::Mkdir,
+        CGROUP,
+        &format!("/kubepods/pod1/{ID}"),
+    );
+    let inspect = Request::Inspect {
+        id: ID.into(),
+        engine: Engine::Unknown,
+    };
+    assert_eq!(scene.table.take_requests(), [inspect]);
+    for (engine, settled) in [
+        (Engine::Docker, None),
+        (Engine::Docker, None),
+        (Engine::Podman, Some(ID.to_owned())),
+    ] {
+        let denied = EngineMessage::NotFound {
+            engine,
+            id: ID.into(),
+        };
+        assert_eq!(scene.table.apply(&denied), settled);
+    }
+}
+
+#[test]
+fn numbers_that_the_kernel_gives_away_again_make_no_secret() {
+    let mut scene = Scene::new();
+    scene.started(61);
+    let on_tmpfs = File {
+        dev: SECRET_DEV,
+        ino: 2,
+        mount_id: 102,
+        path: "/run/secrets/db".into(),
+        ..File::default()
+    };
+    scene.observe(
+        &fixture::task(2),
+        What::SecretKey(Box::new(on_tmpfs.clone())),
+    );
+    let gone_ns = scene.now_ns + SECOND;
+    scene.now_ns = gone_ns;
+    scene.table.take_requests();
+    scene.cgroup(CgroupChangeKind::Rmdir, CGROUP, "");
+    let unwatched = scene.table.take_requests();
+    assert!(unwatched.contains(&Request::UnwatchSecret {
+        dev: SECRET_DEV,
+        ino: None
+    }));
+    let late = scene.table.secret_of(&on_tmpfs, gone_ns);
+    assert!(late.is_some(), "of an event that comes late");
+    let other = scene.table.secret_of(&on_tmpfs, gone_ns + 1);
+    assert_eq!(other, None, "of another file system");
+
+    // The next container is given the same numbers, and a secret there: it is watched anew.
+    scene.now_ns += SECOND;
+    scene.cgroup(CgroupChangeKind::Mkdir, 600, &format!("/docker/{OTHER}"));
+    scene.mounts_of_pid(62, MOUNTS);
+    let task = Task {
+        cgroup_id: 600,
+        ..inside(62)
+    };
+    scene.exec(&task);
+    let watch = Request::WatchSecret {
+        dev: SECRET_DEV,
+        ino: None,
+    };
+    assert!(scene.table.take_requests().contains(&watch));
+    assert!(scene.table.secret_of(&on_tmpfs, scene.now_ns).is_some());
 }
