@@ -154,6 +154,18 @@ const fn numbers_only(number: u16, class: Class) -> CallRow {
     plain(number, class, [NO_PATH; 2], NONE, NONE)
 }
 
+/// The file system's type, then the source, which is a path only for some types.
+const fn mount(number: u16) -> CallRow {
+    let row = plain(number, Class::Mount, [at(CWD, 1), NO_PATH], NONE, NONE);
+    CallRow {
+        spec: CallSpec {
+            texts: [2, 0],
+            ..row.spec
+        },
+        ..row
+    }
+}
+
 const fn namespace(number: u16) -> CallRow {
     CallRow {
         stage: stage::NAMESPACE,
@@ -164,57 +176,57 @@ const fn namespace(number: u16) -> CallRow {
 
 /// Every call the probes deliver.
 pub static CALLS: &[CallRow] = &[
-    open(2, at(CWD, 0)),                                             // open
-    open(85, at(CWD, 0)),                                            // creat
-    open(257, at(0, 1)),                                             // openat
-    open(437, at(0, 1)),                                             // openat2
-    path(76, at(CWD, 0)),                                            // truncate
-    descriptor(77),                                                  // ftruncate
-    two_paths(82, at(CWD, 0), at(CWD, 1)),                           // rename
-    path(83, at(CWD, 0)),                                            // mkdir
-    path(84, at(CWD, 0)),                                            // rmdir
-    two_paths(86, at(CWD, 0), at(CWD, 1)),                           // link
-    path(87, at(CWD, 0)),                                            // unlink
-    path_and_text(88, at(CWD, 1), 0),                                // symlink
-    path(90, at(CWD, 0)),                                            // chmod
-    descriptor(91),                                                  // fchmod
-    path(92, at(CWD, 0)),                                            // chown
-    descriptor(93),                                                  // fchown
-    path(94, at(CWD, 0)),                                            // lchown
-    path(132, at(CWD, 0)),                                           // utime
-    path(133, at(CWD, 0)),                                           // mknod
-    path_and_text(188, at(CWD, 0), 1),                               // setxattr
-    path_and_text(189, at(CWD, 0), 1),                               // lsetxattr
-    descriptor_and_text(190),                                        // fsetxattr
-    path_and_text(197, at(CWD, 0), 1),                               // removexattr
-    path_and_text(198, at(CWD, 0), 1),                               // lremovexattr
-    descriptor_and_text(199),                                        // fremovexattr
-    path(235, at(CWD, 0)),                                           // utimes
-    path(258, at(0, 1)),                                             // mkdirat
-    path(259, at(0, 1)),                                             // mknodat
-    path(260, at(0, 1)),                                             // fchownat
-    path(261, at(0, 1)),                                             // futimesat
-    path(263, at(0, 1)),                                             // unlinkat
-    two_paths(264, at(0, 1), at(2, 3)),                              // renameat
-    two_paths(265, at(0, 1), at(2, 3)),                              // linkat
-    path_and_text(266, at(1, 2), 0),                                 // symlinkat
-    path(268, at(0, 1)),                                             // fchmodat
-    path(280, at(0, 1)),                                             // utimensat
-    two_paths(316, at(0, 1), at(2, 3)),                              // renameat2
-    path(452, at(0, 1)),                                             // fchmodat2
-    plain(155, Class::Mount, [at(CWD, 0), at(CWD, 1)], NONE, NONE),  // pivot_root
-    plain(161, Class::Mount, [at(CWD, 0), NO_PATH], NONE, NONE),     // chroot
-    plain(165, Class::Mount, [at(CWD, 0), at(CWD, 1)], 2, NONE),     // mount
-    plain(166, Class::Mount, [at(CWD, 0), NO_PATH], NONE, NONE),     // umount2
-    namespace(272),                                                  // unshare
-    namespace(308),                                                  // setns
+    open(2, at(CWD, 0)),                                            // open
+    open(85, at(CWD, 0)),                                           // creat
+    open(257, at(0, 1)),                                            // openat
+    open(437, at(0, 1)),                                            // openat2
+    path(76, at(CWD, 0)),                                           // truncate
+    descriptor(77),                                                 // ftruncate
+    two_paths(82, at(CWD, 0), at(CWD, 1)),                          // rename
+    path(83, at(CWD, 0)),                                           // mkdir
+    path(84, at(CWD, 0)),                                           // rmdir
+    two_paths(86, at(CWD, 0), at(CWD, 1)),                          // link
+    path(87, at(CWD, 0)),                                           // unlink
+    path_and_text(88, at(CWD, 1), 0),                               // symlink
+    path(90, at(CWD, 0)),                                           // chmod
+    descriptor(91),                                                 // fchmod
+    path(92, at(CWD, 0)),                                           // chown
+    descriptor(93),                                                 // fchown
+    path(94, at(CWD, 0)),                                           // lchown
+    path(132, at(CWD, 0)),                                          // utime
+    path(133, at(CWD, 0)),                                          // mknod
+    path_and_text(188, at(CWD, 0), 1),                              // setxattr
+    path_and_text(189, at(CWD, 0), 1),                              // lsetxattr
+    descriptor_and_text(190),                                       // fsetxattr
+    path_and_text(197, at(CWD, 0), 1),                              // removexattr
+    path_and_text(198, at(CWD, 0), 1),                              // lremovexattr
+    descriptor_and_text(199),                                       // fremovexattr
+    path(235, at(CWD, 0)),                                          // utimes
+    path(258, at(0, 1)),                                            // mkdirat
+    path(259, at(0, 1)),                                            // mknodat
+    path(260, at(0, 1)),                                            // fchownat
+    path(261, at(0, 1)),                                            // futimesat
+    path(263, at(0, 1)),                                            // unlinkat
+    two_paths(264, at(0, 1), at(2, 3)),                             // renameat
+    two_paths(265, at(0, 1), at(2, 3)),                             // linkat
+    path_and_text(266, at(1, 2), 0),                                // symlinkat
+    path(268, at(0, 1)),                                            // fchmodat
+    path(280, at(0, 1)),                                            // utimensat
+    two_paths(316, at(0, 1), at(2, 3)),                             // renameat2
+    path(452, at(0, 1)),                                            // fchmodat2
+    plain(155, Class::Mount, [at(CWD, 0), at(CWD, 1)], NONE, NONE), // pivot_root
+    plain(161, Class::Mount, [at(CWD, 0), NO_PATH], NONE, NONE),    // chroot
+    mount(165),
+    plain(166, Class::Mount, [at(CWD, 0), NO_PATH], NONE, NONE), // umount2
+    namespace(272),                                              // unshare
+    namespace(308),                                              // setns
     plain(59, Class::ExecFailed, [at(CWD, 0), NO_PATH], NONE, NONE), // execve
-    plain(322, Class::ExecFailed, [at(0, 1), NO_PATH], NONE, NONE),  // execveat
-    numbers_only(101, Class::Access),                                // ptrace
-    numbers_only(310, Class::Access),                                // process_vm_readv
-    numbers_only(311, Class::Access),                                // process_vm_writev
-    numbers_only(434, Class::Access),                                // pidfd_open
-    numbers_only(438, Class::Access),                                // pidfd_getfd
+    plain(322, Class::ExecFailed, [at(0, 1), NO_PATH], NONE, NONE), // execveat
+    numbers_only(101, Class::Access),                            // ptrace
+    numbers_only(310, Class::Access),                            // process_vm_readv
+    numbers_only(311, Class::Access),                            // process_vm_writev
+    numbers_only(434, Class::Access),                            // pidfd_open
+    numbers_only(438, Class::Access),                            // pidfd_getfd
 ];
 
 /// [`CALLS`] by system call number, for the probes.

@@ -141,7 +141,8 @@ wire! {
         pub learn_tid: u32,
         /// Nanoseconds of one token of a container's bucket; 0 for no budget.
         pub budget_token_ns: u64,
-        /// How far ahead of time a bucket may be, in nanoseconds: burst x token.
+        /// How far ahead of time a bucket may be, in nanoseconds: burst x token. Records that are not bulk get a
+        /// quarter more.
         pub budget_burst_ns: u64,
     }
 

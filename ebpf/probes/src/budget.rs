@@ -1,7 +1,8 @@
 //! A token bucket per container, so that one hostile container cannot blind the node.
 //!
 //! A bucket is the time at which it is full again: each record moves it one token ahead, and it must not run
-//! further ahead of the clock than the burst. Processors race for it with additions that cannot be lost, so at
+//! further ahead of the clock than the burst, or for the rarer kinds of records a quarter more: a flood of opens
+//! leaves them room. Processors race for it with additions that cannot be lost, so at
 //! most one record per processor slips through.
 
 use core::arch::asm;
@@ -19,18 +20,28 @@ pub(crate) const HOST: u64 = 0;
 
 /// Takes a token; `false` if there is none.
 #[inline(always)]
-pub(crate) fn take(config: *const Config, key: u64, now_ns: u64) -> bool {
+pub(crate) fn take(config: *const Config, key: u64, now_ns: u64, bulk: bool) -> bool {
     // SAFETY: a value of an array map, which never goes away; each word is read once.
     let (token_ns, burst_ns) = unsafe {
-        (read_volatile(addr_of!((*config).budget_token_ns)), read_volatile(addr_of!((*config).budget_burst_ns)))
+        (
+            read_volatile(addr_of!((*config).budget_token_ns)),
+            read_volatile(addr_of!((*config).budget_burst_ns)),
+        )
     };
-    let Some(bucket) = bucket(key) else { return true };
+    let ahead_ns = if bulk {
+        burst_ns
+    } else {
+        burst_ns + burst_ns / 4
+    };
+    let Some(bucket) = bucket(key) else {
+        return true;
+    };
     // SAFETY: a value of a hash map; a deleted one stays readable until the program ends.
     unsafe {
         let full_at = read_volatile(addr_of!((*bucket).full_at_ns));
         if full_at < now_ns {
             write_volatile(addr_of_mut!((*bucket).full_at_ns), now_ns);
-        } else if token_ns != 0 && full_at > now_ns + burst_ns {
+        } else if token_ns != 0 && full_at > now_ns + ahead_ns {
             add(addr_of_mut!((*bucket).over), 1);
             return false;
         }
@@ -45,7 +56,11 @@ fn bucket(key: u64) -> Option<*mut Budget> {
     if let Some(bucket) = BUDGETS.get_ptr_mut(key) {
         return Some(bucket);
     }
-    let fresh = Budget { full_at_ns: 0, passed: 0, over: 0 };
+    let fresh = Budget {
+        full_at_ns: 0,
+        passed: 0,
+        over: 0,
+    };
     // Another processor may have been faster, which is as good.
     let _ = BUDGETS.insert(key, fresh, u64::from(BPF_NOEXIST));
     if let Some(bucket) = BUDGETS.get_ptr_mut(key) {
@@ -63,5 +78,7 @@ fn bucket(key: u64) -> Option<*mut Budget> {
 pub(crate) unsafe fn add(word: *mut u64, value: u64) {
     // By hand, since the target has no atomic types: the one atomic instruction that Linux 5.10 knows.
     // SAFETY: as the caller promises; the instruction touches nothing else.
-    unsafe { asm!("lock *(u64 *)({word} + 0) += {value}", word = in(reg) word, value = in(reg) value) };
+    unsafe {
+        asm!("lock *(u64 *)({word} + 0) += {value}", word = in(reg) word, value = in(reg) value)
+    };
 }

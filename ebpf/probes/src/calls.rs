@@ -45,7 +45,9 @@ fn calls(context: BtfTracePointContext) -> i32 {
         hand_on(&context, stage::COMPAT, Class::Compat as u32);
         return 0;
     }
-    let Some(word) = interest_in(number as u32) else { return 0 };
+    let Some(word) = interest_in(number as u32) else {
+        return 0;
+    };
     let result: i64 = context.arg(1);
     if word == 0 || RESTARTS.contains(&result) {
         return 0;
@@ -98,7 +100,11 @@ fn interest_in(number: u32) -> Option<u32> {
 #[inline(always)]
 fn spec(number: u32) -> &'static CallSpec {
     // SAFETY: masked to the array. Volatile loads follow in the callers; the table is the one the object has.
-    unsafe { &*addr_of!(CALL_SPECS).cast::<CallSpec>().add((number & (NUMBERS - 1)) as usize) }
+    unsafe {
+        &*addr_of!(CALL_SPECS)
+            .cast::<CallSpec>()
+            .add((number & (NUMBERS - 1)) as usize)
+    }
 }
 
 /// The bit of [`interest`] for a result; whether a successful open was a read is not to be seen here.
@@ -121,13 +127,24 @@ fn scratch() -> Option<*mut LargeScratch> {
 /// # Safety
 /// `this` must point to the scratch of the running program, and the acting task must be identified.
 #[inline(always)]
-unsafe fn describe(this: *mut LargeScratch, context: &BtfTracePointContext, current: Ptr, kind: Kind, class: u32, flags: u16) {
+unsafe fn describe(
+    this: *mut LargeScratch,
+    context: &BtfTracePointContext,
+    current: Ptr,
+    kind: Kind,
+    class: u32,
+    flags: u16,
+) {
     // SAFETY: as the caller promises.
     unsafe {
         let header = LargeScratch::header(this);
         let body = LargeScratch::body::<CallBody>(this);
         let regs = Ptr::argument(context, 0);
-        task::complete(current, addr_of_mut!((*header).task), addr_of_mut!((*this).draft.cell));
+        task::complete(
+            current,
+            addr_of_mut!((*header).task),
+            addr_of_mut!((*this).draft.cell),
+        );
         emit::label(header, kind, class);
         (*header).flags = flags;
         (*body).number = arch::number(regs) as u32;
@@ -136,7 +153,9 @@ unsafe fn describe(this: *mut LargeScratch, context: &BtfTracePointContext, curr
         for (index, &arg) in args.iter().enumerate() {
             (*body).args[index] = arg;
         }
-        let fs = current.follow(TASK_FS).address(addr_of_mut!((*this).draft.cell));
+        let fs = current
+            .follow(TASK_FS)
+            .address(addr_of_mut!((*this).draft.cell));
         walk::set_root(this, fs);
     }
 }
@@ -146,12 +165,18 @@ unsafe fn describe(this: *mut LargeScratch, context: &BtfTracePointContext, curr
 /// # Safety
 /// `this` must point to the scratch of the running program.
 #[inline(always)]
-unsafe fn describe_file(this: *mut LargeScratch, open: Addr) {
+unsafe fn describe_file(this: *mut LargeScratch, open: Addr, asker: file::Asker) {
     use core::mem::offset_of;
     // SAFETY: as the caller promises.
     unsafe {
-        file::capture(open, addr_of_mut!((*LargeScratch::body::<CallBody>(this)).file), false);
-        let slot = size_of::<vigia_abi::Header>() + offset_of!(CallBody, file) + offset_of!(vigia_abi::File, path);
+        file::capture(
+            open,
+            addr_of_mut!((*LargeScratch::body::<CallBody>(this)).file),
+            asker,
+        );
+        let slot = size_of::<vigia_abi::Header>()
+            + offset_of!(CallBody, file)
+            + offset_of!(vigia_abi::File, path);
         walk::plan(this, open.member(FILE_PATH), slot);
     }
 }
@@ -164,6 +189,11 @@ unsafe fn submit(this: *mut LargeScratch) {
     unsafe {
         let len = read_volatile(addr_of!((*this).draft.end));
         let header = LargeScratch::header(this);
-        emit::submit(addr_of_mut!((*this).draft), header, len, vigia_abi::record::RECORD_MAX as u32);
+        emit::submit(
+            addr_of_mut!((*this).draft),
+            header,
+            len,
+            vigia_abi::record::RECORD_MAX as u32,
+        );
     }
 }

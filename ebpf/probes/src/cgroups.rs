@@ -8,8 +8,8 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::maps::PerCpuArray;
 use aya_ebpf::programs::BtfTracePointContext;
 use vigia_abi::counters::{Cause, Class, Table};
-use vigia_abi::maps::scope::LEVELS;
 use vigia_abi::maps::TaskMark;
+use vigia_abi::maps::scope::LEVELS;
 use vigia_abi::offsets::*;
 use vigia_abi::record::{TEXT_MAX, flags, text};
 use vigia_abi::settings::Setting;
@@ -34,7 +34,9 @@ fn cgroup_mkdir(context: BtfTracePointContext) -> i32 {
     if let Some(scratch) = scratch(&MKDIR_SCRATCH, &context) {
         // SAFETY: this program's scratch and the arguments of its tracepoint.
         unsafe {
-            let kn = Ptr::argument(&context, 0).follow(CGROUP_KN).address(addr_of_mut!((*scratch).draft.cell));
+            let kn = Ptr::argument(&context, 0)
+                .follow(CGROUP_KN)
+                .address(addr_of_mut!((*scratch).draft.cell));
             let id: u64 = kn.load(KERNFS_ID);
             let container = if is_container(scratch, kn.follow(KERNFS_NAME)) {
                 id
@@ -92,16 +94,33 @@ fn remember_origin(moved: Ptr, pid: u32, container: u64) {
         None => {
             let ns_mnt = scope::mount_namespace_of(moved);
             let entered = marks::entered_by_default(ns_mnt);
-            marks::set(pid, &TaskMark { start_boottime_ns, origin_cgroup_id: container, ns_mnt, entered });
+            marks::set(
+                pid,
+                &TaskMark {
+                    start_boottime_ns,
+                    origin_cgroup_id: container,
+                    ns_mnt,
+                    entered,
+                },
+            );
         }
     }
 }
 
 /// The scratch, if the cgroup (the tracepoint's first argument) lies in the hierarchy of engines.
 #[inline(always)]
-fn scratch(map: &'static PerCpuArray<CgroupScratch>, context: &BtfTracePointContext) -> Option<*mut CgroupScratch> {
-    let hierarchy: u32 = Ptr::argument(context, 0).follow(CGROUP_ROOT).load(CGROUP_ROOT_HIERARCHY);
-    if hierarchy == setting(Setting::Hierarchy) { map.get_ptr_mut(0) } else { None }
+fn scratch(
+    map: &'static PerCpuArray<CgroupScratch>,
+    context: &BtfTracePointContext,
+) -> Option<*mut CgroupScratch> {
+    let hierarchy: u32 = Ptr::argument(context, 0)
+        .follow(CGROUP_ROOT)
+        .load(CGROUP_ROOT_HIERARCHY);
+    if hierarchy == setting(Setting::Hierarchy) {
+        map.get_ptr_mut(0)
+    } else {
+        None
+    }
 }
 
 /// Sends the record of a change; the path is the tracepoint's second argument.
@@ -109,7 +128,13 @@ fn scratch(map: &'static PerCpuArray<CgroupScratch>, context: &BtfTracePointCont
 /// # Safety
 /// `this` must point to the scratch of the running program.
 #[inline(always)]
-unsafe fn report(this: *mut CgroupScratch, context: &BtfTracePointContext, kind: Kind, id: u64, pid: u32) {
+unsafe fn report(
+    this: *mut CgroupScratch,
+    context: &BtfTracePointContext,
+    kind: Kind,
+    id: u64,
+    pid: u32,
+) {
     emit::count(Class::Cgroup, Cause::Seen);
     let Some(config) = emit::config() else {
         emit::count(Class::Cgroup, Cause::Broken);
@@ -120,7 +145,10 @@ unsafe fn report(this: *mut CgroupScratch, context: &BtfTracePointContext, kind:
     // SAFETY: as the caller promises; the record has room for header, body and the longest text.
     unsafe {
         let header: *mut Header = addr_of_mut!((*this).record).cast();
-        let body: *mut CgroupBody = addr_of_mut!((*this).record).cast::<u8>().add(size_of::<Header>()).cast();
+        let body: *mut CgroupBody = addr_of_mut!((*this).record)
+            .cast::<u8>()
+            .add(size_of::<Header>())
+            .cast();
         let who = addr_of_mut!((*header).task);
         let mut found = scope::identify(current, who);
         if scope::is_agent(config, who) {
@@ -149,11 +177,21 @@ unsafe fn report(this: *mut CgroupScratch, context: &BtfTracePointContext, kind:
         (*body).id = id;
         (*body).pid = pid;
         (*body).in_container = u32::from(scope::container_of(id) != 0);
-        (*body).path = Text { offset: FIXED as u16, len: len as u16, flags: text::PRESENT | notes, padding: 0 };
+        (*body).path = Text {
+            offset: FIXED as u16,
+            len: len as u16,
+            flags: text::PRESENT | notes,
+            padding: 0,
+        };
         write_volatile(addr_of_mut!((*this).draft.notes), u32::from(notes));
         write_volatile(addr_of_mut!((*this).draft.end), FIXED as u32 + len);
         let len = read_volatile(addr_of!((*this).draft.end));
-        emit::submit(addr_of_mut!((*this).draft), header, len, (FIXED + TEXT_MAX) as u32);
+        emit::submit(
+            addr_of_mut!((*this).draft),
+            header,
+            len,
+            (FIXED + TEXT_MAX) as u32,
+        );
     }
 }
 
@@ -171,7 +209,8 @@ unsafe fn is_container(this: *mut CgroupScratch, name: Addr) -> bool {
         // Differences are gathered in map memory: what is compared in registers becomes a branch a byte, and the
         // verifier follows both sides of all of them.
         let cell = addr_of_mut!((*this).draft.cell);
-        let gather = |difference: u8| write_volatile(cell, read_volatile(cell) | u64::from(difference));
+        let gather =
+            |difference: u8| write_volatile(cell, read_volatile(cell) | u64::from(difference));
         let is_same = |start: usize, expected: &[u8]| {
             write_volatile(cell, 0);
             for (index, &byte) in expected.iter().enumerate() {
@@ -201,7 +240,11 @@ unsafe fn is_container(this: *mut CgroupScratch, name: Addr) -> bool {
         let start = read_volatile(addr_of!((*this).draft.end)) as usize;
         write_volatile(cell, 0);
         for index in 0..ID_LEN {
-            gather(read_volatile(addr_of!(NOT_HEX).cast::<u8>().add(at(start + index) as usize)));
+            gather(read_volatile(
+                addr_of!(NOT_HEX)
+                    .cast::<u8>()
+                    .add(at(start + index) as usize),
+            ));
         }
         read_volatile(cell) == 0
     }

@@ -2,7 +2,9 @@
 
 use core::ptr::{addr_of, addr_of_mut, read_volatile};
 
-use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output};
+use aya_ebpf::helpers::generated::{
+    bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output,
+};
 use vigia_abi::counters::{self, Cause, Class, Table};
 use vigia_abi::maps::Config;
 use vigia_abi::record::text;
@@ -58,8 +60,8 @@ pub(crate) fn admit(config: *const Config, class: u32, bulk: bool, budget_key: u
     let now_ns = unsafe { bpf_ktime_get_boot_ns() };
     // The process table of user space lives on what happens to host processes, and no container can flood it
     // with those: only calls of the host are budgeted.
-    let lifecycle = class <= Class::Cgroup as u32;
-    if !(lifecycle && budget_key == budget::HOST) && !budget::take(config, budget_key, now_ns) {
+    let is_exempt = class <= Class::Cgroup as u32 && budget_key == budget::HOST;
+    if !is_exempt && !budget::take(config, budget_key, now_ns, bulk) {
         count_number(class, Cause::OverBudget);
         return false;
     }
@@ -100,7 +102,13 @@ pub(crate) unsafe fn submit(draft: *mut Draft, header: *mut Header, len: u32, li
         }
         (*header).total_len = len;
         (*header).sequence = next_sequence();
-        if bpf_ringbuf_output((&raw const EVENTS).cast_mut().cast(), header.cast(), u64::from(len), 0) != 0 {
+        if bpf_ringbuf_output(
+            (&raw const EVENTS).cast_mut().cast(),
+            header.cast(),
+            u64::from(len),
+            0,
+        ) != 0
+        {
             count_number(class, Cause::RingFull);
             return;
         }
@@ -117,7 +125,9 @@ pub(crate) unsafe fn submit(draft: *mut Draft, header: *mut Header, len: u32, li
 
 #[inline(always)]
 fn next_sequence() -> u64 {
-    let Some(sequence) = SEQUENCE.get_ptr_mut(0) else { return 0 };
+    let Some(sequence) = SEQUENCE.get_ptr_mut(0) else {
+        return 0;
+    };
     // SAFETY: a value of an array map, of this processor.
     unsafe {
         let next = read_volatile(addr_of!(*sequence)) + 1;

@@ -50,18 +50,24 @@ fn exec(context: BtfTracePointContext) -> i32 {
 
         let body = LargeScratch::body::<ExecBody>(this);
         let executable = bprm.follow(BPRM_FILE).address(cell);
-        file::capture(executable, addr_of_mut!((*body).file), true);
+        file::capture(executable, addr_of_mut!((*body).file), file::Asker::Exec);
         let fs = task.follow(TASK_FS).address(cell);
         walk::set_root(this, fs);
-        walk::plan(this, executable.member(FILE_PATH), slot(offset_of!(ExecBody, file) + offset_of!(File, path)));
+        walk::plan(
+            this,
+            executable.member(FILE_PATH),
+            slot(offset_of!(ExecBody, file) + offset_of!(File, path)),
+        );
         walk::plan(this, fs.member(FS_PWD), slot(offset_of!(ExecBody, cwd)));
 
         let filename = bprm.follow(BPRM_FILENAME).address(cell);
         (*body).filename = LargeScratch::append_kernel_string(this, filename.0);
         let mm = task.follow(TASK_MM).address(cell);
-        (*body).args = LargeScratch::append_user_bytes(this, mm.load(MM_ARG_START), mm.load(MM_ARG_END));
+        (*body).args =
+            LargeScratch::append_user_bytes(this, mm.load(MM_ARG_START), mm.load(MM_ARG_END));
         if read_volatile(addr_of!((*config).flags)) & config::ENV != 0 {
-            (*body).env = LargeScratch::append_user_bytes(this, mm.load(MM_ENV_START), mm.load(MM_ENV_END));
+            (*body).env =
+                LargeScratch::append_user_bytes(this, mm.load(MM_ENV_START), mm.load(MM_ENV_END));
         }
         EXEC_STAGES.tail_call(&context, stage::EXEC_WALK);
     }
@@ -72,7 +78,9 @@ fn exec(context: BtfTracePointContext) -> i32 {
 /// Kernel paths of an execution, one each time round, then submission.
 #[btf_tracepoint(function = "sched_process_exec")]
 fn exec_walk(context: BtfTracePointContext) -> i32 {
-    let Some(this) = EXEC_SCRATCH.get_ptr_mut(0) else { return 0 };
+    let Some(this) = EXEC_SCRATCH.get_ptr_mut(0) else {
+        return 0;
+    };
     // SAFETY: this program's scratch, as `exec` left it.
     unsafe {
         if walk::next::<ExecBody>(this) {
@@ -81,7 +89,12 @@ fn exec_walk(context: BtfTracePointContext) -> i32 {
             return 0;
         }
         let len = read_volatile(addr_of!((*this).draft.end));
-        emit::submit(addr_of_mut!((*this).draft), LargeScratch::header(this), len, RECORD_MAX as u32);
+        emit::submit(
+            addr_of_mut!((*this).draft),
+            LargeScratch::header(this),
+            len,
+            RECORD_MAX as u32,
+        );
     }
     0
 }
@@ -97,10 +110,16 @@ fn take_over(task: Ptr, old_tid: u32) {
     if old_tid == tid {
         return;
     }
-    let Some(mark) = TASKS.get_ptr(old_tid) else { return };
+    let Some(mark) = TASKS.get_ptr(old_tid) else {
+        return;
+    };
     // SAFETY: a value of the map, copied once.
     let mark = unsafe { *mark };
-    if mark.start_boottime_ns == task.follow(TASK_GROUP_LEADER).load::<u64>(TASK_START_BOOTTIME) {
+    if mark.start_boottime_ns
+        == task
+            .follow(TASK_GROUP_LEADER)
+            .load::<u64>(TASK_START_BOOTTIME)
+    {
         marks::set(tid, &mark);
     }
     marks::forget(old_tid);

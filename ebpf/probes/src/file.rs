@@ -36,7 +36,22 @@ pub(crate) fn is_written(file: Addr) -> bool {
 pub(crate) fn key(file: Addr) -> SecretKey {
     let inode = file.follow(FILE_INODE);
     let dev = inode.follow(INODE_SB).load(SB_DEV);
-    SecretKey { ino: inode.load(INODE_INO), dev, padding: 0 }
+    SecretKey {
+        ino: inode.load(INODE_INO),
+        dev,
+        padding: 0,
+    }
+}
+
+/// Who asks for a file, and thus what it may tell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// The open that made it: only this call can have created it.
+    Open,
+    /// A call on a descriptor.
+    Descriptor,
+    /// An execution, which rules may ask for times.
+    Exec,
 }
 
 /// Writes everything but the path.
@@ -44,7 +59,7 @@ pub(crate) fn key(file: Addr) -> SecretKey {
 /// # Safety
 /// `out` must be valid for writes.
 #[inline(always)]
-pub(crate) unsafe fn capture(file: Addr, out: *mut File, with_times: bool) {
+pub(crate) unsafe fn capture(file: Addr, out: *mut File, asker: Asker) {
     let inode = file.follow(FILE_INODE);
     let super_block = inode.follow(INODE_SB);
     let vfsmount = file.member(FILE_PATH).follow(PATH_MNT);
@@ -57,7 +72,7 @@ pub(crate) unsafe fn capture(file: Addr, out: *mut File, with_times: bool) {
     if super_block.load::<u64>(SB_FLAGS) & SB_RDONLY != 0 {
         flags |= flag::FS_READ_ONLY;
     }
-    if mode & FMODE_CREATED != 0 {
+    if mode & FMODE_CREATED != 0 && asker == Asker::Open {
         flags |= flag::CREATED;
     }
     if mode & FMODE_PATH != 0 {
@@ -79,7 +94,7 @@ pub(crate) unsafe fn capture(file: Addr, out: *mut File, with_times: bool) {
         (*out).nlink = inode.load(INODE_NLINK);
         (*out).mount_id = vfsmount.container(MOUNT_MNT).load(MOUNT_ID);
         (*out).flags = flags;
-        if with_times {
+        if asker == Asker::Exec {
             (*out).ctime_ns = time(inode, INODE_CTIME_SEC, INODE_CTIME_NSEC);
             (*out).mtime_ns = time(inode, INODE_MTIME_SEC, INODE_MTIME_NSEC);
         }
@@ -91,5 +106,8 @@ fn time(inode: Addr, seconds: usize, nanoseconds: usize) -> u64 {
     if !has(seconds) || !has(nanoseconds) {
         return 0;
     }
-    inode.load::<u64>(seconds).wrapping_mul(1_000_000_000).wrapping_add(u64::from(inode.load::<u32>(nanoseconds)))
+    inode
+        .load::<u64>(seconds)
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(u64::from(inode.load::<u32>(nanoseconds)))
 }

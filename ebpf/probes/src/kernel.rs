@@ -6,7 +6,9 @@
 
 use core::ptr::{addr_of, read_volatile, write_volatile};
 
-use aya_ebpf::helpers::{bpf_get_current_task, bpf_get_current_task_btf, generated::bpf_probe_read_kernel};
+use aya_ebpf::helpers::{
+    bpf_get_current_task, bpf_get_current_task_btf, generated::bpf_probe_read_kernel,
+};
 use vigia_abi::offsets::COUNT;
 use vigia_abi::settings::{SETTING_COUNT, Setting};
 
@@ -48,7 +50,13 @@ fn typed_loads() -> bool {
 fn probe<T: Plain>(address: u64) -> T {
     let mut value = T::ZERO;
     // SAFETY: the helper writes at most `size_of::<T>()` bytes, every pattern of which is a `T`, and checks `address`.
-    unsafe { bpf_probe_read_kernel((&raw mut value).cast(), size_of::<T>() as u32, address as *const _) };
+    unsafe {
+        bpf_probe_read_kernel(
+            (&raw mut value).cast(),
+            size_of::<T>() as u32,
+            address as *const _,
+        )
+    };
     value
 }
 
@@ -75,12 +83,21 @@ impl Ptr {
     #[inline(always)]
     pub(crate) fn current_task() -> Self {
         // SAFETY: neither helper has preconditions; the first exists wherever the loader allows typed loads.
-        Self(unsafe { if typed_loads() { bpf_get_current_task_btf() as u64 } else { bpf_get_current_task() } })
+        Self(unsafe {
+            if typed_loads() {
+                bpf_get_current_task_btf() as u64
+            } else {
+                bpf_get_current_task()
+            }
+        })
     }
 
     /// An argument of a BTF tracepoint.
     #[inline(always)]
-    pub(crate) fn argument(context: &aya_ebpf::programs::BtfTracePointContext, index: usize) -> Self {
+    pub(crate) fn argument(
+        context: &aya_ebpf::programs::BtfTracePointContext,
+        index: usize,
+    ) -> Self {
         Self(context.arg(index))
     }
 

@@ -28,7 +28,9 @@ fn fork(context: BtfTracePointContext) -> i32 {
     let parent = Ptr::argument(&context, 0);
     let child = Ptr::argument(&context, 1);
     emit::count(Class::Fork, Cause::Seen);
-    let Some((this, config)) = open(&FORK_SCRATCH, Class::Fork) else { return 0 };
+    let Some((this, config)) = open(&FORK_SCRATCH, Class::Fork) else {
+        return 0;
+    };
     // SAFETY: this program's scratch and the arguments of its tracepoint.
     unsafe {
         let header = header(this);
@@ -47,7 +49,12 @@ fn fork(context: BtfTracePointContext) -> i32 {
             emit::count(Class::Fork, Cause::OutOfScope);
             return 0;
         }
-        if !emit::admit(config, Class::Fork as u32, false, scope::budget_key(&raw const (*header).task)) {
+        if !emit::admit(
+            config,
+            Class::Fork as u32,
+            false,
+            scope::budget_key(&raw const (*header).task),
+        ) {
             return 0;
         }
         let who = addr_of_mut!((*body).child);
@@ -68,7 +75,8 @@ fn fork(context: BtfTracePointContext) -> i32 {
 unsafe fn inherit(parent: *const Task, child: Ptr, is_thread: bool) {
     // SAFETY: as the caller promises.
     let parent = unsafe { &*parent };
-    let own_mark = parent.tid != parent.pid && marks::find(parent.tid, parent.tid, parent.start_boottime_ns).is_some();
+    let own_mark = parent.tid != parent.pid
+        && marks::find(parent.tid, parent.tid, parent.start_boottime_ns).is_some();
     if is_thread && !own_mark {
         // The process's mark speaks for its threads.
         return;
@@ -77,14 +85,26 @@ unsafe fn inherit(parent: *const Task, child: Ptr, is_thread: bool) {
     let start_boottime_ns: u64 = child.follow(TASK_GROUP_LEADER).load(TASK_START_BOOTTIME);
     let ns_mnt = scope::mount_namespace_of(child);
     let container = scope::container_of(scope::cgroup_of(child).follow(CGROUP_KN).load(KERNFS_ID));
-    let origin_cgroup_id = if parent.origin_cgroup_id != 0 { parent.origin_cgroup_id } else { container };
+    let origin_cgroup_id = if parent.origin_cgroup_id != 0 {
+        parent.origin_cgroup_id
+    } else {
+        container
+    };
     let mut entered = parent.entered;
     if entered == entered::UNKNOWN && origin_cgroup_id == 0 && ns_mnt != parent.ns_mnt {
         // An engine that was there before us, in mounts of its own, makes a container: these mounts are new, so
         // that nobody can have entered them. Containers cannot clear a mark this way: they have an origin.
         entered = entered::NO;
     }
-    marks::set(id, &TaskMark { start_boottime_ns, origin_cgroup_id, ns_mnt, entered });
+    marks::set(
+        id,
+        &TaskMark {
+            start_boottime_ns,
+            origin_cgroup_id,
+            ns_mnt,
+            entered,
+        },
+    );
 }
 
 #[btf_tracepoint(function = "sched_process_exit")]
@@ -97,7 +117,9 @@ fn exit(context: BtfTracePointContext) -> i32 {
     } else {
         signal.load::<u32>(SIGNAL_LIVE) == 0
     };
-    let Some((this, config)) = open(&EXIT_SCRATCH, Class::Exit) else { return 0 };
+    let Some((this, config)) = open(&EXIT_SCRATCH, Class::Exit) else {
+        return 0;
+    };
     // SAFETY: this program's scratch and the arguments of its tracepoint.
     unsafe {
         let header = header(this);
@@ -142,7 +164,9 @@ fn rename(context: BtfTracePointContext) -> i32 {
     let comm: u64 = context.arg(1);
     let current = Ptr::current_task();
     emit::count(Class::Rename, Cause::Seen);
-    let Some((this, config)) = open(&RENAME_SCRATCH, Class::Rename) else { return 0 };
+    let Some((this, config)) = open(&RENAME_SCRATCH, Class::Rename) else {
+        return 0;
+    };
     // SAFETY: this program's scratch and the arguments of its tracepoint.
     unsafe {
         let header = header(this);
@@ -169,7 +193,10 @@ fn rename(context: BtfTracePointContext) -> i32 {
 }
 
 #[inline(always)]
-fn open(map: &'static PerCpuArray<SmallScratch>, class: Class) -> Option<(*mut SmallScratch, *const Config)> {
+fn open(
+    map: &'static PerCpuArray<SmallScratch>,
+    class: Class,
+) -> Option<(*mut SmallScratch, *const Config)> {
     match (map.get_ptr_mut(0), emit::config()) {
         (Some(this), Some(config)) => Some((this, config)),
         _ => {
@@ -193,19 +220,39 @@ unsafe fn header(this: *mut SmallScratch) -> *mut Header {
 unsafe fn body<Body>(this: *mut SmallScratch) -> *mut Body {
     const { assert!(size_of::<Body>() <= size_of::<ForkBody>()) };
     // SAFETY: as the caller promises; the record has room for the largest body.
-    unsafe { addr_of_mut!((*this).record).cast::<u8>().add(size_of::<Header>()).cast() }
+    unsafe {
+        addr_of_mut!((*this).record)
+            .cast::<u8>()
+            .add(size_of::<Header>())
+            .cast()
+    }
 }
 
 /// # Safety
 /// See [`header`]; the body must be written.
 #[inline(always)]
-unsafe fn finish<Body>(this: *mut SmallScratch, kind: Kind, class: Class, task: Ptr, found: u16, in_scope: bool) {
+unsafe fn finish<Body>(
+    this: *mut SmallScratch,
+    kind: Kind,
+    class: Class,
+    task: Ptr,
+    found: u16,
+    in_scope: bool,
+) {
     // SAFETY: as the caller promises.
     unsafe {
         let header = header(this);
-        task::complete(task, addr_of_mut!((*header).task), addr_of_mut!((*this).draft.cell));
+        task::complete(
+            task,
+            addr_of_mut!((*header).task),
+            addr_of_mut!((*this).draft.cell),
+        );
         emit::label(header, kind, class as u32);
-        (*header).flags = if in_scope { found | flags::IN_SCOPE } else { found };
+        (*header).flags = if in_scope {
+            found | flags::IN_SCOPE
+        } else {
+            found
+        };
         write_volatile(addr_of_mut!((*this).draft.notes), 0);
         let len = (size_of::<Header>() + size_of::<Body>()) as u32;
         emit::submit(addr_of_mut!((*this).draft), header, len, len);

@@ -18,9 +18,11 @@ pub(crate) static TASKS: HashMap<u32, TaskMark> = HashMap::with_max_entries(size
 #[map]
 pub(crate) static CGROUPS: HashMap<u64, u64> = HashMap::with_max_entries(sizes::CGROUPS, 0);
 #[map]
-pub(crate) static SECRET_DEVS: HashMap<u32, SecretValue> = HashMap::with_max_entries(sizes::SECRET_DEVS, 0);
+pub(crate) static SECRET_DEVS: HashMap<u32, SecretValue> =
+    HashMap::with_max_entries(sizes::SECRET_DEVS, 0);
 #[map]
-pub(crate) static SECRET_FILES: HashMap<SecretKey, SecretValue> = HashMap::with_max_entries(sizes::SECRET_FILES, 0);
+pub(crate) static SECRET_FILES: HashMap<SecretKey, SecretValue> =
+    HashMap::with_max_entries(sizes::SECRET_FILES, 0);
 #[map]
 pub(crate) static BUDGETS: HashMap<u64, Budget> = HashMap::with_max_entries(sizes::BUDGETS, 0);
 #[map]

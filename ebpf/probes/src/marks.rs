@@ -12,20 +12,33 @@ use vigia_abi::settings::Setting;
 use crate::emit;
 use crate::kernel::setting;
 use crate::maps::TASKS;
+use crate::scope::TICK_NS;
 
 /// The mark of a thread or its process.
 #[inline(always)]
 pub(crate) fn find(pid: u32, tid: u32, start_boottime_ns: u64) -> Option<*mut TaskMark> {
     if tid != pid
         && let Some(mark) = TASKS.get_ptr_mut(tid)
-        // SAFETY: a value of the map; its words may change under us, each is read once.
-        && unsafe { (*mark).start_boottime_ns } == start_boottime_ns
+        // SAFETY: a value of the map.
+        && unsafe { is_of(mark, start_boottime_ns) }
     {
         return Some(mark);
     }
     let mark = TASKS.get_ptr_mut(pid)?;
     // SAFETY: as above.
-    (unsafe { (*mark).start_boottime_ns } == start_boottime_ns).then_some(mark)
+    unsafe { is_of(mark, start_boottime_ns) }.then_some(mark)
+}
+
+/// Whether a mark belongs to the process that started then: to a tick, since /proc, from which user space marks
+/// what ran before, knows no better.
+///
+/// # Safety
+/// `mark` must point to a value of the map.
+#[inline(always)]
+unsafe fn is_of(mark: *const TaskMark, start_boottime_ns: u64) -> bool {
+    // SAFETY: as the caller promises; the word may change under us, it is read once.
+    let marked = unsafe { (*mark).start_boottime_ns };
+    marked / TICK_NS == start_boottime_ns / TICK_NS
 }
 
 /// Enters or replaces a mark.
@@ -46,5 +59,9 @@ pub(crate) fn forget(id: u32) {
 /// What to think of a process without a mark: one in the host's mount namespace has entered none.
 #[inline(always)]
 pub(crate) fn entered_by_default(ns_mnt: u32) -> u32 {
-    if ns_mnt == setting(Setting::HostMountNamespace) { entered::NO } else { entered::UNKNOWN }
+    if ns_mnt == setting(Setting::HostMountNamespace) {
+        entered::NO
+    } else {
+        entered::UNKNOWN
+    }
 }

@@ -57,8 +57,10 @@ const _: () = assert!(size_of::<LargeScratch>() <= 32 * 1024);
 
 /// Text may begin here at the latest.
 const LAST_TEXT: u32 = (RECORD_MAX - TEXT_MAX) as u32;
-const _: () = assert!(size_of::<Header>() + size_of::<CallBody>() + 4 * TEXT_MAX <= LAST_TEXT as usize);
-const _: () = assert!(size_of::<Header>() + size_of::<ExecBody>() + 4 * TEXT_MAX <= LAST_TEXT as usize);
+const _: () =
+    assert!(size_of::<Header>() + size_of::<CallBody>() + 4 * TEXT_MAX <= LAST_TEXT as usize);
+const _: () =
+    assert!(size_of::<Header>() + size_of::<ExecBody>() + 4 * TEXT_MAX <= LAST_TEXT as usize);
 
 /// Clears a body. Written word by word, since the compiler would otherwise call a `memset`.
 ///
@@ -66,7 +68,7 @@ const _: () = assert!(size_of::<Header>() + size_of::<ExecBody>() + 4 * TEXT_MAX
 /// `body` must be valid for writes and aligned to 8 bytes.
 #[inline(always)]
 pub(crate) unsafe fn clear<T>(body: *mut T) {
-    const { assert!(size_of::<T>() % 8 == 0) };
+    const { assert!(size_of::<T>().is_multiple_of(8)) };
     for index in 0..size_of::<T>() / 8 {
         // SAFETY: inside `body`, as the caller promises.
         unsafe { write_volatile(body.cast::<u64>().add(index), 0) };
@@ -82,7 +84,10 @@ impl LargeScratch {
     pub(crate) unsafe fn begin<Body>(this: *mut Self) {
         // SAFETY: as the caller promises.
         unsafe {
-            write_volatile(addr_of_mut!((*this).draft.end), (size_of::<Header>() + size_of::<Body>()) as u32);
+            write_volatile(
+                addr_of_mut!((*this).draft.end),
+                (size_of::<Header>() + size_of::<Body>()) as u32,
+            );
             write_volatile(addr_of_mut!((*this).draft.notes), 0);
             write_volatile(addr_of_mut!((*this).job), 0);
             write_volatile(addr_of_mut!((*this).job_count), 0);
@@ -107,7 +112,12 @@ impl LargeScratch {
     #[inline(always)]
     pub(crate) unsafe fn body<Body>(this: *mut Self) -> *mut Body {
         // SAFETY: it follows the header, whose size is a multiple of 8.
-        unsafe { addr_of_mut!((*this).record).cast::<u8>().add(size_of::<Header>()).cast() }
+        unsafe {
+            addr_of_mut!((*this).record)
+                .cast::<u8>()
+                .add(size_of::<Header>())
+                .cast()
+        }
     }
 
     /// Appends a NUL-terminated string of the program.
@@ -118,12 +128,18 @@ impl LargeScratch {
     pub(crate) unsafe fn append_user_string(this: *mut Self, address: u64) -> Text {
         // SAFETY: the place has room for TEXT_MAX bytes; the helper checks the address.
         unsafe {
-            let Some((place, end)) = Self::room(this) else { return Self::no_room(this) };
+            let Some((place, end)) = Self::room(this) else {
+                return Self::no_room(this);
+            };
             let read = bpf_probe_read_user_str(place.cast(), TEXT_MAX as u32, address as *const _);
             if read == TEXT_MAX as i64 {
                 // The helper always ends with a NUL: only the original tells whether that was the string's own.
                 let mut last = 0u8;
-                bpf_probe_read_user((&raw mut last).cast(), 1, (address + TEXT_MAX as u64 - 1) as *const _);
+                bpf_probe_read_user(
+                    (&raw mut last).cast(),
+                    1,
+                    (address + TEXT_MAX as u64 - 1) as *const _,
+                );
                 return Self::appended(this, end, read - 1, last != 0);
             }
             Self::appended(this, end, read - 1, false)
@@ -138,8 +154,11 @@ impl LargeScratch {
     pub(crate) unsafe fn append_kernel_string(this: *mut Self, address: u64) -> Text {
         // SAFETY: the place has room for TEXT_MAX bytes; the helper checks the address.
         unsafe {
-            let Some((place, end)) = Self::room(this) else { return Self::no_room(this) };
-            let read = bpf_probe_read_kernel_str(place.cast(), TEXT_MAX as u32, address as *const _);
+            let Some((place, end)) = Self::room(this) else {
+                return Self::no_room(this);
+            };
+            let read =
+                bpf_probe_read_kernel_str(place.cast(), TEXT_MAX as u32, address as *const _);
             Self::appended(this, end, read - 1, read == TEXT_MAX as i64)
         }
     }
@@ -152,14 +171,25 @@ impl LargeScratch {
     pub(crate) unsafe fn append_user_bytes(this: *mut Self, from: u64, to: u64) -> Text {
         // SAFETY: the place has room for TEXT_MAX bytes; the helper checks the address.
         unsafe {
-            let Some((place, end)) = Self::room(this) else { return Self::no_room(this) };
+            let Some((place, end)) = Self::room(this) else {
+                return Self::no_room(this);
+            };
             let all = to.wrapping_sub(from);
-            let len = if all > TEXT_MAX as u64 { TEXT_MAX as u64 } else { all };
+            let len = if all > TEXT_MAX as u64 {
+                TEXT_MAX as u64
+            } else {
+                all
+            };
             if len == 0 {
                 return Self::appended(this, end, 0, false);
             }
             let failed = bpf_probe_read_user(place.cast(), len as u32, from as *const _);
-            Self::appended(this, end, if failed < 0 { failed } else { len as i64 }, all > TEXT_MAX as u64)
+            Self::appended(
+                this,
+                end,
+                if failed < 0 { failed } else { len as i64 },
+                all > TEXT_MAX as u64,
+            )
         }
     }
 
@@ -171,13 +201,17 @@ impl LargeScratch {
     pub(crate) unsafe fn append_walked(this: *mut Self) -> Text {
         // SAFETY: the place has room for TEXT_MAX bytes; the walked path lies in the scratch.
         unsafe {
-            let Some((place, end)) = Self::room(this) else { return Self::no_room(this) };
+            let Some((place, end)) = Self::room(this) else {
+                return Self::no_room(this);
+            };
             let start = u64::from(read_volatile(addr_of!((*this).walk.start)));
             let len = (TEXT_MAX as u64).wrapping_sub(start);
             if len == 0 || len > TEXT_MAX as u64 {
                 return Self::appended(this, end, 0, false);
             }
-            let from = addr_of!((*this).walk.path).cast::<u8>().add((start & (TEXT_MAX as u64 - 1)) as usize);
+            let from = addr_of!((*this).walk.path)
+                .cast::<u8>()
+                .add((start & (TEXT_MAX as u64 - 1)) as usize);
             bpf_probe_read_kernel(place.cast(), len as u32, from.cast());
             let mut text = Self::appended(this, end, len as i64, false);
             let notes = read_volatile(addr_of!((*this).walk.notes));
@@ -198,7 +232,10 @@ impl LargeScratch {
             if end > LAST_TEXT {
                 return None;
             }
-            Some((addr_of_mut!((*this).record).cast::<u8>().add(end as usize), end))
+            Some((
+                addr_of_mut!((*this).record).cast::<u8>().add(end as usize),
+                end,
+            ))
         }
     }
 
@@ -216,14 +253,24 @@ impl LargeScratch {
         }
         // SAFETY: the caller's scratch.
         unsafe { Self::note(this, flags & (text::TRUNCATED | text::FAULT)) };
-        Text { offset: offset as u16, len: if len < 0 { 0 } else { len as u16 }, flags, padding: 0 }
+        Text {
+            offset: offset as u16,
+            len: if len < 0 { 0 } else { len as u16 },
+            flags,
+            padding: 0,
+        }
     }
 
     #[inline(always)]
     unsafe fn no_room(this: *mut Self) -> Text {
         // SAFETY: the caller's scratch.
         unsafe { Self::note(this, text::TRUNCATED) };
-        Text { offset: 0, len: 0, flags: text::PRESENT | text::TRUNCATED, padding: 0 }
+        Text {
+            offset: 0,
+            len: 0,
+            flags: text::PRESENT | text::TRUNCATED,
+            padding: 0,
+        }
     }
 
     #[inline(always)]

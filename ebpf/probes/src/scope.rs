@@ -13,7 +13,7 @@ use crate::maps::CGROUPS;
 use crate::{budget, cgroups, marks};
 
 /// Nanoseconds per clock tick of /proc.
-const TICK_NS: u64 = 10_000_000;
+pub(crate) const TICK_NS: u64 = 10_000_000;
 
 /// The cgroup of a task in the hierarchy in which engines make their groups.
 #[inline(always)]
@@ -23,14 +23,17 @@ pub(crate) fn cgroup_of(task: Ptr) -> Ptr {
     if subsystem == NO_SUBSYSTEM {
         set.follow(CSS_SET_DFL_CGRP)
     } else {
-        set.follow_at(crate::kernel::offset(CSS_SET_SUBSYS) + u64::from(subsystem) * 8).follow(CSS_CGROUP)
+        set.follow_at(crate::kernel::offset(CSS_SET_SUBSYS) + u64::from(subsystem) * 8)
+            .follow(CSS_CGROUP)
     }
 }
 
 /// Inode number of a task's mount namespace; 0 for a task that is past having one.
 #[inline(always)]
 pub(crate) fn mount_namespace_of(task: Ptr) -> u32 {
-    task.follow(TASK_NSPROXY).follow(NSPROXY_MNT).load(MNT_NS_INUM)
+    task.follow(TASK_NSPROXY)
+        .follow(NSPROXY_MNT)
+        .load(MNT_NS_INUM)
 }
 
 /// Writes the members of a task by which its scope is judged, and returns the [`flags`] that say where it lives.
@@ -57,7 +60,15 @@ pub(crate) unsafe fn identify(task: Ptr, out: *mut Task) -> u16 {
             let entered = marks::entered_by_default(ns_mnt);
             if container != 0 {
                 // Remembered, so that it stays in scope if it leaves.
-                marks::set(pid, &TaskMark { start_boottime_ns, origin_cgroup_id: container, ns_mnt, entered });
+                marks::set(
+                    pid,
+                    &TaskMark {
+                        start_boottime_ns,
+                        origin_cgroup_id: container,
+                        ns_mnt,
+                        entered,
+                    },
+                );
             }
             (container, entered)
         }
@@ -101,12 +112,20 @@ pub(crate) fn container_of(cgroup_id: u64) -> u64 {
 /// # Safety
 /// `who` must have been written by [`identify`].
 #[inline(always)]
-pub(crate) unsafe fn is_in_scope(config: *const Config, task: Ptr, who: *const Task, found: u16) -> bool {
+pub(crate) unsafe fn is_in_scope(
+    config: *const Config,
+    task: Ptr,
+    who: *const Task,
+    found: u16,
+) -> bool {
     // SAFETY: a value of an array map, and the caller's task.
     unsafe {
         match read_volatile(addr_of!((*config).scope)) {
             scope::CONTAINERS => found != 0 || (*who).origin_cgroup_id != 0,
-            scope::CGROUP => cgroups::is_below(cgroup_of(task), read_volatile(addr_of!((*config).scope_cgroup))),
+            scope::CGROUP => cgroups::is_below(
+                cgroup_of(task),
+                read_volatile(addr_of!((*config).scope_cgroup)),
+            ),
             _ => true,
         }
     }
@@ -121,7 +140,8 @@ pub(crate) unsafe fn is_agent(config: *const Config, who: *const Task) -> bool {
     // SAFETY: a value of an array map, and the caller's task.
     unsafe {
         (*who).pid == read_volatile(addr_of!((*config).agent_pid))
-            && (*who).start_boottime_ns / TICK_NS == read_volatile(addr_of!((*config).agent_start_ticks))
+            && (*who).start_boottime_ns / TICK_NS
+                == read_volatile(addr_of!((*config).agent_start_ticks))
     }
 }
 

@@ -32,7 +32,10 @@ pub(crate) unsafe fn complete(task: Ptr, out: *mut Task, cell: *mut u64) {
         (*out).parent_pid = task.follow(TASK_REAL_PARENT).load(TASK_TGID);
         (*out).exec_id = task.load(TASK_SELF_EXEC_ID);
         (*out).vtid = number_at(thread, level);
-        (*out).vpid = number_at(signal.follow_at(pids + PIDTYPE_TGID * 8).address(cell), level);
+        (*out).vpid = number_at(
+            signal.follow_at(pids + PIDTYPE_TGID * 8).address(cell),
+            level,
+        );
         (*out).vpgid = number_at(group, level);
         (*out).pgid = number_at(group, 0);
         (*out).sid = number_at(signal.follow_at(pids + PIDTYPE_SID * 8).address(cell), 0);
@@ -43,7 +46,11 @@ pub(crate) unsafe fn complete(task: Ptr, out: *mut Task, cell: *mut u64) {
         (*out).cap_effective = capabilities(cred, CRED_CAP_EFFECTIVE);
         (*out).cap_permitted = capabilities(cred, CRED_CAP_PERMITTED);
         (*out).cap_inheritable = capabilities(cred, CRED_CAP_INHERITABLE);
-        (*out).loginuid = if has(TASK_LOGINUID) { task.load(TASK_LOGINUID) } else { u32::MAX };
+        (*out).loginuid = if has(TASK_LOGINUID) {
+            task.load(TASK_LOGINUID)
+        } else {
+            u32::MAX
+        };
         (*out).tty = terminal(signal, cell);
         (*out).ns_pid = namespace_at(thread, level).load(PID_NS_INUM);
         (*out).ns_user = cred.follow(CRED_USER_NS).load(USER_NS_INUM);
@@ -56,12 +63,16 @@ pub(crate) unsafe fn complete(task: Ptr, out: *mut Task, cell: *mut u64) {
 /// The id that a `struct pid` has at a nesting level of pid namespaces.
 #[inline(always)]
 fn number_at(pid: Addr, level: u64) -> u32 {
-    pid.member(PID_NUMBERS).load_at((level & LEVEL_MASK) * offset(UPID_SIZE) + offset(UPID_NR))
+    pid.member(PID_NUMBERS)
+        .load_at((level & LEVEL_MASK) * offset(UPID_SIZE) + offset(UPID_NR))
 }
 
 #[inline(always)]
 fn namespace_at(pid: Addr, level: u64) -> Addr {
-    Addr(pid.member(PID_NUMBERS).load_at((level & LEVEL_MASK) * offset(UPID_SIZE) + offset(UPID_NS)))
+    Addr(
+        pid.member(PID_NUMBERS)
+            .load_at((level & LEVEL_MASK) * offset(UPID_SIZE) + offset(UPID_NS)),
+    )
 }
 
 /// A capability set, in halves: until 6.3 it was an array of two words, which no typed load may read at once.
@@ -80,6 +91,8 @@ fn terminal(signal: Ptr, cell: *mut u64) -> u32 {
     }
     let driver = tty.follow(TTY_DRIVER);
     let major: u32 = driver.load(TTY_DRIVER_MAJOR);
-    let minor = driver.load::<u32>(TTY_DRIVER_MINOR_START).wrapping_add(tty.load(TTY_INDEX));
+    let minor = driver
+        .load::<u32>(TTY_DRIVER_MINOR_START)
+        .wrapping_add(tty.load(TTY_INDEX));
     major << 8 | minor
 }

@@ -46,7 +46,11 @@ pub(crate) struct Job {
 #[inline(always)]
 pub(crate) fn mount_and_dentry(path: Addr) -> (Addr, Addr) {
     let vfsmount = path.follow(PATH_MNT);
-    let mount = if vfsmount.is_null() { vfsmount } else { vfsmount.container(MOUNT_MNT) };
+    let mount = if vfsmount.is_null() {
+        vfsmount
+    } else {
+        vfsmount.container(MOUNT_MNT)
+    };
     (mount, path.follow(PATH_DENTRY))
 }
 
@@ -100,7 +104,10 @@ pub(crate) unsafe fn walk(this: *mut LargeScratch, first_mount: Addr, first_dent
         let path = addr_of_mut!((*this).walk.path).cast::<u8>();
         let root_mount = read_volatile(addr_of!((*this).walk.root_mount));
         let root_dentry = read_volatile(addr_of!((*this).walk.root_dentry));
-        let mut notes = u32::from(text::TRUNCATED);
+        // In map memory, too: a known value in a register would have the verifier look at what follows the loop
+        // anew for every way out of it.
+        let notes = addr_of_mut!((*this).walk.notes);
+        write_volatile(notes, u32::from(text::TRUNCATED));
         let mut mount = first_mount;
         let mut dentry = first_dentry;
         // mnt_parent, mnt_mountpoint, mnt_root
@@ -108,12 +115,12 @@ pub(crate) unsafe fn walk(this: *mut LargeScratch, first_mount: Addr, first_dent
         write_volatile(start, TEXT_MAX as u32);
         for _ in 0..WALK_MAX {
             if dentry == root_dentry && mount == root_mount {
-                notes = 0;
+                write_volatile(notes, 0);
                 break;
             }
             if dentry.0 == here[2] {
                 if here[0] == mount.0 {
-                    notes = u32::from(text::ESCAPED);
+                    write_volatile(notes, u32::from(text::ESCAPED));
                     break;
                 }
                 mount = Addr(here[0]);
@@ -139,16 +146,17 @@ pub(crate) unsafe fn walk(this: *mut LargeScratch, first_mount: Addr, first_dent
             }
             bpf_probe_read_kernel(place.cast(), len as u32, entry[2] as *const _);
             if detached {
-                notes = u32::from(text::DETACHED);
+                write_volatile(notes, u32::from(text::DETACHED));
                 break;
             }
             dentry = Addr(entry[0]);
         }
         // A root is never hashed, so that only a dentry with another parent can have lost its name.
-        if first_dentry.load::<u64>(DENTRY_HASH_PPREV) == 0 && first_dentry.follow(DENTRY_PARENT) != first_dentry {
-            notes |= u32::from(text::DELETED);
+        if first_dentry.load::<u64>(DENTRY_HASH_PPREV) == 0
+            && first_dentry.follow(DENTRY_PARENT) != first_dentry
+        {
+            write_volatile(notes, read_volatile(notes) | u32::from(text::DELETED));
         }
-        write_volatile(addr_of_mut!((*this).walk.notes), notes);
     }
 }
 
@@ -161,7 +169,9 @@ pub(crate) unsafe fn next<Body>(this: *mut LargeScratch) -> bool {
     // SAFETY: as the caller promises; the index and the slot are checked.
     unsafe {
         let index = read_volatile(addr_of!((*this).job));
-        if index >= read_volatile(addr_of!((*this).job_count)) || index as usize >= (*this).jobs.len() {
+        if index >= read_volatile(addr_of!((*this).job_count))
+            || index as usize >= (*this).jobs.len()
+        {
             return false;
         }
         let job = addr_of!((*this).jobs).cast::<Job>().add(index as usize);
@@ -172,7 +182,10 @@ pub(crate) unsafe fn next<Body>(this: *mut LargeScratch) -> bool {
         walk(this, mount, dentry);
         let text = LargeScratch::append_walked(this);
         if slot <= size_of::<vigia_abi::Header>() + size_of::<Body>() {
-            let place = addr_of_mut!((*this).record).cast::<u8>().add(slot).cast::<vigia_abi::Text>();
+            let place = addr_of_mut!((*this).record)
+                .cast::<u8>()
+                .add(slot)
+                .cast::<vigia_abi::Text>();
             write_volatile(addr_of_mut!((*place).offset), text.offset);
             write_volatile(addr_of_mut!((*place).len), text.len);
             write_volatile(addr_of_mut!((*place).flags), text.flags);

@@ -44,7 +44,10 @@ fn call_compat(context: BtfTracePointContext) -> i32 {
         emit::label(header, Kind::CompatCall, CLASS);
         (*header).flags = found | flags::IN_SCOPE;
         let body = LargeScratch::body::<CompatBody>(this);
-        write_volatile(addr_of_mut!((*body).number), arch::number(Ptr::argument(&context, 0)) as u32);
+        write_volatile(
+            addr_of_mut!((*body).number),
+            arch::number(Ptr::argument(&context, 0)) as u32,
+        );
         write_volatile(addr_of_mut!((*body).result), context.arg(1));
         super::submit(this);
     }

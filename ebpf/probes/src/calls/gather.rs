@@ -21,7 +21,9 @@ const AT_FDCWD: i32 = -100;
 
 #[btf_tracepoint(function = "sys_exit")]
 fn call_gather(context: BtfTracePointContext) -> i32 {
-    let Some(this) = super::scratch() else { return 0 };
+    let Some(this) = super::scratch() else {
+        return 0;
+    };
     // SAFETY: this program's scratch, as the first stage left it.
     unsafe {
         let body = LargeScratch::body::<CallBody>(this);
@@ -55,7 +57,12 @@ unsafe fn gather_path(this: *mut LargeScratch, spec: &CallSpec, index: usize) {
         let address = argument(body, path.arg);
         let given = if address == 0 {
             // utimensat takes no path for "the descriptor itself".
-            Text { offset: 0, len: 0, flags: text::PRESENT, padding: 0 }
+            Text {
+                offset: 0,
+                len: 0,
+                flags: text::PRESENT,
+                padding: 0,
+            }
         } else {
             LargeScratch::append_user_string(this, address)
         };
@@ -69,9 +76,17 @@ unsafe fn gather_path(this: *mut LargeScratch, spec: &CallSpec, index: usize) {
             + offset_of!(GivenPath, base);
         let current = Ptr::current_task();
         let cell = addr_of_mut!((*this).draft.cell);
-        let dir = if path.dir == CWD { AT_FDCWD } else { argument(body, path.dir) as i32 };
+        let dir = if path.dir == CWD {
+            AT_FDCWD
+        } else {
+            argument(body, path.dir) as i32
+        };
         if dir == AT_FDCWD {
-            walk::plan(this, current.follow(TASK_FS).address(cell).member(FS_PWD), slot);
+            walk::plan(
+                this,
+                current.follow(TASK_FS).address(cell).member(FS_PWD),
+                slot,
+            );
         } else {
             let open = file::of_descriptor(current, u64::from(dir.cast_unsigned()), cell);
             if !open.is_null() {

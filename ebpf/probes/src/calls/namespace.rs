@@ -40,9 +40,15 @@ fn note(joined: bool) {
         None => {
             // Never seen before: it was where its parent is.
             let before = scope::mount_namespace_of(task.follow(TASK_REAL_PARENT));
-            let container = scope::container_of(scope::cgroup_of(task).follow(CGROUP_KN).load(KERNFS_ID));
+            let container =
+                scope::container_of(scope::cgroup_of(task).follow(CGROUP_KN).load(KERNFS_ID));
             let entered = marks::entered_by_default(before);
-            TaskMark { start_boottime_ns, origin_cgroup_id: container, ns_mnt: before, entered }
+            TaskMark {
+                start_boottime_ns,
+                origin_cgroup_id: container,
+                ns_mnt: before,
+                entered,
+            }
         }
     };
     if known.ns_mnt == ns_mnt {
@@ -57,5 +63,12 @@ fn note(joined: bool) {
         known.entered
     };
     // A thread of several speaks for itself only.
-    marks::set(tid, &TaskMark { ns_mnt, entered, ..known });
+    marks::set(
+        tid,
+        &TaskMark {
+            ns_mnt,
+            entered,
+            ..known
+        },
+    );
 }

@@ -34,7 +34,9 @@ fn call_open(context: BtfTracePointContext) -> i32 {
     let regs = Ptr::argument(&context, 0);
     let number = arch::number(regs) as u32;
     let result: i64 = context.arg(1);
-    let (Some(this), Some(config), Some(word)) = (super::scratch(), emit::config(), super::interest_in(number)) else {
+    let (Some(this), Some(config), Some(word)) =
+        (super::scratch(), emit::config(), super::interest_in(number))
+    else {
         emit::count(Class::Open, Cause::Seen);
         emit::count(Class::Open, Cause::Broken);
         return 0;
@@ -44,17 +46,40 @@ fn call_open(context: BtfTracePointContext) -> i32 {
     unsafe {
         let cell = addr_of_mut!((*this).draft.cell);
         let who = addr_of_mut!((*LargeScratch::header(this)).task);
-        let open = if result < 0 { Addr::NULL } else { file::of_descriptor(current, result.cast_unsigned(), cell) };
+        let open = if result < 0 {
+            Addr::NULL
+        } else {
+            file::of_descriptor(current, result.cast_unsigned(), cell)
+        };
         let found = scope::identify(current, who);
         let learning = result >= 0 && (*who).tid == read_volatile(addr_of!((*config).learn_tid));
-        emit::count(if learning { Class::SecretKey } else { Class::Open }, Cause::Seen);
+        emit::count(
+            if learning {
+                Class::SecretKey
+            } else {
+                Class::Open
+            },
+            Cause::Seen,
+        );
         let verdict = if learning {
-            Ok(Verdict { kind: Kind::SecretKey, class: Class::SecretKey, flags: found, secret_kind: 0 })
+            Ok(Verdict {
+                kind: Kind::SecretKey,
+                class: Class::SecretKey,
+                flags: found,
+                secret_kind: 0,
+            })
         } else if scope::is_agent(config, who) {
             Err(Cause::Agent)
         } else {
             let in_scope = scope::is_in_scope(config, current, who, found);
-            judge(config, word, outcome(regs, number, result, open), open, found, in_scope)
+            judge(
+                config,
+                word,
+                outcome(regs, number, result, open),
+                open,
+                found,
+                in_scope,
+            )
         };
         let verdict = match verdict {
             Ok(verdict) => verdict,
@@ -80,7 +105,7 @@ fn call_open(context: BtfTracePointContext) -> i32 {
             }
         }
         if !open.is_null() {
-            super::describe_file(this, open);
+            super::describe_file(this, open, file::Asker::Open);
         }
         CALL_STAGES.tail_call(&context, stage::GATHER);
         emit::count_number(class, Cause::Broken);
@@ -100,7 +125,11 @@ unsafe fn judge(
 ) -> Result<Verdict, Cause> {
     // SAFETY: a value of an array map.
     let secrets = unsafe { read_volatile(addr_of!((*config).flags)) } & config::SECRETS != 0;
-    let secret_kind = if secrets && !open.is_null() { secrets::kind(&file::key(open)) } else { 0 };
+    let secret_kind = if secrets && !open.is_null() {
+        secrets::kind(&file::key(open))
+    } else {
+        0
+    };
     let wanted = word & interest::ALL & outcome != 0;
     if secret_kind == 0 {
         if !in_scope {
@@ -120,7 +149,12 @@ unsafe fn judge(
     if !(wanted && in_scope) {
         flags |= flags::NO_INTEREST;
     }
-    Ok(Verdict { kind: Kind::Call, class: Class::Open, flags, secret_kind })
+    Ok(Verdict {
+        kind: Kind::Call,
+        class: Class::Open,
+        flags,
+        secret_kind,
+    })
 }
 
 /// The bit of [`interest`]: a successful open that neither writes nor creates nor truncates is a read.
@@ -143,5 +177,9 @@ fn outcome(regs: Ptr, number: u32, result: i64, open: Addr) -> u32 {
         _ => true,
     };
     // A file that is already gone again cannot be told apart: report it as the more interesting of the two.
-    if open.is_null() || truncates || file::is_written(open) { interest::SUCCEEDED } else { interest::READ }
+    if open.is_null() || truncates || file::is_written(open) {
+        interest::SUCCEEDED
+    } else {
+        interest::READ
+    }
 }

@@ -28,7 +28,9 @@ fn call_plain(context: BtfTracePointContext) -> i32 {
 pub(super) fn report(context: &BtfTracePointContext, number: u32) {
     let spec = super::spec(number);
     let class = u32::from(spec.class);
-    let (Some(this), Some(config), Some(word)) = (super::scratch(), emit::config(), super::interest_in(number)) else {
+    let (Some(this), Some(config), Some(word)) =
+        (super::scratch(), emit::config(), super::interest_in(number))
+    else {
         emit::count_number(class, Cause::Broken);
         return;
     };
@@ -55,13 +57,20 @@ pub(super) fn report(context: &BtfTracePointContext, number: u32) {
             return;
         }
         LargeScratch::begin::<CallBody>(this);
-        super::describe(this, context, current, Kind::Call, class, found | flags::IN_SCOPE);
+        super::describe(
+            this,
+            context,
+            current,
+            Kind::Call,
+            class,
+            found | flags::IN_SCOPE,
+        );
         if spec.fd != NONE {
             let body = LargeScratch::body::<CallBody>(this);
             let fd = super::gather::argument(body, spec.fd) & u64::from(u32::MAX);
             let open = file::of_descriptor(current, fd, addr_of_mut!((*this).draft.cell));
             if !open.is_null() {
-                super::describe_file(this, open);
+                super::describe_file(this, open, file::Asker::Descriptor);
             }
         }
         CALL_STAGES.tail_call(context, stage::GATHER);
