@@ -4,6 +4,7 @@
 //! metadata is mostly here before its first event. What runs already is inspected at every (re)connect.
 
 mod answers;
+mod asking;
 mod session;
 
 use std::path::PathBuf;
