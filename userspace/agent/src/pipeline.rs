@@ -1,7 +1,7 @@
 //! The pipeline: one task owns all state, and a record moves through it in one direction.
 //!
 //! `read -> decode -> track -> enrich -> match -> limit -> record -> deliver`, with a bounded wait for engine metadata
-//! before matching. [`Stages::take`] is this list. Nothing here asks anybody a question per event; what is slow (engines,
+//! before matching. `Stages::take` is this list. Nothing here asks anybody a question per event; what is slow (engines,
 //! receivers of alerts) lives in tasks of its own behind bounded queues.
 
 mod enrich;
