@@ -16,12 +16,12 @@ use crate::image::Image;
 use crate::rules::READ_ONLY_WRITE;
 use crate::wait;
 
-/// Names the agent's program.
-pub const BINARY: &str = "VIGIA_TEST_BINARY";
+/// Names the agent's program. Not `VIGIA_...`: the agent takes those for its configuration.
+pub const BINARY: &str = "E2E_AGENT";
 /// Names the static program that acts inside containers (`src/bin/actor.rs`).
-pub const ACTOR: &str = "VIGIA_TEST_ACTOR";
+pub const ACTOR: &str = "E2E_ACTOR";
 /// Names the container image of the agent, for the tests of its deployment.
-pub const IMAGE: &str = "VIGIA_TEST_IMAGE";
+pub const IMAGE: &str = "E2E_IMAGE";
 
 /// An engine, an image in it, and an agent that watches.
 ///

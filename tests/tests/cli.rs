@@ -95,7 +95,7 @@ fn without_root_one_sentence_says_so() -> Result<()> {
         .arg(&copy)
         .arg("run")
         .current_dir("/");
-    one_sentence(&command::run(&mut command)?, "root")
+    one_sentence(&mut command, "root")
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn without_btf_one_sentence_says_so() -> Result<()> {
     command
         .args(["--mount", "sh", "-c", script])
         .arg(&programs.agent);
-    one_sentence(&command::run(&mut command)?, "BTF")
+    one_sentence(&mut command, "type information")
 }
 
 #[test]
@@ -136,13 +136,14 @@ fn a_misspelt_key_is_named_with_its_neighbour() -> Result<()> {
 }
 
 /// The end of a run that could not begin.
-fn one_sentence(output: &Output, about: &str) -> Result<()> {
+fn one_sentence(command: &mut Command, about: &str) -> Result<()> {
+    let output = command::run(command.env("VIGIA_LOG_LEVEL", "error"))?;
     let code = output.status.code();
     ensure!(
         code.is_some_and(|code| code != 0 && code != 124),
         "{output:?}"
     );
-    let said = said(output);
+    let said = said(&output);
     ensure!(
         said.lines().count() == 1 && said.contains(about),
         "not one sentence about {about}:\n{said}"
