@@ -32,7 +32,9 @@ where
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter(log.level))
         .with_ansi(ansi)
-        .with_writer(writer);
+        .with_writer(writer)
+        // It would tell of a full or closed standard error on standard error, and panic.
+        .log_internal_errors(false);
     match log.format {
         LogFormat::Text => Box::new(builder.with_target(false).finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),

@@ -120,3 +120,21 @@ fn completions_name_every_command() {
         assert!(script.contains(command), "{command}");
     }
 }
+
+#[test]
+fn a_full_disk_behind_standard_error_is_no_panic() {
+    let full = || {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let output = Command::new(env!("CARGO_BIN_EXE_vigia"))
+        .args(["run", "-r", "/nonexistent"])
+        // Makes the agent log before it fails.
+        .env("VIGIA_NO_SUCH_KEY", "1")
+        .stderr(full())
+        .status()
+        .unwrap();
+    assert_eq!(output.code(), Some(1));
+}
