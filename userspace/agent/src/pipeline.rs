@@ -25,6 +25,7 @@ use vigia_event::users::Users;
 use vigia_event::{Captured, Event, Node};
 use vigia_inventory::containers::ContainerTable;
 use vigia_inventory::engines::{EngineMessage, Latency};
+use vigia_inventory::processes::ScanOptions;
 use vigia_inventory::waiting::Waiting;
 use vigia_inventory::{ProcessTable, Readers, WallClock};
 use vigia_sensor::Sensor;
@@ -52,6 +53,8 @@ struct Pipeline {
     from_engines: mpsc::Receiver<EngineMessage>,
     health: Arc<Health>,
     constants: Constants,
+    /// /proc being read beside the pipeline.
+    rescan: Option<std::sync::mpsc::Receiver<sample::Rescan>>,
 }
 
 /// What the pipeline needs of the configuration after its start.
@@ -59,6 +62,7 @@ struct Constants {
     proc_root: std::path::PathBuf,
     readers_file: std::path::PathBuf,
     drain: Duration,
+    scan: ScanOptions,
 }
 
 /// All state that records pass through.

@@ -52,7 +52,10 @@ impl Stages {
             Outcome::Partial => self.rule_metrics.partial(matched.index).inc(),
         }
         // A flood of repeats is counted without the cost of an alert each.
-        if self.throttle.fold(event, matched, &self.alert_context, Instant::now()) {
+        if self
+            .throttle
+            .fold(event, matched, &self.alert_context, Instant::now())
+        {
             return;
         }
         let alert = Alert::new(event, matched, &self.alert_context);

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use vigia_event::call::named;
 use vigia_event::captured::{Captured, Task, What};
 use vigia_event::container::Container;
+use vigia_inventory::processes::{self, Scanned};
 use vigia_inventory::{WallClock, users};
 use vigia_sensor::Counters;
 
 use super::track::Tracked;
 use super::{Pipeline, Stages, setup};
 use crate::metrics::{Table, advance};
+
+/// How often, in samples, /proc is compared with the process table: records of ends may be among those that were lost.
+const RESCAN: u64 = 300;
 
 /// How often, in samples, the wall clock and the host's users are read again and learned readers are saved.
 const SELDOM: u64 = 30;
@@ -41,15 +45,59 @@ impl Pipeline {
             }
             setup::save_readers(&mut self.stages.readers, &self.constants.readers_file);
         }
+        self.rescan();
         self.health.beat();
         let now_ns = self.stages.clock.epoch_ns(WallClock::boot_now_ns());
         self.stages
             .metrics
             .beat(std::time::Duration::from_nanos(now_ns).as_secs_f64());
     }
+
+    /// Reads /proc beside the pipeline, and joins what it found at the next sample.
+    fn rescan(&mut self) {
+        if let Some(running) = &self.rescan
+            && let Ok(found) = running.try_recv()
+        {
+            self.rescan = None;
+            match found.processes {
+                Ok(processes) => self.stages.reconcile(&processes, found.boot_time_ns),
+                Err(error) => tracing::warn!(%error, "cannot compare the process table with /proc"),
+            }
+        }
+        if !self.stages.samples.is_multiple_of(RESCAN) || self.rescan.is_some() {
+            return;
+        }
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let (proc_root, options) = (self.constants.proc_root.clone(), self.constants.scan);
+        tokio::task::spawn_blocking(move || {
+            let boot_time_ns = WallClock::boot_now_ns();
+            let processes = processes::scan(&proc_root, &options);
+            // Nobody waits for it where the agent has stopped.
+            let _ = sender.send(Rescan {
+                boot_time_ns,
+                processes,
+            });
+        });
+        self.rescan = Some(receiver);
+    }
+}
+
+/// What /proc held, and when it was begun to be read.
+pub(super) struct Rescan {
+    boot_time_ns: u64,
+    processes: std::io::Result<Vec<Scanned>>,
 }
 
 impl Stages {
+    fn reconcile(&mut self, scanned: &[Scanned], boot_time_ns: u64) {
+        self.processes
+            .merge(scanned, boot_time_ns, self.clock.epoch_ns(boot_time_ns));
+        let Self {
+            processes, readers, ..
+        } = self;
+        readers.reconcile(|key| processes.get(key).is_some());
+    }
+
     fn export_kernel(&self, counters: &Counters) {
         for (class, cause, total) in counters.by_class() {
             self.metrics.set_kernel(class.name(), cause.name(), total);

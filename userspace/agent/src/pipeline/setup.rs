@@ -48,6 +48,10 @@ impl Pipeline {
             proc_root: config.proc_root().to_owned(),
             readers_file: config.readers_file(),
             drain: config.outputs.drain_s.seconds(),
+            scan: ScanOptions {
+                environment: ruleset.uses_environment(),
+                ..ScanOptions::default()
+            },
         };
         // A mistake in the outputs should show before the kernel is touched.
         let outputs = Outputs::start(settings::outputs(&config)?, TimeStyle::default())?;
@@ -68,7 +72,6 @@ impl Pipeline {
 
         let host_mnt_ns = mount_namespace(&constants.proc_root);
         let process_options = settings::processes(&config, host_mnt_ns, ruleset.uses_environment());
-        let scan_options = process_options.scan;
         let cgroup_folder = sensor.hierarchy().folder(&constants.proc_root);
         let (engines, from_engines) = start_engines(&config);
         let mut stages = Stages {
@@ -117,8 +120,9 @@ impl Pipeline {
             from_engines,
             health,
             constants,
+            rescan: None,
         };
-        pipeline.scan(scan_options)?;
+        pipeline.scan()?;
         pipeline.serve_requests();
         pipeline.health.reach(Milestone::ScanDone);
         pipeline.health.beat();
@@ -131,12 +135,12 @@ impl Pipeline {
     }
 
     /// Reads what ran before the probes did.
-    fn scan(&mut self, options: ScanOptions) -> anyhow::Result<()> {
+    fn scan(&mut self) -> anyhow::Result<()> {
         let (boot_time_ns, time_ns) = {
             let boot_time_ns = WallClock::boot_now_ns();
             (boot_time_ns, self.stages.clock.epoch_ns(boot_time_ns))
         };
-        let scanned = processes::scan(&self.constants.proc_root, &options)
+        let scanned = processes::scan(&self.constants.proc_root, &self.constants.scan)
             .context("cannot read running processes")?;
         self.stages.processes.merge(&scanned, boot_time_ns, time_ns);
         let existing: Vec<ExistingTask> = scanned
