@@ -119,26 +119,14 @@ impl Stages {
             .map(|(_, metrics)| metrics)
     }
 
-    /// Logs and counts what an engine said.
+    /// Counts what an engine said; the task that watches it logs.
     pub(super) fn note_engine(&mut self, message: &EngineMessage) {
         match message {
-            EngineMessage::Connected {
-                engine, version, ..
-            } => {
-                tracing::info!(
-                    engine = engine.name(),
-                    version,
-                    "container engine connected"
-                );
+            EngineMessage::Connected { engine, .. } => {
                 self.engine_metrics(*engine)
                     .inspect(|metrics| metrics.connect());
             }
-            EngineMessage::Lost { engine, reason } => {
-                tracing::info!(
-                    engine = engine.name(),
-                    reason,
-                    "container engine not connected"
-                );
+            EngineMessage::Lost { engine, .. } => {
                 self.engine_metrics(*engine)
                     .inspect(|metrics| metrics.lose());
             }
