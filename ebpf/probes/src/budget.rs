@@ -51,18 +51,24 @@ pub(crate) fn take(config: *const Config, key: u64, now_ns: u64, bulk: bool) -> 
     true
 }
 
+/// Not a local: to clear one the compiler calls `memset`, and with it the programs would have two functions.
+static FRESH: Budget = Budget {
+    full_at_ns: 0,
+    passed: 0,
+    over: 0,
+};
+
 #[inline(always)]
 fn bucket(key: u64) -> Option<*mut Budget> {
     if let Some(bucket) = BUDGETS.get_ptr_mut(key) {
         return Some(bucket);
     }
-    let fresh = Budget {
-        full_at_ns: 0,
-        passed: 0,
-        over: 0,
-    };
+    #[allow(
+        clippy::needless_borrows_for_generic_args,
+        reason = "by value it would be the local that is avoided"
+    )]
     // Another processor may have been faster, which is as good.
-    let _ = BUDGETS.insert(key, fresh, u64::from(BPF_NOEXIST));
+    let _ = BUDGETS.insert(key, &FRESH, u64::from(BPF_NOEXIST));
     if let Some(bucket) = BUDGETS.get_ptr_mut(key) {
         return Some(bucket);
     }

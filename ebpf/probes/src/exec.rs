@@ -113,14 +113,10 @@ fn take_over(task: Ptr, old_tid: u32) {
     let Some(mark) = TASKS.get_ptr(old_tid) else {
         return;
     };
-    // SAFETY: a value of the map, copied once.
-    let mark = unsafe { *mark };
-    if mark.start_boottime_ns
-        == task
-            .follow(TASK_GROUP_LEADER)
-            .load::<u64>(TASK_START_BOOTTIME)
-    {
-        marks::set(tid, &mark);
+    let start: u64 = task.follow(TASK_GROUP_LEADER).load(TASK_START_BOOTTIME);
+    if marks::is_of(mark, start) {
+        // SAFETY: a value of the map, copied once.
+        marks::set(tid, &unsafe { *mark });
     }
     marks::forget(old_tid);
 }

@@ -4,6 +4,7 @@
 //! they are used, since they cost a tenth of a helper call. [`Addr`] is an address like any number: always read
 //! through the helper. Reading through either never faults: what cannot be read is zero.
 
+use core::mem::MaybeUninit;
 use core::ptr::{addr_of, read_volatile, write_volatile};
 
 use aya_ebpf::helpers::{
@@ -48,31 +49,29 @@ fn typed_loads() -> bool {
 /// Reads `T` at an address; zero if that cannot be read.
 #[inline(always)]
 fn probe<T: Plain>(address: u64) -> T {
-    let mut value = T::ZERO;
-    // SAFETY: the helper writes at most `size_of::<T>()` bytes, every pattern of which is a `T`, and checks `address`.
+    // Not zeroed first: for an array that would be a call of `memset`, a loop over its bytes.
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper checks `address` and writes all of `value`, zeros if it cannot read; every pattern of
+    // bytes is a `T`.
     unsafe {
         bpf_probe_read_kernel(
-            (&raw mut value).cast(),
+            value.as_mut_ptr().cast(),
             size_of::<T>() as u32,
             address as *const _,
-        )
-    };
-    value
+        );
+        value.assume_init()
+    }
 }
 
 /// A value of which every byte pattern is valid and that may be read from the kernel.
-pub(crate) trait Plain: Copy {
-    const ZERO: Self;
-}
+pub(crate) trait Plain: Copy {}
 
 macro_rules! plain {
-    ($($type:ty)*) => { $( impl Plain for $type { const ZERO: Self = 0; } )* };
+    ($($type:ty)*) => { $( impl Plain for $type {} )* };
 }
 plain! { u8 u16 u32 u64 i32 }
 
-impl<const N: usize> Plain for [u64; N] {
-    const ZERO: Self = [0; N];
-}
+impl<const N: usize> Plain for [u64; N] {}
 
 /// A kernel pointer that the verifier may know the type of.
 #[derive(Clone, Copy)]

@@ -14,31 +14,26 @@ use crate::kernel::setting;
 use crate::maps::TASKS;
 use crate::scope::TICK_NS;
 
+/// Whether a mark is that of a process with this start, and not of an earlier one with the same id: to a tick,
+/// since user space marks what ran before from /proc, which rounds down to ticks.
+#[inline(always)]
+pub(crate) fn is_of(mark: *const TaskMark, start_boottime_ns: u64) -> bool {
+    // SAFETY: a value of the map; its words may change under us, each is read once.
+    start_boottime_ns.wrapping_sub(unsafe { (*mark).start_boottime_ns }) < TICK_NS
+}
+
 /// The mark of a thread or its process.
 #[inline(always)]
 pub(crate) fn find(pid: u32, tid: u32, start_boottime_ns: u64) -> Option<*mut TaskMark> {
     if tid != pid
         && let Some(mark) = TASKS.get_ptr_mut(tid)
-        // SAFETY: a value of the map.
-        && unsafe { is_of(mark, start_boottime_ns) }
+        && is_of(mark, start_boottime_ns)
     {
         return Some(mark);
     }
-    let mark = TASKS.get_ptr_mut(pid)?;
-    // SAFETY: as above.
-    unsafe { is_of(mark, start_boottime_ns) }.then_some(mark)
-}
-
-/// Whether a mark belongs to the process that started then: to a tick, since /proc, from which user space marks
-/// what ran before, knows no better.
-///
-/// # Safety
-/// `mark` must point to a value of the map.
-#[inline(always)]
-unsafe fn is_of(mark: *const TaskMark, start_boottime_ns: u64) -> bool {
-    // SAFETY: as the caller promises; the word may change under us, it is read once.
-    let marked = unsafe { (*mark).start_boottime_ns };
-    marked / TICK_NS == start_boottime_ns / TICK_NS
+    TASKS
+        .get_ptr_mut(pid)
+        .filter(|&mark| is_of(mark, start_boottime_ns))
 }
 
 /// Enters or replaces a mark.

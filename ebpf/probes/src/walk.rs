@@ -151,35 +151,62 @@ pub(crate) unsafe fn walk(this: *mut LargeScratch, first_mount: Addr, first_dent
             }
             dentry = Addr(entry[0]);
         }
-        // A root is never hashed, so that only a dentry with another parent can have lost its name.
-        if first_dentry.load::<u64>(DENTRY_HASH_PPREV) == 0
-            && first_dentry.follow(DENTRY_PARENT) != first_dentry
-        {
-            write_volatile(notes, read_volatile(notes) | u32::from(text::DELETED));
-        }
     }
 }
 
-/// Does the next planned walk and puts its text where it belongs; `false` when none is left.
+/// Puts the text of the last walk where it belongs, and does the next one; `false` when none is left.
+///
+/// In this order and not the other, because the verifier looks at what follows the steps of a walk once for
+/// each of them: with nothing but a tail call behind them that costs next to nothing.
 ///
 /// # Safety
 /// See [`set_root`].
 #[inline(always)]
 pub(crate) unsafe fn next<Body>(this: *mut LargeScratch) -> bool {
-    // SAFETY: as the caller promises; the index and the slot are checked.
+    // SAFETY: as the caller promises; the index is checked.
     unsafe {
         let index = read_volatile(addr_of!((*this).job));
-        if index >= read_volatile(addr_of!((*this).job_count))
-            || index as usize >= (*this).jobs.len()
-        {
+        if let Some(last) = job(this, index.wrapping_sub(1)) {
+            finish::<Body>(this, last);
+        }
+        if index >= read_volatile(addr_of!((*this).job_count)) {
             return false;
         }
-        let job = addr_of!((*this).jobs).cast::<Job>().add(index as usize);
-        let mount = read_volatile(addr_of!((*job).mount));
+        let Some(job) = job(this, index) else {
+            return false;
+        };
+        write_volatile(addr_of_mut!((*this).job), index + 1);
+        walk(
+            this,
+            read_volatile(addr_of!((*job).mount)),
+            read_volatile(addr_of!((*job).dentry)),
+        );
+        true
+    }
+}
+
+#[inline(always)]
+unsafe fn job(this: *mut LargeScratch, index: u32) -> Option<*const Job> {
+    // SAFETY: the caller's scratch; the index is checked.
+    unsafe {
+        let all = addr_of!((*this).jobs);
+        ((index as usize) < (*all).len()).then(|| all.cast::<Job>().add(index as usize))
+    }
+}
+
+/// # Safety
+/// See [`set_root`]; the job must have been walked last.
+#[inline(always)]
+unsafe fn finish<Body>(this: *mut LargeScratch, job: *const Job) {
+    // SAFETY: as the caller promises; the slot is checked.
+    unsafe {
         let dentry = read_volatile(addr_of!((*job).dentry));
         let slot = read_volatile(addr_of!((*job).slot)) as usize;
-        write_volatile(addr_of_mut!((*this).job), index + 1);
-        walk(this, mount, dentry);
+        // A root is never hashed, so that only a dentry with another parent can have lost its name.
+        if dentry.load::<u64>(DENTRY_HASH_PPREV) == 0 && dentry.follow(DENTRY_PARENT) != dentry {
+            let notes = addr_of_mut!((*this).walk.notes);
+            write_volatile(notes, read_volatile(notes) | u32::from(text::DELETED));
+        }
         let text = LargeScratch::append_walked(this);
         if slot <= size_of::<vigia_abi::Header>() + size_of::<Body>() {
             let place = addr_of_mut!((*this).record)
@@ -190,6 +217,5 @@ pub(crate) unsafe fn next<Body>(this: *mut LargeScratch) -> bool {
             write_volatile(addr_of_mut!((*place).len), text.len);
             write_volatile(addr_of_mut!((*place).flags), text.flags);
         }
-        true
     }
 }
