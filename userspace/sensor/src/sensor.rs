@@ -303,15 +303,38 @@ impl Sensor {
     /// When the budgets cannot be read.
     pub fn take_over_budget(&mut self) -> Result<Vec<(u64, u64)>, MapFailure> {
         let mut totals = Vec::new();
+        let mut idle = Vec::new();
+        let now_ns = boot_time_ns();
         for row in self.maps.budgets.iter() {
             match row {
-                Ok((cgroup, budget)) => totals.push((cgroup, budget.0.over)),
+                Ok((cgroup, Plain(budget))) => {
+                    totals.push((cgroup, budget.over));
+                    if budget.full_at_ns <= now_ns {
+                        idle.push(cgroup);
+                    }
+                }
                 // A bucket that went while the table was walked.
                 Err(error) if is_absent(&error) => {}
                 Err(error) => return Err(MapFailure::new("read", names::BUDGETS)(error)),
             }
         }
-        Ok(self.over_budget.take(totals))
+        let new = self.over_budget.take(totals);
+        self.forget_budgets(&idle)?;
+        Ok(new)
+    }
+
+    /// Drops the buckets of containers that are gone. Only full ones: a process that outlives its container keeps
+    /// its bucket while it draws on it, or each drop would fill the bucket anew.
+    fn forget_budgets(&mut self, idle: &[u64]) -> Result<(), MapFailure> {
+        for cgroup in idle {
+            let is_gone =
+                matches!(self.maps.cgroups.get(cgroup, ANY), Err(error) if is_absent(&error));
+            if *cgroup != 0 && is_gone {
+                absent_is_fine(self.maps.budgets.remove(cgroup))
+                    .map_err(MapFailure::new("write", names::BUDGETS))?;
+            }
+        }
+        Ok(())
     }
 
     fn apply(&mut self, changes: &[Change]) -> Result<(), MapFailure> {
@@ -408,6 +431,14 @@ fn budget_into(config: &mut Config, budget: Budget) {
     config.budget_burst_ns = config
         .budget_token_ns
         .saturating_mul(u64::from(budget.burst));
+}
+
+fn boot_time_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let (seconds, nanoseconds) = (now.tv_sec.cast_unsigned(), now.tv_nsec.cast_unsigned());
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(nanoseconds)
 }
 
 fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {

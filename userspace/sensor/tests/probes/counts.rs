@@ -1,9 +1,9 @@
 //! Nothing is lost without being counted.
 
-use vigia_sensor::{Budget, Cause, Class, Options, Scope};
+use vigia_sensor::{Budget, Cause, Class, Options, Scope, Table};
 
-use super::actor::args;
-use super::rig::Rig;
+use super::actor::{Actor, args};
+use super::rig::{Cgroup, Rig};
 
 const AT_FDCWD: i64 = libc::AT_FDCWD as i64;
 
@@ -76,6 +76,30 @@ fn what_exceeds_the_budget_is_counted_and_told_once() {
             .any(|(cgroup, _)| *cgroup == rig.cgroup.id())
     );
     assert_nothing_is_missing(&rig);
+}
+
+#[test]
+fn the_budgets_of_containers_that_are_gone_make_room() {
+    const AT_ONCE: u32 = 8;
+    let Some(mut rig) = Rig::with(|_| Options {
+        max_containers: AT_ONCE,
+        ..Options::default()
+    }) else {
+        return;
+    };
+    let mut engine = Actor::start();
+    for number in 0..3 * AT_ONCE {
+        let name = rig.cgroup.path.join(format!("{number:064x}"));
+        let container = Cgroup::make_by(&mut engine, name.strip_prefix("/").unwrap());
+        container.join(&mut engine);
+        let nothing = args![AT_FDCWD, "/nonexistent", libc::O_RDONLY, 0];
+        engine.call(libc::SYS_openat, nothing);
+        rig.cgroup.join(&mut engine);
+        drop(container);
+        rig.sensor.take_over_budget().unwrap();
+    }
+    assert_eq!(rig.counters().table(Table::BudgetsFull), 0);
+    assert_eq!(rig.counters().table(Table::CgroupsFull), 0);
 }
 
 #[test]
