@@ -1,6 +1,7 @@
 //! Writes that a read-only container refuses: each is reported once, with who and what and why.
 
 use anyhow::{Result, ensure};
+use vigia_tests::docker::privileged;
 use vigia_tests::rules::{
     KERNEL_PATH_WRITE, READ_ONLY_VOLUME_WRITE, READ_ONLY_WRITE, REMOUNT, ROUTINE_WRITE,
 };
@@ -198,8 +199,9 @@ fn making_the_root_writable_is_reported() -> Result<()> {
     let Some(scene) = Scene::set()? else {
         return Ok(());
     };
-    let options = ["--read-only", "--network=none", "--privileged"];
+    let options = [privileged()?, vec!["--read-only", "--network=none"]].concat();
     let container = scene.run(&options, &["mount", "-o", "remount,rw", "/"])?;
+    ensure!(container.wait()? == 0, "{}", container.logs()?);
     scene.agent.expect("the remount", |alert| {
         alert.rule() == REMOUNT && alert.is_about(&container.id)
     })?;

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use vigia_tests::docker::{Configuration, Container, Secret, Service, Swarm, succeeded};
+use vigia_tests::docker::{
+    Configuration, Container, Secret, Service, Swarm, privileged, succeeded,
+};
 use vigia_tests::orders::Orders;
 use vigia_tests::rules::SECRET_READ;
 use vigia_tests::wait::{self, seconds};
@@ -295,10 +297,8 @@ fn a_container_without_the_grant_is_foreign() -> Result<()> {
         return Ok(());
     };
     let path = shop.host_path(&shop.password_path())?;
-    let container = shop.scene.run(
-        &["--privileged", "--pid=host", "--network=none"],
-        &["cat", &path],
-    )?;
+    let options = [privileged()?, vec!["--pid=host", "--network=none"]].concat();
+    let container = shop.scene.run(&options, &["cat", &path])?;
     ensure!(container.wait()? == 0, "{}", container.logs()?);
     let alert = shop.expect_one("foreign")?;
     ensure!(alert.is_about(&container.id), "{}", alert.json());

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{Docker, LABEL, unique};
 use crate::{command, wait};
@@ -19,6 +19,35 @@ pub struct Container {
 
 /// A container that runs in the background.
 pub type Running = Container;
+
+/// Options of a container that may do everything: `--privileged`, unless the machine itself lacks a capability, as
+/// sandboxed ones do; then all others, and nothing that confines it.
+///
+/// # Errors
+/// The machine lacks more than `CAP_SYS_RESOURCE`.
+pub fn privileged() -> Result<Vec<&'static str>> {
+    const SYS_RESOURCE: u64 = 1 << 24;
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
+    let bounding = u64::from_str_radix(bounding.context("the bounding set")?.trim(), 16)?;
+    let last: u32 = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap")?
+        .trim()
+        .parse()?;
+    let missing = !bounding & ((2 << last) - 1);
+    match missing {
+        0 => Ok(vec!["--privileged"]),
+        SYS_RESOURCE => Ok(vec![
+            "--cap-add=ALL",
+            "--cap-drop=SYS_RESOURCE",
+            "--security-opt=seccomp=unconfined",
+            "--security-opt=apparmor=unconfined",
+            "--security-opt=systempaths=unconfined",
+        ]),
+        _ => bail!(
+            "this machine lacks capabilities {missing:#x}: no container can be privileged on it"
+        ),
+    }
+}
 
 impl Docker {
     /// Runs a container to its end (`docker run OPTIONS IMAGE COMMAND`), whatever its exit code.

@@ -1,7 +1,7 @@
 //! What goes wrong in the demo, and what must be said about it.
 
 use anyhow::{Result, ensure};
-use vigia_tests::docker::succeeded;
+use vigia_tests::docker::{privileged, succeeded};
 use vigia_tests::{Alert, command, rules, wait};
 
 use super::{SECRET_PATH, Stage};
@@ -51,7 +51,7 @@ pub(super) const ACTS: &[Act] = &[
                     .docker
                     .output(&["inspect", "--format", "{{.State.Pid}}", &container])?;
             let path = format!("/proc/{pid}/root{SECRET_PATH}");
-            let options = ["--privileged", "--pid=host", "--network=none"];
+            let options = [privileged()?, vec!["--pid=host", "--network=none"]].concat();
             let (_container, output) =
                 stage
                     .docker
