@@ -21,91 +21,86 @@ const OPENAT: u32 = 257;
 const OPENAT2: u32 = 437;
 const O_TRUNC: u64 = 0o1000;
 
+/// An open that returned.
+struct Opened {
+    task: Ptr,
+    regs: Ptr,
+    number: u32,
+    result: i64,
+}
+
 /// What the judgement of a call came to.
 struct Verdict {
     kind: Kind,
     class: Class,
     flags: u16,
     secret_kind: u32,
+    /// The file behind the new descriptor, if any.
+    file: Addr,
 }
 
 #[btf_tracepoint(function = "sys_exit")]
 fn call_open(context: BtfTracePointContext) -> i32 {
     let regs = Ptr::argument(&context, 0);
-    let number = arch::number(regs) as u32;
-    let result: i64 = context.arg(1);
-    let (Some(this), Some(config), Some(word)) =
-        (super::scratch(), emit::config(), super::interest_in(number))
-    else {
+    let opened = Opened {
+        task: Ptr::current_task(),
+        regs,
+        number: arch::number(regs) as u32,
+        result: context.arg(1),
+    };
+    let (Some(this), Some(config), Some(word)) = (
+        super::scratch(),
+        emit::config(),
+        super::interest_in(opened.number),
+    ) else {
         emit::count(Class::Open, Cause::Seen);
         emit::count(Class::Open, Cause::Broken);
         return 0;
     };
-    let current = Ptr::current_task();
     // SAFETY: this program's scratch.
     unsafe {
-        let cell = addr_of_mut!((*this).draft.cell);
         let who = addr_of_mut!((*LargeScratch::header(this)).task);
-        let open = if result < 0 {
-            Addr::NULL
-        } else {
-            file::of_descriptor(current, result.cast_unsigned(), cell)
-        };
-        let found = scope::identify(current, who);
-        let learning = result >= 0 && (*who).tid == read_volatile(addr_of!((*config).learn_tid));
-        emit::count(
-            if learning {
-                Class::SecretKey
+        let found = scope::identify(opened.task, who);
+        let verdict =
+            if opened.result >= 0 && (*who).tid == read_volatile(addr_of!((*config).learn_tid)) {
+                emit::count(Class::SecretKey, Cause::Seen);
+                learn(this, &opened, found)
             } else {
-                Class::Open
-            },
-            Cause::Seen,
-        );
-        let verdict = if learning {
-            Ok(Verdict {
-                kind: Kind::SecretKey,
-                class: Class::SecretKey,
-                flags: found,
-                secret_kind: 0,
-            })
-        } else if scope::is_agent(config, who) {
-            Err(Cause::Agent)
-        } else {
-            let in_scope = scope::is_in_scope(config, current, who, found);
-            judge(
-                config,
-                word,
-                outcome(regs, number, result, open),
-                open,
-                found,
-                in_scope,
-            )
-        };
-        let verdict = match verdict {
-            Ok(verdict) => verdict,
-            Err(cause) => {
-                emit::count(Class::Open, cause);
-                return 0;
-            }
-        };
+                emit::count(Class::Open, Cause::Seen);
+                match judge(this, config, word, &opened, found) {
+                    Ok(verdict) => verdict,
+                    Err(cause) => {
+                        emit::count(Class::Open, cause);
+                        return 0;
+                    }
+                }
+            };
         let class = verdict.class as u32;
+        let learning = verdict.class as u32 == Class::SecretKey as u32;
         // A secret is never pushed out by ordinary opens.
-        let bulk = verdict.flags & flags::SECRET == 0 && !learning;
+        let bulk = verdict.flags & flags::SECRET == 0;
         if !learning && !emit::admit(config, class, bulk, scope::budget_key(who)) {
             return 0;
         }
         LargeScratch::begin::<CallBody>(this);
-        super::describe(this, &context, current, verdict.kind, class, verdict.flags);
+        super::describe(
+            this,
+            &context,
+            opened.task,
+            verdict.kind,
+            class,
+            verdict.flags,
+        );
         let body = LargeScratch::body::<CallBody>(this);
         write_volatile(addr_of_mut!((*body).secret_kind), verdict.secret_kind);
-        if number == OPENAT2 {
+        if opened.number == OPENAT2 {
             let how = addr_of_mut!((*body).open_how);
             if bpf_probe_read_user(how.cast(), 24, arch::args(regs)[2] as *const _) == 0 {
                 (*body).flags = call::OPEN_HOW;
             }
         }
-        if !open.is_null() {
-            super::describe_file(this, open, file::Asker::Open);
+        if !verdict.file.is_null() {
+            super::describe_file(this, verdict.file, file::Asker::Open);
         }
         CALL_STAGES.tail_call(&context, stage::GATHER);
         emit::count_number(class, Cause::Broken);
@@ -113,31 +108,59 @@ fn call_open(context: BtfTracePointContext) -> i32 {
     0
 }
 
-/// Decides whether an open is reported, and as what.
+/// The agent asks by what key the kernel knows a file.
+///
+/// # Safety
+/// `this` must point to the scratch of the running program.
+#[inline(always)]
+unsafe fn learn(this: *mut LargeScratch, opened: &Opened, found: u16) -> Verdict {
+    Verdict {
+        kind: Kind::SecretKey,
+        class: Class::SecretKey,
+        flags: found,
+        secret_kind: 0,
+        // SAFETY: as the caller promises.
+        file: unsafe { opened.file(this) },
+    }
+}
+
+/// Decides whether an open is reported, and as what. Reads no more than the answer needs: most opens of a host
+/// are nobody's business.
+///
+/// # Safety
+/// `this` must point to the scratch of the running program, with the acting task identified.
 #[inline(always)]
 unsafe fn judge(
+    this: *mut LargeScratch,
     config: *const Config,
     word: u32,
-    outcome: u32,
-    open: Addr,
+    opened: &Opened,
     found: u16,
-    in_scope: bool,
 ) -> Result<Verdict, Cause> {
-    // SAFETY: a value of an array map.
-    let secrets = unsafe { read_volatile(addr_of!((*config).flags)) } & config::SECRETS != 0;
-    let secret_kind = if secrets && !open.is_null() {
-        secrets::kind(&file::key(open))
+    // SAFETY: as the caller promises; the configuration is a value of an array map.
+    let (in_scope, secrets, file) = unsafe {
+        let who = addr_of!((*LargeScratch::header(this)).task);
+        if scope::is_agent(config, who) {
+            return Err(Cause::Agent);
+        }
+        let in_scope = scope::is_in_scope(config, opened.task, who, found);
+        let secrets = read_volatile(addr_of!((*config).flags)) & config::SECRETS != 0;
+        if !in_scope && !secrets {
+            return Err(Cause::OutOfScope);
+        }
+        (in_scope, secrets, opened.file(this))
+    };
+    let secret_kind = if secrets && !file.is_null() {
+        secrets::kind(&file::key(file))
     } else {
         0
     };
-    let wanted = word & interest::ALL & outcome != 0;
-    if secret_kind == 0 {
-        if !in_scope {
-            return Err(Cause::OutOfScope);
-        }
-        if !wanted {
-            return Err(Cause::NoInterest);
-        }
+    if secret_kind == 0 && !in_scope {
+        return Err(Cause::OutOfScope);
+    }
+    let is_wanted = in_scope && word & interest::ALL & opened.outcome(file) != 0;
+    if secret_kind == 0 && !is_wanted {
+        return Err(Cause::NoInterest);
     }
     let mut flags = found;
     if in_scope {
@@ -146,7 +169,7 @@ unsafe fn judge(
     if secret_kind != 0 {
         flags |= flags::SECRET;
     }
-    if !(wanted && in_scope) {
+    if !is_wanted {
         flags |= flags::NO_INTEREST;
     }
     Ok(Verdict {
@@ -154,32 +177,51 @@ unsafe fn judge(
         class: Class::Open,
         flags,
         secret_kind,
+        file,
     })
 }
 
-/// The bit of [`interest`]: a successful open that neither writes nor creates nor truncates is a read.
-#[inline(always)]
-fn outcome(regs: Ptr, number: u32, result: i64, open: Addr) -> u32 {
-    let outcome = super::outcome(result);
-    if outcome != interest::SUCCEEDED {
-        return outcome;
-    }
-    let args = arch::args(regs);
-    let truncates = match number {
-        OPEN => args[1] & O_TRUNC != 0,
-        OPENAT => args[2] & O_TRUNC != 0,
-        OPENAT2 => {
-            let mut given = 0u64;
-            // SAFETY: the helper writes 8 bytes and checks the address.
-            unsafe { bpf_probe_read_user((&raw mut given).cast(), 8, args[2] as *const _) };
-            given & O_TRUNC != 0
+impl Opened {
+    /// The file behind the new descriptor; null for a failure, or if it is gone again.
+    ///
+    /// # Safety
+    /// `this` must point to the scratch of the running program.
+    #[inline(always)]
+    unsafe fn file(&self, this: *mut LargeScratch) -> Addr {
+        if self.result < 0 {
+            return Addr::NULL;
         }
-        _ => true,
-    };
-    // A file that is already gone again cannot be told apart: report it as the more interesting of the two.
-    if open.is_null() || truncates || file::is_written(open) {
-        interest::SUCCEEDED
-    } else {
-        interest::READ
+        // SAFETY: as the caller promises.
+        let cell = unsafe { addr_of_mut!((*this).draft.cell) };
+        file::of_descriptor(self.task, self.result.cast_unsigned(), cell)
+    }
+
+    /// The bit of [`interest`]: a successful open that neither writes nor creates nor truncates is a read.
+    #[inline(always)]
+    fn outcome(&self, file: Addr) -> u32 {
+        let outcome = super::outcome(self.result);
+        if outcome != interest::SUCCEEDED {
+            return outcome;
+        }
+        let args = arch::args(self.regs);
+        let truncates = match self.number {
+            OPEN => args[1] & O_TRUNC != 0,
+            OPENAT => args[2] & O_TRUNC != 0,
+            OPENAT2 => {
+                let mut given = 0u64;
+                // SAFETY: the helper writes 8 bytes and checks the address.
+                unsafe {
+                    bpf_probe_read_user((&raw mut given).cast(), 8, args[2] as *const _);
+                }
+                given & O_TRUNC != 0
+            }
+            _ => true,
+        };
+        // A file that is already gone again cannot be told apart: report it as the more interesting of the two.
+        if file.is_null() || truncates || file::is_written(file) {
+            interest::SUCCEEDED
+        } else {
+            interest::READ
+        }
     }
 }
