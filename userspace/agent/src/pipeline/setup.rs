@@ -67,7 +67,14 @@ impl Pipeline {
                 );
             }
         }
-        sensor.set_interest(&interest(&ruleset))?;
+        let interest = interest(&ruleset);
+        for event_type in interest.undeliverable() {
+            tracing::warn!(
+                event = event_type.name(),
+                "rules name an event that the probes do not deliver yet"
+            );
+        }
+        sensor.set_interest(&interest)?;
         health.reach(Milestone::ProbesAttached);
 
         let host_mnt_ns = mount_namespace(&constants.proc_root);
