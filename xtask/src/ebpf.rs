@@ -17,6 +17,8 @@ const MANIFEST: &str = "ebpf/probes/Cargo.toml";
 const TARGET: &str = "bpfel-unknown-none";
 /// The version whose code generation the committed object has.
 const LINKER_VERSION: &str = "0.13.0";
+/// What every mangled name of the probes contains.
+const MANGLED: &[u8] = b"12vigia_probes";
 /// Beside the workspace: where the standard library's source may lie for machines without access to rustup's servers.
 const RUST_SRC_ARCHIVES: &str = "../shared/toolchain";
 
@@ -235,7 +237,14 @@ impl Toolchain {
                 .env("LD_LIBRARY_PATH", self.sysroot.join("lib")),
         )
         .context("stripping the object")?;
-        fs::read(&stripped).with_context(|| format!("reading {}", stripped.display()))
+        let object =
+            fs::read(&stripped).with_context(|| format!("reading {}", stripped.display()))?;
+        ensure!(
+            !object.windows(MANGLED.len()).any(|bytes| bytes == MANGLED),
+            "a static of the probes has a mangled name, which depends on where the source lies: \
+             give each `#[unsafe(no_mangle)]`",
+        );
+        Ok(object)
     }
 
     /// Where cargo keeps the sources of the crates the probes use, which it downloads first where they are missing.

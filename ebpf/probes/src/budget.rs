@@ -52,6 +52,7 @@ pub(crate) fn take(config: *const Config, key: u64, now_ns: u64, bulk: bool) -> 
 }
 
 /// Not a local: to clear one the compiler calls `memset`, and with it the programs would have two functions.
+#[unsafe(no_mangle)]
 static FRESH: Budget = Budget {
     full_at_ns: 0,
     passed: 0,

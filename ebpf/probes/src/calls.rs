@@ -26,6 +26,7 @@ use crate::record::LargeScratch;
 use crate::{arch, emit, file, task, walk};
 
 /// Where the arguments of each call are: a copy of [`SPECS`] in read-only data.
+#[unsafe(no_mangle)]
 static CALL_SPECS: [CallSpec; NUMBERS as usize] = SPECS;
 
 const EPERM: i64 = -1;

@@ -251,6 +251,7 @@ unsafe fn is_container(this: *mut CgroupScratch, name: Addr) -> bool {
 }
 
 /// 0 for the digits of an id; a table for the same reason.
+#[unsafe(no_mangle)]
 static NOT_HEX: [u8; 256] = {
     let mut table = [1; 256];
     let mut digit = 0;
