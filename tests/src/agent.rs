@@ -134,11 +134,7 @@ impl Agent {
             }
             seen = alerts.len();
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
-                let all: Vec<_> = alerts.iter().map(Alert::brief).collect();
-                bail!(
-                    "no alert came for: {what}\nwhat came:\n  {}",
-                    all.join("\n  ")
-                );
+                bail!("no alert came for: {what}\nwhat came:\n  {}", list(&alerts));
             };
             alerts = self
                 .heard
@@ -167,11 +163,10 @@ impl Agent {
             .into_iter()
             .filter(|alert| unwanted(alert))
             .collect();
-        let brief: Vec<_> = found.iter().map(Alert::brief).collect();
         ensure!(
             found.is_empty(),
             "unexpected alerts, {what}:\n  {}",
-            brief.join("\n  ")
+            list(&found)
         );
         Ok(())
     }
@@ -241,6 +236,18 @@ impl Drop for Agent {
             report(&format!("the agent's log:\n{}", self.log()));
         }
     }
+}
+
+/// The last alerts of many, a line each.
+#[must_use]
+pub fn list(alerts: &[Alert]) -> String {
+    const MAX: usize = 20;
+    let more = alerts.len().saturating_sub(MAX);
+    let mut lines: Vec<_> = alerts.iter().skip(more).map(Alert::brief).collect();
+    if more > 0 {
+        lines.insert(0, format!("({more} before these)"));
+    }
+    lines.join("\n  ")
 }
 
 /// An unused loopback address.

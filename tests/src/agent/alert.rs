@@ -86,9 +86,14 @@ impl Alert {
         self.0.to_string().contains(text)
     }
 
-    /// One line for messages.
+    /// One line of bounded length, for messages.
     #[must_use]
     pub fn brief(&self) -> String {
+        const MAX_CHARS: usize = 400;
+        self.line().chars().take(MAX_CHARS).collect()
+    }
+
+    fn line(&self) -> String {
         format!(
             "{} [{}] {}: {}",
             self.priority(),
