@@ -4,7 +4,12 @@
 //! alert of a key passes at once and opens a window; those that follow are counted, and at the end of the window
 //! one summary says how many there were. `passed + folded = admitted`, and every folded alert is in the count of
 //! exactly one summary.
+//!
+//! Whoever can choose paths can make any number of objects. So a rule has a limited number of windows for one container;
+//! what exceeds it shares one more. Otherwise a container that writes to ever new paths would fill the queues
+//! of the outputs, and the alerts about other containers would find no room.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -21,6 +26,8 @@ pub struct ThrottleOptions {
     pub window: Duration,
     /// Keys that are remembered; beyond that the oldest window ends early.
     pub max_keys: usize,
+    /// Objects that one rule tells apart in one container at a time; all others count as one.
+    pub max_objects: usize,
     /// Different paths that a summary lists.
     pub max_samples: usize,
 }
@@ -30,6 +37,7 @@ impl Default for ThrottleOptions {
         Self {
             window: Duration::from_secs(60),
             max_keys: 10_000,
+            max_objects: 64,
             max_samples: 8,
         }
     }
@@ -55,6 +63,8 @@ pub struct Throttle {
     windows: HashMap<Subject, Window, FxBuildHasher>,
     /// Keys in the order in which their windows opened, and therefore end.
     order: VecDeque<Subject>,
+    /// How many windows are open for a rule and a container, by the subject that stands for all others of theirs.
+    objects: HashMap<Subject, usize, FxBuildHasher>,
     /// Summaries of windows that ended while something else was done.
     due: Vec<Alert>,
     counters: ThrottleCounters,
@@ -79,6 +89,7 @@ impl Throttle {
             options,
             windows: HashMap::default(),
             order: VecDeque::new(),
+            objects: HashMap::default(),
             due: Vec::new(),
             counters: ThrottleCounters::default(),
         }
@@ -91,7 +102,7 @@ impl Throttle {
             return Some(alert);
         }
         self.close_ended(now);
-        let key = alert.subject.clone();
+        let key = self.key(alert.subject.clone());
         if let Some(window) = self.windows.get_mut(&key) {
             window.fold(alert, self.options.max_samples);
             self.counters.folded += 1;
@@ -100,6 +111,9 @@ impl Throttle {
         if self.windows.len() >= self.options.max_keys {
             self.counters.evicted += 1;
             self.close_oldest(now);
+        }
+        if let Some(others) = key.others() {
+            *self.objects.entry(others).or_default() += 1;
         }
         self.order.push_back(key.clone());
         self.windows.insert(key, Window::open(&alert, now));
@@ -117,7 +131,8 @@ impl Throttle {
         now: Instant,
     ) -> bool {
         self.close_ended(now);
-        let Some(window) = self.windows.get_mut(&Subject::of_match(event, found)) else {
+        let key = self.key(Subject::of_match(event, found));
+        let Some(window) = self.windows.get_mut(&key) else {
             return false;
         };
         if window.repeat.is_none() {
@@ -168,6 +183,24 @@ impl Throttle {
         self.windows.len()
     }
 
+    /// What a subject counts as: itself while there is room for it.
+    fn key(&self, subject: Subject) -> Subject {
+        if self.windows.contains_key(&subject) {
+            return subject;
+        }
+        match subject.others() {
+            Some(others)
+                if self
+                    .objects
+                    .get(&others)
+                    .is_some_and(|open| *open >= self.options.max_objects) =>
+            {
+                others
+            }
+            _ => subject,
+        }
+    }
+
     fn close_ended(&mut self, now: Instant) {
         while let Some(window) = self.order.front().and_then(|key| self.windows.get(key)) {
             if now.saturating_duration_since(window.opened) < self.options.window {
@@ -178,17 +211,24 @@ impl Throttle {
     }
 
     fn close_oldest(&mut self, now: Instant) {
-        let Some(window) = self
-            .order
-            .pop_front()
-            .and_then(|key| self.windows.remove(&key))
-        else {
+        let Some(key) = self.order.pop_front() else {
+            return;
+        };
+        if let Some(others) = key.others()
+            && let Entry::Occupied(mut open) = self.objects.entry(others)
+        {
+            *open.get_mut() -= 1;
+            if *open.get() == 0 {
+                open.remove();
+            }
+        }
+        let Some(window) = self.windows.remove(&key) else {
             return;
         };
         let lasted = now
             .saturating_duration_since(window.opened)
             .min(self.options.window);
-        if let Some(summary) = window.summary(lasted) {
+        if let Some(summary) = window.summary(lasted, key.is_others()) {
             self.counters.summaries += 1;
             self.due.push(summary);
         }
@@ -230,12 +270,20 @@ impl Window {
     }
 
     /// "N more in T s"; `None` where nothing was folded.
-    fn summary(self, lasted: Duration) -> Option<Alert> {
+    fn summary(self, lasted: Duration, is_of_others: bool) -> Option<Alert> {
         let mut alert = *self.repeat?;
         // A window that ended early still covers a second that had begun.
         let seconds = lasted.as_secs() + u64::from(lasted.subsec_nanos() > 0);
         alert.id = AlertId::of_repeats(&self.first, &alert.id, self.count);
-        alert.message = format!("{} more in {seconds} s: {}", self.count, alert.message);
+        let of_what = if is_of_others {
+            " of many kinds"
+        } else {
+            ""
+        };
+        alert.message = format!(
+            "{} more{of_what} in {seconds} s: {}",
+            self.count, alert.message
+        );
         alert.time_ns = self.last_time_ns;
         alert
             .output_fields

@@ -17,8 +17,19 @@ const MAX_VALUES: usize = 64;
 pub struct Subject {
     rule: String,
     container: String,
-    /// `None` for what is undecided: one for each rule and container.
-    object: Option<String>,
+    object: Object,
+}
+
+/// What tells the subjects of one rule and container from each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+enum Object {
+    /// What is undecided: one for each rule and container.
+    #[default]
+    Undecided,
+    /// What the rule groups by.
+    Named(String),
+    /// All that are too many to be told apart.
+    Others,
 }
 
 impl Subject {
@@ -57,8 +68,27 @@ impl Subject {
                 .as_ref()
                 .map(|container| container.id.clone())
                 .unwrap_or_default(),
-            object: (!is_partial).then(|| object(group, view)),
+            object: if is_partial {
+                Object::Undecided
+            } else {
+                Object::Named(object(group, view))
+            },
         }
+    }
+
+    /// The subject that stands for all further objects of this rule and container; `None` where this subject is
+    /// not one of many.
+    pub(crate) fn others(&self) -> Option<Self> {
+        matches!(self.object, Object::Named(_)).then(|| Self {
+            rule: self.rule.clone(),
+            container: self.container.clone(),
+            object: Object::Others,
+        })
+    }
+
+    /// Whether this stands for many objects.
+    pub(crate) fn is_others(&self) -> bool {
+        matches!(self.object, Object::Others)
     }
 
     /// The subject of what the agent says about itself.

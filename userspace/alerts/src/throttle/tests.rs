@@ -13,6 +13,7 @@ fn throttle(max_keys: usize) -> Throttle {
         window: WINDOW,
         max_keys,
         max_samples: 2,
+        ..ThrottleOptions::default()
     })
 }
 
@@ -124,6 +125,52 @@ fn too_many_keys_end_the_oldest_window_early_and_lose_nothing() {
     assert_eq!(counters.passed + counters.folded, admitted);
     assert_eq!(out.len() as u64, counters.passed + counters.summaries);
     assert!(counters.evicted > 0);
+}
+
+#[test]
+fn whoever_makes_ever_new_objects_does_not_make_ever_more_alerts() {
+    let start = Instant::now();
+    let mut throttle = Throttle::new(ThrottleOptions {
+        max_objects: 3,
+        max_samples: 2,
+        ..ThrottleOptions::default()
+    });
+    let mut out = Vec::new();
+    for number in 0..100 {
+        let object = number.to_string();
+        out.extend(throttle.admit(alert(&object, &format!("/{number}")), start));
+    }
+    assert_eq!(out.len(), 4, "three objects, and one for all others");
+    assert!(
+        throttle.admit(alert("0", "/0"), start).is_none(),
+        "a known object is still told apart"
+    );
+    let event = sample::refused_write(b"/x");
+    let mut elsewhere = event.clone();
+    elsewhere.container = None;
+    let elsewhere = sample::judged(&elsewhere, sample::finding(&elsewhere), &sample::context());
+    assert!(
+        throttle.admit(elsewhere, start).is_some(),
+        "another container is not affected"
+    );
+    let summaries = throttle.expire(start + WINDOW);
+    let counts: Vec<(u64, &str)> = summaries
+        .iter()
+        .map(|summary| (summary.evidence.count, summary.message.as_str()))
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            (1, "1 more in 60 s: Write refused in web"),
+            (96, "96 more of many kinds in 60 s: Write refused in web"),
+        ]
+    );
+    assert_eq!(summaries[1].evidence.samples, ["/4", "/5"]);
+    assert_eq!((throttle.keys(), throttle.objects.len()), (0, 0));
+    assert!(
+        throttle.admit(alert("99", "/99"), start + WINDOW).is_some(),
+        "afterwards all are told apart again"
+    );
 }
 
 #[test]
