@@ -180,6 +180,7 @@ pub static CALLS: &[CallRow] = &[
     open(85, at(CWD, 0)),                                           // creat
     open(257, at(0, 1)),                                            // openat
     open(437, at(0, 1)),                                            // openat2
+    open(304, NO_PATH),                                             // open_by_handle_at
     path(76, at(CWD, 0)),                                           // truncate
     descriptor(77),                                                 // ftruncate
     two_paths(82, at(CWD, 0), at(CWD, 1)),                          // rename
@@ -218,6 +219,11 @@ pub static CALLS: &[CallRow] = &[
     plain(161, Class::Mount, [at(CWD, 0), NO_PATH], NONE, NONE),    // chroot
     mount(165),
     plain(166, Class::Mount, [at(CWD, 0), NO_PATH], NONE, NONE), // umount2
+    plain(428, Class::Mount, [at(0, 1), NO_PATH], NONE, NONE),   // open_tree
+    plain(429, Class::Mount, [at(0, 1), at(2, 3)], NONE, NONE),  // move_mount
+    plain(430, Class::Mount, [NO_PATH; 2], 0, NONE),             // fsopen
+    plain(433, Class::Mount, [at(0, 1), NO_PATH], NONE, NONE),   // fspick
+    plain(442, Class::Mount, [at(0, 1), NO_PATH], NONE, NONE),   // mount_setattr
     namespace(272),                                              // unshare
     namespace(308),                                              // setns
     plain(59, Class::ExecFailed, [at(CWD, 0), NO_PATH], NONE, NONE), // execve

@@ -18,6 +18,7 @@ use crate::{arch, emit, file, scope, secrets};
 
 const OPEN: u32 = 2;
 const OPENAT: u32 = 257;
+const OPEN_BY_HANDLE_AT: u32 = 304;
 const OPENAT2: u32 = 437;
 const O_TRUNC: u64 = 0o1000;
 
@@ -206,7 +207,7 @@ impl Opened {
         let args = arch::args(self.regs);
         let truncates = match self.number {
             OPEN => args[1] & O_TRUNC != 0,
-            OPENAT => args[2] & O_TRUNC != 0,
+            OPENAT | OPEN_BY_HANDLE_AT => args[2] & O_TRUNC != 0,
             OPENAT2 => {
                 let mut given = 0u64;
                 // SAFETY: the helper writes 8 bytes and checks the address.
