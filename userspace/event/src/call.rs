@@ -258,6 +258,7 @@ pub mod named {
         OPEN = "open"
         OPENAT = "openat"
         OPENAT2 = "openat2"
+        OPEN_BY_HANDLE_AT = "open_by_handle_at"
         CREAT = "creat"
         EXECVE = "execve"
         EXECVEAT = "execveat"
@@ -578,7 +579,7 @@ event_types! {
     "fanotify_mark" 301 []
     "prlimit64" 302 []
     "name_to_handle_at" 303 []
-    "open_by_handle_at" 304 []
+    "open_by_handle_at" 304 [fd:Fd=Result mountfd:Fd=Arg0 flags:OpenFlags=Arg2 dev:Hex=FileDev ino:Uint=FileIno]
     "clock_adjtime" 305 []
     "syncfs" 306 []
     "sendmmsg" 307 []
@@ -613,12 +614,12 @@ event_types! {
     "io_uring_setup" 425 []
     "io_uring_enter" 426 []
     "io_uring_register" 427 []
-    "open_tree" 428 []
-    "move_mount" 429 []
-    "fsopen" 430 []
+    "open_tree" 428 [fd:Fd=Result dirfd:Fd=Arg0 path:Path=Path0 flags:Hex=Arg2]
+    "move_mount" 429 [res:Errno=Result fromdirfd:Fd=Arg0 frompath:Path=Path0 todirfd:Fd=Arg2 topath:Path=Path1 flags:Hex=Arg4]
+    "fsopen" 430 [fd:Fd=Result fsname:Text=Text0 flags:Hex=Arg1]
     "fsconfig" 431 []
     "fsmount" 432 []
-    "fspick" 433 []
+    "fspick" 433 [fd:Fd=Result dirfd:Fd=Arg0 path:Path=Path0 flags:Hex=Arg2]
     "pidfd_open" 434 [res:Errno=Result pid:Pid=Arg0 flags:Hex=Arg1]
     "clone3" 435 []
     "close_range" 436 []
@@ -627,7 +628,7 @@ event_types! {
     "faccessat2" 439 []
     "process_madvise" 440 []
     "epoll_pwait2" 441 []
-    "mount_setattr" 442 []
+    "mount_setattr" 442 [res:Errno=Result dirfd:Fd=Arg0 path:Path=Path0 flags:Hex=Arg2]
     "quotactl_fd" 443 []
     "landlock_create_ruleset" 444 []
     "landlock_add_rule" 445 []

@@ -230,7 +230,7 @@ fn open_flags(event: &Event) -> Option<u64> {
     let call = event.call()?;
     match call.event_type {
         named::OPEN => Some(call.args[1]),
-        named::OPENAT => Some(call.args[2]),
+        named::OPENAT | named::OPEN_BY_HANDLE_AT => Some(call.args[2]),
         named::OPENAT2 => call.open_how.map(|how| how[0]),
         _ => None,
     }
@@ -272,8 +272,10 @@ const O_TRUNC: u64 = 0o1000;
 fn changes_files(event: &Event) -> bool {
     match event.event_type {
         named::CREAT => true,
-        named::OPEN | named::OPENAT | named::OPENAT2 => open_flags(event)
-            .is_some_and(|flags| flags & 3 != 0 || flags & (O_CREAT | O_TRUNC) != 0),
+        named::OPEN | named::OPENAT | named::OPENAT2 | named::OPEN_BY_HANDLE_AT => {
+            open_flags(event)
+                .is_some_and(|flags| flags & 3 != 0 || flags & (O_CREAT | O_TRUNC) != 0)
+        }
         other => other.row().changes_files,
     }
 }

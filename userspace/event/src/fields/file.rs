@@ -362,7 +362,7 @@ fn first_two_components(path: &BStr) -> &BStr {
 fn is_open(event: &Event) -> bool {
     matches!(
         event.event_type,
-        named::OPEN | named::OPENAT | named::OPENAT2 | named::CREAT
+        named::OPEN | named::OPENAT | named::OPENAT2 | named::OPEN_BY_HANDLE_AT | named::CREAT
     )
 }
 
