@@ -30,6 +30,8 @@ pub struct Container {
     pub observed: bool,
     /// Its mounts, read from the first process; `None` while not yet read.
     pub mounts: Option<Arc<MountTable>>,
+    /// Whether its root was read-only when its first program started; `None` while that is not known.
+    pub started_read_only: Option<bool>,
     /// Users and groups of its root.
     pub users: Arc<Users>,
     /// What the engine says of it.
@@ -41,6 +43,22 @@ impl Container {
     #[must_use]
     pub fn short_id(&self) -> &str {
         self.id.get(..12).unwrap_or(&self.id)
+    }
+
+    /// Whether its root is meant to be read-only: as its engine declares, or as it was when it started. What a
+    /// process made of it since does not count. `None` for not known.
+    #[must_use]
+    pub fn is_read_only(&self) -> Option<bool> {
+        let declared = self.known().map(|inspected| inspected.declared_read_only);
+        let mounted = || {
+            self.mounts
+                .as_ref()
+                .and_then(|mounts| mounts.root_read_only())
+        };
+        match declared {
+            Some(true) => declared,
+            _ => self.started_read_only.or_else(mounted).or(declared),
+        }
     }
 
     /// What the engine says, where it is known.

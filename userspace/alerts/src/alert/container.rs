@@ -69,10 +69,7 @@ impl ContainerEvidence {
             id: texts.plain(container.id.as_bytes(), NAME_BYTES),
             image: known.and_then(|known| name(&known.image)),
             name: known.and_then(|known| name(&known.name)),
-            read_only: container
-                .mounts
-                .as_ref()
-                .and_then(|mounts| mounts.root_read_only()),
+            read_only: container.is_read_only(),
             repository: known.and_then(|known| name(&known.image_repository)),
             secrets: secret_names(container, texts),
             swarm: known.and_then(|known| known.swarm()).map(|swarm| {

@@ -246,7 +246,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.read_only",
         Bool,
         Stable,
-        "Whether its root is read-only, as its mount table says. Missing outside containers and while the table is not known.",
+        "Whether its root is meant to be read-only: as declared, or as mounted when it started, whatever was remounted since. Missing outside containers and while neither is known.",
         "true",
         |view, _| read_only(view)
     ),
@@ -441,12 +441,10 @@ fn read_only(view: View<'_>) -> Extracted<'_> {
     let Some(container) = container(view) else {
         return Extracted::Missing;
     };
-    match (mount_table(container), &container.metadata) {
-        (Some(mounts), _) => Extracted::from_option(mounts.root_read_only().map(Value::Bool)),
-        // A container that is gone before its mount table was read is judged by what it declared.
-        (None, Metadata::Known(inspected)) => Value::Bool(inspected.declared_read_only).into(),
+    match (container.is_read_only(), &container.metadata) {
+        (Some(read_only), _) => Value::Bool(read_only).into(),
         (None, Metadata::Pending) => Extracted::Unknown,
-        (None, Metadata::Unavailable) => Extracted::Missing,
+        (None, _) => Extracted::Missing,
     }
 }
 

@@ -153,6 +153,7 @@ impl ContainerTable {
             container.mnt_ns = mnt_ns;
             container.start_time_ns = start_time_ns;
             container.mounts = None;
+            container.started_read_only = None;
         });
         self.read_first_mounts(slot, task.pid, time_ns);
     }

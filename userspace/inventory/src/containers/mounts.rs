@@ -103,6 +103,10 @@ impl ContainerTable {
         if let Some(entry) = self.entries.get_mut(&slot) {
             entry.first_mounts.clone_from(&entry.snapshot.mounts);
         }
+        self.replace(slot, |container| {
+            let mounts = container.mounts.as_ref();
+            container.started_read_only = mounts.and_then(|mounts| mounts.root_read_only());
+        });
         self.reclassify(slot);
         self.learn_secrets(slot, pid);
     }
@@ -128,7 +132,12 @@ impl ContainerTable {
             entry.mounts_stale && time_ns >= entry.mounts_read_ns.saturating_add(REREAD_NS);
         if is_due && entry.snapshot.mnt_ns == task.namespaces.mnt {
             entry.mounts_stale = false;
-            if self.read_mounts(slot, task.pid, time_ns) {
+            // A process that has changed its root sees other mounts, or none: the first process tells better.
+            let init = entry.snapshot.init.filter(|_| !entry.init_over);
+            let pid = init.map_or(task.pid, |init| init.pid);
+            if self.read_mounts(slot, pid, time_ns)
+                || pid != task.pid && self.read_mounts(slot, task.pid, time_ns)
+            {
                 self.reclassify(slot);
             }
         }

@@ -441,6 +441,11 @@ fn changed_mounts_are_read_again_but_not_in_a_loop() {
             .and_then(|mounts| mounts.root_read_only()),
         Some(false)
     );
+    assert_eq!(
+        container.is_read_only(),
+        Some(true),
+        "what was remounted since breaks the promise, it does not change it"
+    );
     for _ in 0..100 {
         scene.observe(&task, call("umount2", 0));
     }
@@ -461,6 +466,21 @@ fn changed_mounts_are_read_again_but_not_in_a_loop() {
         3,
         "mounts of another namespace"
     );
+}
+
+#[test]
+fn a_process_with_a_root_of_its_own_does_not_tell_the_mounts_of_its_container() {
+    let mut scene = Scene::new();
+    scene.started(61);
+    let chrooted = inside(62);
+    scene.mounts_of_pid(62, "200 100 0:60 / / rw - tmpfs tmpfs rw\n");
+    scene.now_ns += SECOND;
+    let container = scene
+        .observe(&chrooted, call("mount", 0))
+        .expect("its container");
+    let mounts = container.mounts.clone().expect("mounts");
+    assert_eq!(scene.table.counts().mounts_read, 2);
+    assert_eq!(mounts.root_read_only(), Some(true), "as the first one sees");
 }
 
 #[test]
