@@ -275,11 +275,7 @@ impl Window {
         // A window that ended early still covers a second that had begun.
         let seconds = lasted.as_secs() + u64::from(lasted.subsec_nanos() > 0);
         alert.id = AlertId::of_repeats(&self.first, &alert.id, self.count);
-        let of_what = if is_of_others {
-            " of many kinds"
-        } else {
-            ""
-        };
+        let of_what = if is_of_others { " of many kinds" } else { "" };
         alert.message = format!(
             "{} more{of_what} in {seconds} s: {}",
             self.count, alert.message
