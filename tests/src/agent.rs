@@ -134,7 +134,11 @@ impl Agent {
             }
             seen = alerts.len();
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
-                bail!("no alert came for: {what}\nwhat came:\n  {}", list(&alerts));
+                bail!(
+                    "no alert came for: {what}\nwhat came:\n  {}\nlosses: {}",
+                    list(&alerts),
+                    self.losses()
+                );
             };
             alerts = self
                 .heard
@@ -191,6 +195,29 @@ impl Agent {
     /// It does not answer.
     pub fn metrics(&self) -> Result<Metrics> {
         Ok(Metrics::parse(&self.get("/metrics")?.text()))
+    }
+
+    /// What its counters say was lost or undecided so far, for messages.
+    #[must_use]
+    pub fn losses(&self) -> String {
+        const LOSSES: [&str; 8] = [
+            "vigia_kernel_events_lost_total",
+            "vigia_kernel_events_incomplete_total",
+            "vigia_kernel_recursion_misses_total",
+            "vigia_kernel_table_full_total",
+            "vigia_events_malformed_total",
+            "vigia_events_released_total",
+            "vigia_rule_partial_total",
+            "vigia_table_evicted_total",
+        ];
+        let text = self
+            .get("/metrics")
+            .map(|answer| answer.text())
+            .unwrap_or_default();
+        let lost = text.lines().filter(|line| {
+            LOSSES.iter().any(|name| line.starts_with(name)) && !line.ends_with(" 0")
+        });
+        lost.collect::<Vec<_>>().join("; ")
     }
 
     /// What it logged.

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use vigia_tests::docker::{Docker, unique};
 use vigia_tests::image::{ACTOR_PATH, ROOT_FILE};
 use vigia_tests::metrics::Metrics;
+use vigia_tests::rules::READ_ONLY_WRITE;
 use vigia_tests::scene::{Programs, Turn};
 use vigia_tests::wait::{self, seconds};
 use vigia_tests::{Scene, sums};
@@ -95,6 +96,16 @@ fn opens_of(scene: &Scene, parent: &str, count: u32) -> Result<Opens> {
     ensure!(container.wait()? == 0, "{}", container.logs()?);
     let done: u32 = container.logs()?.trim().parse()?;
     ensure!(done == count, "the generator opened {done} times");
+    // What a container behind it does is reported only when everything before it has been judged.
+    let marker = scene.run(
+        &["--read-only", "--network=none", parent],
+        &["touch", "/marker"],
+    )?;
+    scene
+        .agent
+        .expect_within(seconds(60), "the marker misdeed", |alert| {
+            alert.rule() == READ_ONLY_WRITE && alert.is_about(&marker.id)
+        })?;
     let after = balanced(scene)?;
     let missed = "vigia_kernel_recursion_misses_total";
     Ok(Opens {
@@ -116,13 +127,9 @@ fn in_scope(metrics: &Metrics) -> f64 {
         - of("agent")
 }
 
-/// Waits until every sum holds.
+/// Waits until every sum has held, then for a scrape.
 fn balanced(scene: &Scene) -> Result<Metrics> {
-    let mut last = Vec::new();
-    let metrics = wait::poll(seconds(30), || {
-        let metrics = scene.agent.metrics().ok()?;
-        last = sums::imbalances(&metrics);
-        last.is_empty().then_some(metrics)
-    });
-    metrics.with_context(|| format!("sums that do not hold: {last:#?}"))
+    let broken = sums::never_held(seconds(60), || scene.agent.metrics().ok());
+    ensure!(broken.is_empty(), "sums that never hold: {broken:#?}");
+    scene.agent.metrics()
 }

@@ -58,7 +58,8 @@ fn thirty_in_a_row_are_reported_thirty_times_with_name_and_image() -> Result<()>
         .collect();
     ensure!(
         all.is_some() && missing.is_empty(),
-        "of 30, these were not reported: {missing:?}"
+        "of 30, these were not reported: {missing:?}; losses: {}",
+        scene.agent.losses()
     );
     ensure!(
         reported.len() == names.len(),
