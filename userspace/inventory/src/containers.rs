@@ -150,7 +150,8 @@ impl ContainerTable {
         table
     }
 
-    /// Applies one record and returns the container of the acting task as it is after it.
+    /// Applies one record and returns the container of the acting task as it is after it; its mounts are those that
+    /// a call which changes them has found.
     ///
     /// `process` is the acting process after the record; `time_ns` the record's time, nanoseconds since the epoch.
     pub fn observe(
@@ -163,7 +164,6 @@ impl ContainerTable {
         match &captured.what {
             What::Cgroup(change) => self.cgroup_changed(change, time_ns),
             What::Exec(_) => self.program_started(&captured.task, process, time_ns),
-            What::Call(call) => self.mounts_changed(&captured.task, call),
             What::Exit {
                 process_ended: true,
                 ..
@@ -173,9 +173,15 @@ impl ContainerTable {
         }
         let slot = self.slot_of(&captured.task)?;
         self.refresh_mounts(slot, &captured.task, time_ns);
-        self.entries
+        let snapshot = self
+            .entries
             .get(&slot)
-            .map(|entry| Arc::clone(&entry.snapshot))
+            .map(|entry| Arc::clone(&entry.snapshot));
+        // Last, because a mount is judged by what it covers, and not by itself.
+        if let What::Call(call) = &captured.what {
+            self.mounts_changed(&captured.task, call);
+        }
+        snapshot
     }
 
     /// A container by its whole id.

@@ -431,16 +431,22 @@ fn changed_mounts_are_read_again_but_not_in_a_loop() {
         1,
         "a failed call changes nothing"
     );
-    let container = scene
+    let root_read_only = |container: &Container| {
+        let mounts = container.mounts.as_ref();
+        mounts.and_then(|mounts| mounts.root_read_only())
+    };
+    let before = scene
         .observe(&task, call("mount", 0))
         .expect("its container");
     assert_eq!(
-        container
-            .mounts
-            .as_ref()
-            .and_then(|mounts| mounts.root_read_only()),
-        Some(false)
+        root_read_only(&before),
+        Some(true),
+        "the call is judged by the mounts it found"
     );
+    let container = scene
+        .observe(&task, call("openat", 3))
+        .expect("its container");
+    assert_eq!(root_read_only(&container), Some(false));
     assert_eq!(
         container.is_read_only(),
         Some(true),
@@ -461,6 +467,7 @@ fn changed_mounts_are_read_again_but_not_in_a_loop() {
     elsewhere.namespaces.mnt = 99;
     scene.now_ns += SECOND;
     scene.observe(&elsewhere, call("mount", 0));
+    scene.observe(&task, call("openat", 3));
     assert_eq!(
         scene.table.counts().mounts_read,
         3,
@@ -475,8 +482,9 @@ fn a_process_with_a_root_of_its_own_does_not_tell_the_mounts_of_its_container() 
     let chrooted = inside(62);
     scene.mounts_of_pid(62, "200 100 0:60 / / rw - tmpfs tmpfs rw\n");
     scene.now_ns += SECOND;
+    scene.observe(&chrooted, call("mount", 0));
     let container = scene
-        .observe(&chrooted, call("mount", 0))
+        .observe(&chrooted, call("openat", 3))
         .expect("its container");
     let mounts = container.mounts.clone().expect("mounts");
     assert_eq!(scene.table.counts().mounts_read, 2);
@@ -869,6 +877,7 @@ fn what_a_container_mounts_itself_it_was_not_granted() {
     let bind = "105 100 254:0 /srv/others.key /run/secrets/mine ro - ext4 /dev/vda rw\n";
     scene.mounts_of_pid(61, &format!("{MOUNTS}{bind}"));
     scene.observe(&task, call("mount", 0));
+    scene.observe(&task, call("openat", 3));
     let mounts = scene.container().mounts.clone().expect("mounts");
     assert!(mounts.mounts.iter().any(|mount| mount.id == 105));
     scene.apply_inspected(Inspected::default());
