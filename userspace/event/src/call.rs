@@ -266,6 +266,7 @@ pub mod named {
         SETNS = "setns"
         UNSHARE = "unshare"
         MOUNT = "mount"
+        MOVE_MOUNT = "move_mount"
         PROCEXIT = "procexit"
         TASK_RENAME = "task_rename"
         CGROUP_ATTACH = "cgroup_attach"

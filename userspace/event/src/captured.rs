@@ -6,6 +6,7 @@
 use bstr::{BString, ByteVec};
 
 use crate::EventType;
+use crate::call::named;
 use crate::file::File;
 
 /// One record of the probes, decoded.
@@ -178,6 +179,13 @@ pub enum CgroupChangeKind {
     Mkdir,
     Rmdir,
     Attach,
+}
+
+impl Call {
+    /// Which of the paths the call is about: the one that it changes of `move_mount`, else the first.
+    pub(crate) fn subject(&self) -> usize {
+        usize::from(self.event_type == named::MOVE_MOUNT)
+    }
 }
 
 /// A system call that returned.

@@ -40,7 +40,7 @@ pub struct Event {
     pub secret: Option<Box<SecretAccess>>,
     /// The machine.
     pub node: Arc<Node>,
-    /// Absolute spellings of the first path, made once (see [`Event::prepare`]).
+    /// Absolute spellings of the path it is about, made once (see [`Event::prepare`]).
     pub paths: PathSpellings,
 }
 
@@ -129,7 +129,10 @@ impl Event {
     /// Makes the spellings of the event's path; called once, before rules are matched.
     pub fn prepare(&mut self) {
         let Some(call) = self.call() else { return };
-        let given = call.paths.first().map(crate::captured::GivenPath::absolute);
+        let given = call
+            .paths
+            .get(call.subject())
+            .map(crate::captured::GivenPath::absolute);
         let real = call
             .file
             .as_ref()

@@ -114,7 +114,7 @@ fn path<'e>(event: &'e Event, call: &'e Call, index: usize) -> Cow<'e, [u8]> {
         Some(path) if path.given.is_empty() || path.given.starts_with(b"/") => {
             Cow::Borrowed(&path.given)
         }
-        Some(_) if index == 0 && event.paths.given.is_some() => Cow::Borrowed(
+        Some(_) if index == call.subject() && event.paths.given.is_some() => Cow::Borrowed(
             event
                 .paths
                 .given

@@ -32,7 +32,13 @@ const ENGINE_MESSAGES: usize = 1024;
 /// Questions that may wait for one engine.
 const ENGINE_REQUESTS: usize = 1024;
 /// Calls that are reported whatever the rules want, because state hangs on them.
-const STATE_CALLS: &[&str] = &["mount", "umount2", "pivot_root"];
+const STATE_CALLS: &[&str] = &[
+    "mount",
+    "umount2",
+    "pivot_root",
+    "move_mount",
+    "mount_setattr",
+];
 
 impl Pipeline {
     pub(super) async fn start(prepared: Prepared) -> anyhow::Result<(Self, Signals)> {

@@ -21,6 +21,8 @@ pub(crate) struct Case {
     pub(crate) call: String,
     /// The path as the program gives it.
     pub(crate) path: Option<String>,
+    /// The second path of a call with two.
+    pub(crate) target: Option<String>,
     /// The path the kernel resolves it to; the given one if a call succeeds and nothing is said.
     pub(crate) real_path: Option<String>,
     /// Flags of an open or a mount, or the request of ptrace, joined by `|`.

@@ -103,7 +103,10 @@ impl Case {
             event_type,
             result,
             args,
-            paths: self.path.iter().map(given).collect(),
+            paths: match &self.target {
+                Some(target) => vec![given(&self.path.clone().unwrap_or_default()), given(target)],
+                None => self.path.iter().map(given).collect(),
+            },
             texts: Vec::new(),
             open_how: None,
             file: real_path.map(|path| File {

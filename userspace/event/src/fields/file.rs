@@ -250,7 +250,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fs.path.name",
         Path,
         Stable,
-        "The path of a call that works on a path, made absolute; as `fd.name`, but also for calls without a descriptor (unlink, mkdir, chmod, ...). For a rename or link the old one.",
+        "The path of a call that works on a path, made absolute; as `fd.name`, but also for calls without a descriptor (unlink, mkdir, chmod, ...). For a rename or link the old one, for `move_mount` the new one.",
         "/etc/cron.d/x",
         |view, _| Extracted::text(view.path())
     ),
@@ -307,7 +307,8 @@ fn file_path(view: View<'_>) -> Option<&BStr> {
 }
 
 fn given<'e>(view: View<'e>) -> Option<&'e GivenPath> {
-    view.event.call()?.paths.first()
+    let call = view.event.call()?;
+    call.paths.get(call.subject())
 }
 
 fn two_paths(event: &Event) -> Option<&[GivenPath]> {
@@ -393,6 +394,26 @@ fn type_character(event: &Event) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mount_that_is_moved_is_about_where_it_goes() {
+        let mut event = crate::testing::call("move_mount", [0; 6], 0);
+        if let crate::captured::What::Call(call) = &mut event.captured.what {
+            call.paths = ["", "/etc"]
+                .map(|given| GivenPath {
+                    given: given.into(),
+                    ..GivenPath::default()
+                })
+                .to_vec();
+        }
+        event.prepare();
+        let view = View {
+            event: &event,
+            spelling: crate::Spelling::Given,
+        };
+        assert_eq!(file_path(view), Some(BStr::new("/etc")));
+        assert_eq!(given(view).expect("a path").given, "/etc");
+    }
 
     #[test]
     fn two_components_are_what_repeats_are_counted_by() {
