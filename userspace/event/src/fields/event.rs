@@ -187,9 +187,9 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.is_open_read",
         Bool,
         Stable,
-        "Whether it opens a file for reading (also for reading and writing). False for every other event.",
+        "Whether it opens a file for reading (also for reading and writing). False with O_PATH and for every other event.",
         "true",
-        |view, _| Value::Bool(open_flags(view.event).is_some_and(|flags| flags & 3 != 1)).into()
+        |view, _| Value::Bool(opens_for_reading(view.event)).into()
     ),
     row!(
         "evt.is_open_write",
@@ -247,8 +247,15 @@ fn open_mode(event: &Event) -> u64 {
     }
 }
 
+/// A descriptor made with it is a place only: to read or write, the file must be opened again.
+const O_PATH: u64 = 0o10_000_000;
+
+fn opens_for_reading(event: &Event) -> bool {
+    open_flags(event).is_some_and(|flags| flags & 3 != 1 && flags & O_PATH == 0)
+}
+
 fn opens_for_writing(event: &Event) -> bool {
-    open_flags(event).is_some_and(|flags| flags & 3 != 0)
+    open_flags(event).is_some_and(|flags| flags & 3 != 0 && flags & O_PATH == 0)
 }
 
 fn creates_executable(event: &Event) -> bool {
@@ -299,6 +306,21 @@ mod tests {
         ] {
             let event = testing::call(name, args, 0);
             assert_eq!(changes_files(&event), expected, "{name} {args:?}");
+        }
+    }
+
+    #[test]
+    fn a_descriptor_that_is_a_place_only_reads_and_writes_nothing() {
+        for (flags, reads, writes) in [
+            (0, true, false),
+            (1, false, true),
+            (2, true, true),
+            (O_PATH, false, false),
+            (O_PATH | 2, false, false),
+        ] {
+            let event = testing::call("openat", [0, 0, flags, 0, 0, 0], 3);
+            let found = (opens_for_reading(&event), opens_for_writing(&event));
+            assert_eq!(found, (reads, writes), "{flags:o}");
         }
     }
 
