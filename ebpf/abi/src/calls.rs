@@ -203,6 +203,8 @@ pub static CALLS: &[CallRow] = &[
     path_and_text(198, at(CWD, 0), 1),                              // lremovexattr
     descriptor_and_text(199),                                       // fremovexattr
     path(235, at(CWD, 0)),                                          // utimes
+    path_and_text(463, at(0, 1), 3),                                // setxattrat
+    path_and_text(466, at(0, 1), 3),                                // removexattrat
     path(258, at(0, 1)),                                            // mkdirat
     path(259, at(0, 1)),                                            // mknodat
     path(260, at(0, 1)),                                            // fchownat

@@ -51,6 +51,27 @@ pub(crate) fn take(config: *const Config, key: u64, now_ns: u64, bulk: bool) -> 
     true
 }
 
+/// Bytes of a record that one token pays for.
+const TOKEN_BYTES: u64 = 512;
+
+/// Takes the tokens that a record costs beyond its first: long paths must not buy more of the ring than short
+/// ones. Afterwards, because its length is not known before.
+#[inline(always)]
+pub(crate) fn charge(config: *const Config, key: u64, len: u32) {
+    let more = u64::from(len) / TOKEN_BYTES;
+    if more == 0 {
+        return;
+    }
+    let Some(bucket) = BUDGETS.get_ptr_mut(key) else {
+        return;
+    };
+    // SAFETY: a value of an array map and one of a hash map, see `take`.
+    unsafe {
+        let token_ns = read_volatile(addr_of!((*config).budget_token_ns));
+        add(addr_of_mut!((*bucket).full_at_ns), token_ns * more);
+    }
+}
+
 /// Not a local: to clear one the compiler calls `memset`, and with it the programs would have two functions.
 #[unsafe(no_mangle)]
 static FRESH: Budget = Budget {

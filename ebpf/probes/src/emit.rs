@@ -15,6 +15,7 @@ use crate::budget;
 use crate::kernel::setting;
 use crate::maps::{CONFIG, COUNTERS, EVENTS, SEQUENCE};
 use crate::record::Draft;
+use crate::scope;
 
 /// `BPF_RB_AVAIL_DATA`: bytes nobody has read yet.
 const UNREAD_BYTES: u64 = 0;
@@ -58,10 +59,7 @@ pub(crate) fn config() -> Option<*const Config> {
 pub(crate) fn admit(config: *const Config, class: u32, bulk: bool, budget_key: u64) -> bool {
     // SAFETY: no preconditions.
     let now_ns = unsafe { bpf_ktime_get_boot_ns() };
-    // The process table of user space lives on what happens to host processes, and no container can flood it
-    // with those: only calls of the host are budgeted.
-    let is_exempt = class <= Class::Cgroup as u32 && budget_key == budget::HOST;
-    if !is_exempt && !budget::take(config, budget_key, now_ns, bulk) {
+    if !is_exempt(class, budget_key) && !budget::take(config, budget_key, now_ns, bulk) {
         count_number(class, Cause::OverBudget);
         return false;
     }
@@ -70,6 +68,13 @@ pub(crate) fn admit(config: *const Config, class: u32, bulk: bool, budget_key: u
         return false;
     }
     true
+}
+
+/// The process table of user space lives on what happens to host processes, and no container can flood it with
+/// those: only calls of the host are budgeted.
+#[inline(always)]
+fn is_exempt(class: u32, budget_key: u64) -> bool {
+    class <= Class::Cgroup as u32 && budget_key == budget::HOST
 }
 
 /// Writes what every record begins with, but for the task.
@@ -113,6 +118,12 @@ pub(crate) unsafe fn submit(draft: *mut Draft, header: *mut Header, len: u32, li
             return;
         }
         count_number(class, Cause::Submitted);
+        let key = scope::budget_key(addr_of!((*header).task));
+        if !is_exempt(class, key)
+            && let Some(config) = config()
+        {
+            budget::charge(config, key, len);
+        }
         let notes = read_volatile(addr_of!((*draft).notes));
         if notes & u32::from(text::TRUNCATED) != 0 {
             count_number(class, Cause::Truncated);

@@ -18,8 +18,6 @@ use crate::walk::{Job, Walk};
 pub(crate) struct Draft {
     /// Any word, see [`crate::kernel::Ptr::address`].
     pub(crate) cell: u64,
-    /// Whose budget it draws on, see [`crate::budget`].
-    pub(crate) budget_key: u64,
     /// Where the next string goes.
     pub(crate) end: u32,
     /// [`text::TRUNCATED`] and [`text::FAULT`] of all strings.

@@ -1,5 +1,5 @@
-//! A file's path as the kernel itself would print it: from the file up over dentries and mounts to the
-//! task's root.
+//! A file's path as the kernel itself would print it to a task that never changed its root: from the file up over
+//! dentries and mounts to the root of the mount namespace.
 //!
 //! The position in the buffer lives in map memory: with the position in a register the verifier follows 4096
 //! of them through every step and gives up at a few dozen components.
@@ -113,14 +113,15 @@ pub(crate) unsafe fn walk(this: *mut LargeScratch, first_mount: Addr, first_dent
         // mnt_parent, mnt_mountpoint, mnt_root
         let mut here: [u64; 3] = mount.load(MOUNT_PARENT);
         write_volatile(start, TEXT_MAX as u32);
+        let mut top = u32::from(text::ESCAPED);
         for _ in 0..WALK_MAX {
+            // Not the end: a task that changed its root (`chroot`) must not hide what lies above it.
             if dentry == root_dentry && mount == root_mount {
-                write_volatile(notes, 0);
-                break;
+                top = 0;
             }
             if dentry.0 == here[2] {
                 if here[0] == mount.0 {
-                    write_volatile(notes, u32::from(text::ESCAPED));
+                    write_volatile(notes, top);
                     break;
                 }
                 mount = Addr(here[0]);

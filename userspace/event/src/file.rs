@@ -5,7 +5,8 @@ use bstr::BString;
 /// An open file, or the file behind an executable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct File {
-    /// Path from the task's root, walked over dentries and mounts; `/` for the root itself.
+    /// Path from the root of the mount namespace, walked over dentries and mounts; `/` for the root itself. A task
+    /// that changed its root (`chroot`) knows the file by a shorter one.
     pub path: BString,
     /// What the walk of the path met.
     pub path_notes: PathNotes,

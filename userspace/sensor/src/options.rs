@@ -57,7 +57,7 @@ impl Default for Budget {
     fn default() -> Self {
         Self {
             rate_per_s: 5_000,
-            burst: 20_000,
+            burst: 4_000,
         }
     }
 }

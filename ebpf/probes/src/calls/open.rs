@@ -78,8 +78,9 @@ fn call_open(context: BtfTracePointContext) -> i32 {
             };
         let class = verdict.class as u32;
         let learning = verdict.class as u32 == Class::SecretKey as u32;
-        // A secret is never pushed out by ordinary opens.
-        let bulk = verdict.flags & flags::SECRET == 0;
+        // Neither a secret nor a refusal is pushed out by ordinary opens.
+        let refused = super::outcome(opened.result) & interest::REFUSED != 0;
+        let bulk = verdict.flags & flags::SECRET == 0 && !refused;
         if !learning && !emit::admit(config, class, bulk, scope::budget_key(who)) {
             return 0;
         }

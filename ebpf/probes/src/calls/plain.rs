@@ -52,7 +52,9 @@ pub(super) fn report(context: &BtfTracePointContext, number: u32) {
             emit::count_number(class, Cause::OutOfScope);
             return;
         }
-        let bulk = class == Class::Change as u32;
+        // What was refused is what read-only roots are watched for: never pushed out by what succeeds.
+        let refused = super::outcome(context.arg(1)) & interest::REFUSED != 0;
+        let bulk = class == Class::Change as u32 && !refused;
         if !emit::admit(config, class, bulk, scope::budget_key(who)) {
             return;
         }

@@ -102,7 +102,7 @@ impl Default for Budget {
     fn default() -> Self {
         Self {
             events_per_second: Bounded::of::<5000>(),
-            burst: Bounded::of::<20_000>(),
+            burst: Bounded::of::<4_000>(),
         }
     }
 }
