@@ -211,14 +211,11 @@ impl Stages {
         let Some(id) = self.containers.apply(message) else {
             return;
         };
-        let Some(metadata) = self
-            .containers
-            .get(&id)
-            .map(|container| container.metadata.clone())
-        else {
+        let Some(container) = self.containers.get(&id) else {
             return;
         };
-        let released = self.waiting.release(&id, &metadata);
+        let (metadata, mounts) = (&container.metadata, container.mounts.as_ref());
+        let released = self.waiting.release(&id, metadata, mounts);
         self.metrics
             .released
             .add(Release::Metadata, released.len() as u64);

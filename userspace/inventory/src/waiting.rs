@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vigia_event::Event;
 use vigia_event::container::{Container, Metadata};
+use vigia_event::mount::MountTable;
 
 /// How much may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +99,14 @@ impl Waiting {
     }
 
     /// What waited for a container, now that the engine has spoken (or has said that it will not): the events
-    /// keep their snapshots but for the metadata.
-    pub fn release(&mut self, container_id: &str, metadata: &Metadata) -> Vec<Event> {
+    /// keep their snapshots but for the metadata, and for `mounts` where the container was gone before its own
+    /// could be read.
+    pub fn release(
+        &mut self,
+        container_id: &str,
+        metadata: &Metadata,
+        mounts: Option<&Arc<MountTable>>,
+    ) -> Vec<Event> {
         self.given_up.remove(container_id);
         let mut events = self.take(container_id);
         self.counts.released += len(&events);
@@ -108,11 +115,17 @@ impl Waiting {
             let Some(before) = event.container.take() else {
                 continue;
             };
+            if let (None, Some(mounts)) = (&before.mounts, mounts)
+                && [0, event.captured.task.namespaces.mnt].contains(&before.mnt_ns)
+            {
+                event.mounts = Arc::clone(mounts);
+            }
             // Neighbours mostly share one snapshot, and go on sharing one.
             let after = match &last {
                 Some((known, after)) if Arc::ptr_eq(known, &before) => Arc::clone(after),
                 _ => Arc::new(Container {
                     metadata: metadata.clone(),
+                    mounts: before.mounts.clone().or_else(|| mounts.cloned()),
                     ..(*before).clone()
                 }),
             };
@@ -205,6 +218,7 @@ mod tests {
     use vigia_event::call::named;
     use vigia_event::captured::What;
     use vigia_event::container::Inspected;
+    use vigia_event::mount::Mount;
 
     use super::*;
     use crate::fixture;
@@ -280,7 +294,7 @@ mod tests {
         for (number, id) in [(1, "a"), (2, "b"), (3, "a")] {
             assert_eq!(numbers(&waiting.push(pending(number, id), 9)), NONE);
         }
-        let released = waiting.release("a", &known());
+        let released = waiting.release("a", &known(), None);
         assert_eq!(numbers(&released), [1, 3]);
         for event in &released {
             let container = event.container.as_deref().expect("a container");
@@ -291,8 +305,34 @@ mod tests {
                 Some("web".to_owned())
             );
         }
-        assert_eq!(numbers(&waiting.release("a", &known())), NONE);
+        assert_eq!(numbers(&waiting.release("a", &known(), None)), NONE);
         assert_eq!((waiting.len(), waiting.counts().released), (1, 2));
+    }
+
+    #[test]
+    fn mounts_made_from_the_declaration_serve_events_that_have_none_and_only_those() {
+        let table = |count| {
+            Arc::new(MountTable {
+                mounts: vec![Mount::default(); count],
+                secrets: Vec::new(),
+            })
+        };
+        let (read, declared) = (table(2), table(1));
+        for (own, expected) in [(None, 1), (Some(read), 2)] {
+            let mut waiting = Waiting::new(Limits::default());
+            let mut event = pending(1, "a");
+            let container = Arc::make_mut(event.container.as_mut().expect("a container"));
+            container.mounts = own.clone();
+            event.mounts = own.unwrap_or_default();
+            waiting.push(event, 9);
+            let released = waiting.release("a", &known(), Some(&declared));
+            let container = released[0].container.as_deref().expect("a container");
+            assert_eq!(
+                container.mounts.as_ref().map(|table| table.mounts.len()),
+                Some(expected)
+            );
+            assert_eq!(released[0].mounts.mounts.len(), expected);
+        }
     }
 
     #[test]
@@ -336,7 +376,7 @@ mod tests {
             "the limit of all"
         );
         waiting.expired(9);
-        waiting.release("x", &known());
+        waiting.release("x", &known(), None);
         let counts = waiting.counts();
         let gone = counts.passed + counts.released + counts.overflowed + counts.expired;
         assert_eq!(
