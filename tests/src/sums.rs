@@ -6,16 +6,16 @@ use std::time::Duration;
 use crate::metrics::Metrics;
 use crate::wait;
 
-/// One equation: the left metric is the sum of the right ones, within every value of a label.
+/// One equation: the left metrics and the right ones have the same sum, within every value of a label.
 struct Equation {
-    left: &'static str,
+    left: &'static [&'static str],
     right: &'static [&'static str],
     by: Option<&'static str>,
 }
 
 const EQUATIONS: &[Equation] = &[
     Equation {
-        left: "vigia_kernel_events_seen_total",
+        left: &["vigia_kernel_events_seen_total"],
         right: &[
             "vigia_kernel_events_filtered_total",
             "vigia_kernel_events_submitted_total",
@@ -24,17 +24,17 @@ const EQUATIONS: &[Equation] = &[
         by: Some("class"),
     },
     Equation {
-        left: "vigia_kernel_events_submitted_total",
+        left: &["vigia_kernel_events_submitted_total"],
         right: &["vigia_events_decoded_total", "vigia_events_malformed_total"],
         by: None,
     },
     Equation {
-        left: "vigia_events_decoded_total",
+        left: &["vigia_events_decoded_total"],
         right: &["vigia_events_tracked_total"],
         by: None,
     },
     Equation {
-        left: "vigia_events_tracked_total",
+        left: &["vigia_events_tracked_total", "vigia_events_made_total"],
         right: &[
             "vigia_events_state_only_total",
             "vigia_events_enriched_total",
@@ -42,12 +42,12 @@ const EQUATIONS: &[Equation] = &[
         by: None,
     },
     Equation {
-        left: "vigia_events_enriched_total",
+        left: &["vigia_events_enriched_total"],
         right: &["vigia_events_evaluated_total", "vigia_events_waiting"],
         by: None,
     },
     Equation {
-        left: "vigia_output_queued_total",
+        left: &["vigia_output_queued_total"],
         right: &[
             "vigia_output_delivered_total",
             "vigia_output_pending",
@@ -105,7 +105,7 @@ struct Instance {
 impl Equation {
     fn instances(&'static self, metrics: &Metrics) -> Vec<Instance> {
         let values = match self.by {
-            Some(label) => metrics.values(self.left, label),
+            Some(label) => metrics.values(self.left[0], label),
             None => vec![String::new()],
         };
         values
@@ -120,7 +120,7 @@ impl Equation {
 
 impl Instance {
     fn name(&self) -> String {
-        format!("{} {}", self.equation.left, self.value)
+        format!("{} {}", self.equation.left.join(" + "), self.value)
     }
 
     /// The name of the equation and what does not hold; `None` when it holds.
@@ -131,13 +131,9 @@ impl Instance {
             .map(|label| (label, self.value.as_str()))
             .into_iter()
             .collect();
-        let left = metrics.sum(self.equation.left, &labels);
-        let right: f64 = self
-            .equation
-            .right
-            .iter()
-            .map(|name| metrics.sum(name, &labels))
-            .sum();
+        let sum =
+            |names: &[&str]| -> f64 { names.iter().map(|name| metrics.sum(name, &labels)).sum() };
+        let (left, right) = (sum(self.equation.left), sum(self.equation.right));
         if (left - right).abs() < 0.5 {
             return None;
         }

@@ -159,8 +159,10 @@ metrics! {
         "Decoded records that updated the process and container tables.";
     state_only: IntCounter, "vigia_events_state_only_total", [],
         "Tracked records that rules are not asked about: they only keep state.";
+    made: IntCounter, "vigia_events_made_total", [],
+        "Events the agent made itself of what the probes counted: containers over their budget.";
     enriched: IntCounter, "vigia_events_enriched_total", [],
-        "Tracked records made into events with their process, container and mounts.";
+        "Tracked records and events made here, joined with their process, container and mounts.";
     deferred: IntCounter, "vigia_events_deferred_total", [],
         "Events that had to wait for engine metadata of their container.";
     waiting: IntGauge, "vigia_events_waiting", [],

@@ -186,6 +186,7 @@ impl Stages {
             what,
         };
         let time_ns = self.clock.epoch_ns(boot_time_ns);
+        self.metrics.made.inc();
         let event = self.enrich(Tracked {
             captured,
             event_type: named::BUDGET_EXCEEDED,
