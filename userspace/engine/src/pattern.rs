@@ -1,4 +1,3 @@
 //! Patterns over bytes.
 
-pub(crate) mod glob;
 pub(crate) mod prefixes;

@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 
-use super::glob;
+use vigia_event::glob;
 
 /// Which end of a value is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

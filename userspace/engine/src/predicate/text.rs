@@ -6,10 +6,10 @@ use ::regex::{Regex, RegexBuilder};
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 use bstr::{ByteSlice, Finder};
 use rustc_hash::FxHashSet;
+use vigia_event::glob;
 
 use super::in_order;
 use crate::condition::ast::Operator;
-use crate::pattern::glob;
 use crate::pattern::prefixes::{End, Paths, Prefixes};
 
 /// A compiled regular expression may take this much memory.

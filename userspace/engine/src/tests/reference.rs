@@ -3,13 +3,13 @@
 
 use proptest::prelude::*;
 use vigia_event::fields::Shape;
+use vigia_event::glob;
 use vigia_event::{Event, Extracted, Spelling, Value, View};
 
 use super::{event, fields, matches, rule, ruleset};
 use crate::condition::ast::{Check, Constant, Expr, Operator, Quantifier, Right, Term};
 use crate::condition::parse::parse;
 use crate::operand;
-use crate::pattern::glob;
 use crate::program::Truth;
 use crate::source::Text;
 

@@ -417,7 +417,9 @@ fn declared_mount<'e>(
         let mut mounts = inspected.mounts.iter();
         let mount = match argument {
             Argument::Index(index) => mounts.nth(*index as usize),
-            Argument::Name(name) => mounts.find(|mount| crate::glob::matches(name, key(mount))),
+            Argument::Name(name) => {
+                mounts.find(|mount| crate::glob::matches(name, key(mount), false))
+            }
             Argument::None => None,
         };
         mount.map(&read)
