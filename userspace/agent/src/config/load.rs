@@ -126,10 +126,11 @@ impl Config {
             );
         }
         let budget = &self.sensor.budget;
-        if budget.burst.get() < budget.events_per_second.get() {
+        // What may come at once is bounded by the ring; below this, ordinary starts would be cut short.
+        if budget.burst.get() < budget.events_per_second.get() / 10 {
             return refuse(
                 "sensor.budget.burst",
-                "must not be below events_per_second".to_owned(),
+                "must be at least a tenth of events_per_second".to_owned(),
             );
         }
         if let Some(bad) = self
