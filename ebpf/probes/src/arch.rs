@@ -15,9 +15,12 @@ const TS_COMPAT: u32 = 2;
 const X32: i64 = 0x4000_0000;
 
 /// The system call number; negative outside a system call.
+///
+/// The kernel takes the lower half of the register and nothing else, so whatever a program puts into the upper
+/// half must not make the call look like none.
 #[inline(always)]
 pub(crate) fn number(regs: Ptr) -> i64 {
-    regs.load_at::<u64>(regs::ORIG_AX).cast_signed()
+    i64::from((regs.load_at::<u64>(regs::ORIG_AX) as u32).cast_signed())
 }
 
 /// Whether the number belongs to another table than the 64-bit one.

@@ -466,6 +466,24 @@ fn a_call_through_the_32_bit_entry_is_told_apart() {
 }
 
 #[test]
+fn the_upper_half_of_the_number_hides_no_call() {
+    let Some(mut rig) = Rig::arm() else { return };
+    let mut actor = rig.actor();
+    let path = rig.path("made");
+    // Negative as a whole, and merely large.
+    for upper in [i64::MIN, -1 << 32, 1 << 32] {
+        let made = actor.call(upper | libc::SYS_mkdir, args![path.as_str(), 0o755]);
+        // Before Linux 5.13 such a number is no call at all.
+        if made != i64::from(-libc::ENOSYS) {
+            assert_eq!(made, 0);
+            let call = rig.only_call(actor.pid(), "mkdir");
+            assert_eq!(call.paths[0].given, path.as_str());
+            fs::remove_dir(&path).unwrap();
+        }
+    }
+}
+
+#[test]
 fn what_nobody_asked_for_is_not_reported_and_is_counted() {
     use vigia_event::EventType;
     use vigia_sensor::{Cause, Class, Interest, Outcomes};
