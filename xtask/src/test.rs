@@ -120,7 +120,7 @@ impl Kind {
     }
 }
 
-/// What end-to-end tests stand on.
+/// What end-to-end tests stand on: the agent that is tested is the one that is shipped.
 #[derive(Debug)]
 struct Stage {
     environment: Vec<(&'static str, String)>,
@@ -138,7 +138,7 @@ impl Stage {
         let mut environment = vec![
             (
                 scene::BINARY,
-                programs::agent(workspace)?.display().to_string(),
+                programs::static_agent(workspace)?.display().to_string(),
             ),
             (
                 scene::ACTOR,
