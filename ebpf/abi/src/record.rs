@@ -237,7 +237,7 @@ wire! {
         pub nlink: u32,
         /// `mnt_id` as in mountinfo.
         pub mount_id: u32,
-        /// See [`file`].
+        /// See [`mod@file`].
         pub flags: u32,
     }
 

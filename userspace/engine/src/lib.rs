@@ -18,7 +18,7 @@
 //! assert_eq!(ruleset.rules()[0].name, "Shell");
 //! ```
 //!
-//! [`compile`] reads, checks and compiles; [`Ruleset::evaluate`] judges an event. The language is Falco's.
+//! [`compile()`] reads, checks and compiles; [`Ruleset::evaluate`] judges an event. The language is Falco's.
 //!
 //! This crate reads no files and no clock, captures nothing, and delivers nothing: it gets the text of rule
 //! files and events, and answers with matches.
