@@ -33,6 +33,7 @@ pub(crate) enum Reason {
 impl Reason {
     /// One sentence and the chain of programs; for what a label would allow, the label.
     pub(crate) fn text(&self, reading: &Reading<'_>, descent: &Descent) -> String {
+        // Redaction takes the `x` of `secret: x` and `secret=x` for a secret: no words here may read like that.
         let mut text = match self {
             Self::Engine => "a program of the container engine reads it".to_owned(),
             Self::Host => "a process outside containers reads it".to_owned(),
@@ -70,16 +71,16 @@ impl Reason {
             Self::StartNotObserved => "the start of this process was not observed".to_owned(),
         };
         let _ = match descent {
-            Descent::Inside(Inside { chain, .. }) => write!(text, ": {chain}"),
+            Descent::Inside(Inside { chain, .. }) => write!(text, " ({chain})"),
             Descent::Engine | Descent::Host | Descent::Unknown => {
-                write!(text, ": {}", ancestry(reading))
+                write!(text, " ({})", ancestry(reading))
             }
         };
         if matches!(self, Self::Late | Self::StartNotObserved) {
             let declared_as = Program::of(reading.process).declared_as();
             let _ = write!(
                 text,
-                " (if this is expected, label the container {LABEL}={})",
+                "; if this is expected, give the container the label {LABEL} with the value {}",
                 printable(&declared_as)
             );
         }

@@ -212,7 +212,7 @@ fn an_entry_script_may_read_with_cat_and_the_main_process_may_read_again() {
     let (mut scene, main) = Scene::started();
     assert_eq!(
         scene.expect(&main, Reader::Main),
-        "the container's main process reads it: entry.sh -> nginx"
+        "the container's main process reads it (entry.sh -> nginx)"
     );
     scene.wait(3600);
     scene.expect(&main, Reader::Main);
@@ -237,7 +237,7 @@ fn a_shell_below_the_main_process_after_the_start_is_late_and_the_reason_says_wh
         "{reason}"
     );
     assert!(
-        reason.contains("vigia.secret-readers=/usr/bin/cat"),
+        reason.contains("vigia.secret-readers with the value /usr/bin/cat"),
         "{reason}"
     );
     // The shell replaces itself: its part in the chain stays.
@@ -271,7 +271,7 @@ fn a_process_that_enters_is_entered_unless_it_is_the_health_check() {
     let mut below = scene.fork(&shell);
     scene.exec(&mut below, "/usr/bin/cat x");
     let reason = scene.expect(&below, Reader::Entered);
-    assert!(reason.ends_with("sh -> cat"), "{reason}");
+    assert!(reason.ends_with("sh -> cat)"), "{reason}");
 
     let check = scene.enter("/bin/sh -c check");
     let mut below = scene.fork(&check);
@@ -540,7 +540,8 @@ fn another_applet_or_script_of_the_main_program_is_another_program() {
     scene.busybox(&mut cat, "cat /run/secrets/dbpw");
     let reason = scene.expect(&cat, Reader::Late);
     assert!(
-        reason.contains("httpd -> cat") && reason.contains("vigia.secret-readers=/bin/cat)"),
+        reason.contains("httpd -> cat")
+            && reason.contains("vigia.secret-readers with the value /bin/cat"),
         "{reason}"
     );
 
