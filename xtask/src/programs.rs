@@ -53,11 +53,14 @@ pub(crate) fn actor(workspace: &Workspace) -> Result<PathBuf> {
 }
 
 fn build(workspace: &Workspace, args: &[&str]) -> Result<()> {
+    // Shipped without debugging information, which would be most of the file.
     workspace::run(
         workspace
             .cargo()
             .args(["build", "--locked", "--quiet"])
-            .args(args),
+            .args(args)
+            .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
+            .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo"),
     )
 }
 
