@@ -71,7 +71,13 @@ impl Pipeline {
                     self.stages.metrics.secrets_watched.dec();
                     self.sensor.unwatch_secret(dev, ino)
                 }
-                Request::AddCgroup { cgroup_id } => self.sensor.add_container_cgroup(cgroup_id),
+                Request::AddCgroup {
+                    cgroup_id,
+                    container_cgroup_id,
+                } => self.sensor.add_cgroup_below(cgroup_id, container_cgroup_id),
+                Request::ForgetCgroup { cgroup_id } => {
+                    self.sensor.remove_container_cgroup(cgroup_id)
+                }
             };
             if let Err(error) = done {
                 tracing::warn!(%error, "cannot tell the probes");

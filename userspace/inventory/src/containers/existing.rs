@@ -52,7 +52,10 @@ impl ContainerTable {
                     ..Container::default()
                 };
                 if cgroup_id != 0 {
-                    self.request(Request::AddCgroup { cgroup_id });
+                    self.request(Request::AddCgroup {
+                        cgroup_id,
+                        container_cgroup_id: cgroup_id,
+                    });
                 }
                 self.add(container, time_ns)
             }

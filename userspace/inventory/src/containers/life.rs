@@ -69,8 +69,15 @@ impl ContainerTable {
             return;
         }
         entry.subgroups.push(cgroup_id);
+        let container_cgroup_id = match entry.snapshot.cgroup_id {
+            0 => cgroup_id,
+            own => own,
+        };
         self.by_cgroup.insert(cgroup_id, slot);
-        self.request(Request::AddCgroup { cgroup_id });
+        self.request(Request::AddCgroup {
+            cgroup_id,
+            container_cgroup_id,
+        });
     }
 
     fn cgroup_removed(&mut self, cgroup_id: u64, time_ns: u64) {
@@ -85,6 +92,8 @@ impl ContainerTable {
         } else {
             entry.subgroups.retain(|&subgroup| subgroup != cgroup_id);
             self.by_cgroup.remove(&cgroup_id);
+            // The probes forgot it before the request to add it reached them, perhaps.
+            self.request(Request::ForgetCgroup { cgroup_id });
         }
     }
 

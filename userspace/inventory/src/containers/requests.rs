@@ -39,8 +39,15 @@ pub enum Request {
         /// As above.
         ino: Option<u64>,
     },
-    /// Tell the probes that this cgroup belongs to a container.
+    /// Tell the probes that this cgroup is or lies below a container's.
     AddCgroup {
+        /// Its kernfs node id.
+        cgroup_id: u64,
+        /// That of the container's own cgroup: all below it draw on one budget.
+        container_cgroup_id: u64,
+    },
+    /// Tell the probes that this cgroup below a container's is gone.
+    ForgetCgroup {
         /// Its kernfs node id.
         cgroup_id: u64,
     },

@@ -266,11 +266,10 @@ fn groups_below_a_container_are_its_and_impostors_are_not() {
         );
     }
     assert_eq!((scene.table.len(), scene.table.counts().impostors), (1, 1));
-    let added = scene
-        .table
-        .take_requests()
-        .into_iter()
-        .filter(|request| matches!(request, Request::AddCgroup { .. }));
+    let requests = scene.table.take_requests();
+    let added = requests
+        .iter()
+        .filter(|request| matches!(request, Request::AddCgroup { container_cgroup_id, .. } if *container_cgroup_id == CGROUP));
     assert_eq!(added.count(), 2);
     for number in 0..2 * MAX_SUBGROUPS {
         scene.cgroup(
@@ -285,6 +284,11 @@ fn groups_below_a_container_are_its_and_impostors_are_not() {
     );
     scene.cgroup(CgroupChangeKind::Rmdir, 501, "");
     assert!(scene.table.of_cgroup(501).is_none() && scene.table.of_cgroup(CGROUP).is_some());
+    let requests = scene.table.take_requests();
+    assert_eq!(
+        requests.last(),
+        Some(&Request::ForgetCgroup { cgroup_id: 501 })
+    );
 }
 
 #[test]
@@ -794,6 +798,7 @@ fn containers_that_ran_before_are_found_in_proc() {
         assert!(scene.table.of_cgroup(inode(&path)).is_some(), "{path}");
         let added = Request::AddCgroup {
             cgroup_id: inode(&path),
+            container_cgroup_id: inode(&format!("docker/{ID}")),
         };
         assert!(scene.table.requests.contains(&added), "{path}");
     }
