@@ -91,6 +91,8 @@ struct Entry {
     subgroups: Vec<u64>,
     /// When it went, nanoseconds since the epoch.
     gone_ns: Option<u64>,
+    /// Whether processes that came from it lived on elsewhere when that was last looked at.
+    survived: bool,
     /// Whether its first process ended.
     init_over: bool,
     /// Engines that do not know it.

@@ -37,6 +37,17 @@ impl Pipeline {
             }
             Err(error) => tracing::warn!(%error, "cannot read the budgets"),
         }
+        let Stages {
+            processes,
+            containers,
+            ..
+        } = &mut self.stages;
+        containers.keep_survived(
+            processes
+                .running()
+                .map(|process| process.task.origin_cgroup_id)
+                .filter(|origin| *origin != 0),
+        );
         self.stages.export_tables();
         if self.stages.samples.is_multiple_of(SELDOM) {
             self.stages.clock.refresh();

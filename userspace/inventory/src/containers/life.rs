@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use vigia_event::Process;
 use vigia_event::captured::{CgroupChange, CgroupChangeKind, Task};
 use vigia_event::container::Container;
@@ -117,6 +118,7 @@ impl ContainerTable {
             snapshot: Arc::new(container),
             subgroups: Vec::new(),
             gone_ns: None,
+            survived: false,
             init_over: false,
             denied_by: Vec::new(),
             first_mounts: None,
@@ -208,8 +210,29 @@ impl ContainerTable {
             .front()
             .is_some_and(|(until_ns, _)| *until_ns <= time_ns)
         {
-            if let Some((_, slot)) = self.gone.pop_front() {
+            let Some((_, slot)) = self.gone.pop_front() else {
+                return;
+            };
+            if self.entries.get(&slot).is_some_and(|entry| entry.survived) {
+                self.gone
+                    .push_back((time_ns.saturating_add(self.options.grace_ns), slot));
+            } else {
                 self.forget(slot);
+            }
+        }
+    }
+
+    /// Keeps those gone containers of which processes live on elsewhere: whoever escaped from a container does not
+    /// become a process of the host by waiting until it is gone. To be called more often than containers are
+    /// forgotten, with the origins of all running processes.
+    pub fn keep_survived(&mut self, origins: impl Iterator<Item = u64>) {
+        if self.gone.is_empty() {
+            return;
+        }
+        let origins: FxHashSet<u64> = origins.collect();
+        for (_, slot) in &self.gone {
+            if let Some(entry) = self.entries.get_mut(slot) {
+                entry.survived = origins.contains(&entry.snapshot.cgroup_id);
             }
         }
     }

@@ -327,6 +327,23 @@ fn a_restarted_container_has_a_new_first_process_and_its_old_metadata() {
 }
 
 #[test]
+fn a_gone_container_is_remembered_while_processes_that_came_from_it_live() {
+    let mut scene = Scene::new();
+    scene.started(61);
+    scene.cgroup(CgroupChangeKind::Rmdir, CGROUP, "");
+    let mut escaped = fixture::task(90);
+    escaped.namespaces.mnt = HOST_MNT;
+    escaped.origin_cgroup_id = CGROUP;
+    for (origins, known) in [(&[5, CGROUP][..], true), (&[CGROUP], true), (&[5], false)] {
+        scene.table.keep_survived(origins.iter().copied());
+        scene.now_ns += 61 * SECOND;
+        let container = scene.observe(&escaped, call("openat", 3));
+        assert_eq!(container.is_some(), known, "{origins:?}");
+    }
+    assert_eq!(scene.table.take_forgotten(), [ID]);
+}
+
+#[test]
 fn metadata_is_taken_in_whatever_order_it_comes() {
     let mkdir = format!("/docker/{ID}");
     let web = || Inspected {
