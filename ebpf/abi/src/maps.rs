@@ -142,7 +142,7 @@ wire! {
         /// Nanoseconds of one token of a container's bucket; 0 for no budget.
         pub budget_token_ns: u64,
         /// How far ahead of time a bucket may be, in nanoseconds: burst x token. Records that are not bulk get a
-        /// quarter more.
+        /// quarter more, and those that others are judged by another.
         pub budget_burst_ns: u64,
     }
 

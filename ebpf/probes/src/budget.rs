@@ -1,8 +1,8 @@
 //! A token bucket per container, so that one hostile container cannot blind the node.
 //!
 //! A bucket is the time at which it is full again: each record moves it one token ahead, and it must not run
-//! further ahead of the clock than the burst, or for the rarer kinds of records a quarter more: a flood of opens
-//! leaves them room. Processors race for it with additions that cannot be lost, so at
+//! further ahead of the clock than the burst, or for rarer kinds of records a quarter or two more (see [`Rank`]): a
+//! flood of opens leaves them room. Processors race for it with additions that cannot be lost, so at
 //! most one record per processor slips through.
 
 use core::arch::asm;
@@ -18,9 +18,21 @@ use crate::maps::BUDGETS;
 /// The bucket of everything outside containers.
 pub(crate) const HOST: u64 = 0;
 
+/// How much a record matters where not all can pass. Each rank has room that lower ones cannot take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rank {
+    /// Frequent, and rarely of interest by itself. Must not fill the ring either.
+    Bulk = 0,
+    /// Neither.
+    Rare = 1,
+    /// What other records are judged by, and secrets: whoever could push these out with refused writes would
+    /// make what he does next look as if nobody had seen where it came from.
+    Vital = 2,
+}
+
 /// Takes a token; `false` if there is none.
 #[inline(always)]
-pub(crate) fn take(config: *const Config, key: u64, now_ns: u64, bulk: bool) -> bool {
+pub(crate) fn take(config: *const Config, key: u64, now_ns: u64, rank: Rank) -> bool {
     // SAFETY: a value of an array map, which never goes away; each word is read once.
     let (token_ns, burst_ns) = unsafe {
         (
@@ -28,11 +40,7 @@ pub(crate) fn take(config: *const Config, key: u64, now_ns: u64, bulk: bool) -> 
             read_volatile(addr_of!((*config).budget_burst_ns)),
         )
     };
-    let ahead_ns = if bulk {
-        burst_ns
-    } else {
-        burst_ns + burst_ns / 4
-    };
+    let ahead_ns = burst_ns + burst_ns / 4 * rank as u64;
     let Some(bucket) = bucket(key) else {
         return true;
     };

@@ -15,6 +15,7 @@ use vigia_abi::record::{TEXT_MAX, flags, text};
 use vigia_abi::settings::Setting;
 use vigia_abi::{CgroupBody, Header, Kind, Text};
 
+use crate::budget::Rank;
 use crate::emit;
 use crate::kernel::{Addr, Ptr, setting};
 use crate::maps::{ATTACH_SCRATCH, CGROUPS, MKDIR_SCRATCH, RMDIR_SCRATCH};
@@ -158,7 +159,12 @@ unsafe fn report(
         if scope::is_in_scope(config, current, who, found) {
             found |= flags::IN_SCOPE;
         }
-        if !emit::admit(config, Class::Cgroup as u32, false, scope::budget_key(who)) {
+        if !emit::admit(
+            config,
+            Class::Cgroup as u32,
+            Rank::Vital,
+            scope::budget_key(who),
+        ) {
             return;
         }
         task::complete(current, who, addr_of_mut!((*this).draft.cell));

@@ -11,7 +11,7 @@ use vigia_abi::record::text;
 use vigia_abi::settings::Setting;
 use vigia_abi::{Header, Kind};
 
-use crate::budget;
+use crate::budget::{self, Rank};
 use crate::kernel::setting;
 use crate::maps::{CONFIG, COUNTERS, EVENTS, SEQUENCE};
 use crate::record::Draft;
@@ -56,14 +56,14 @@ pub(crate) fn config() -> Option<*const Config> {
 /// Whether a record may be made at all, before work is spent on it: by budget and by room in the ring.
 /// Counts the refusal.
 #[inline(always)]
-pub(crate) fn admit(config: *const Config, class: u32, bulk: bool, budget_key: u64) -> bool {
+pub(crate) fn admit(config: *const Config, class: u32, rank: Rank, budget_key: u64) -> bool {
     // SAFETY: no preconditions.
     let now_ns = unsafe { bpf_ktime_get_boot_ns() };
-    if !is_exempt(class, budget_key) && !budget::take(config, budget_key, now_ns, bulk) {
+    if !is_exempt(class, budget_key) && !budget::take(config, budget_key, now_ns, rank) {
         count_number(class, Cause::OverBudget);
         return false;
     }
-    if bulk && EVENTS.query(UNREAD_BYTES) > u64::from(setting(Setting::BulkLimit)) {
+    if rank == Rank::Bulk && EVENTS.query(UNREAD_BYTES) > u64::from(setting(Setting::BulkLimit)) {
         count_number(class, Cause::RingFull);
         return false;
     }

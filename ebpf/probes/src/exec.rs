@@ -11,6 +11,7 @@ use vigia_abi::offsets::*;
 use vigia_abi::record::{RECORD_MAX, flags};
 use vigia_abi::{ExecBody, File, Header, Kind};
 
+use crate::budget::Rank;
 use crate::kernel::Ptr;
 use crate::maps::{EXEC_SCRATCH, EXEC_STAGES, TASKS};
 use crate::record::LargeScratch;
@@ -39,7 +40,12 @@ fn exec(context: BtfTracePointContext) -> i32 {
         if scope::is_in_scope(config, task, who, found) {
             found |= flags::IN_SCOPE;
         }
-        if !emit::admit(config, Class::Exec as u32, false, scope::budget_key(who)) {
+        if !emit::admit(
+            config,
+            Class::Exec as u32,
+            Rank::Vital,
+            scope::budget_key(who),
+        ) {
             return 0;
         }
         LargeScratch::begin::<ExecBody>(this);

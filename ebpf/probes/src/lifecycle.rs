@@ -14,6 +14,7 @@ use vigia_abi::record::{entered, flags};
 use vigia_abi::settings::Setting;
 use vigia_abi::{ExitBody, ForkBody, Header, Kind, RenameBody, Task};
 
+use crate::budget::Rank;
 use crate::emit;
 use crate::kernel::{Ptr, setting};
 use crate::maps::{EXIT_SCRATCH, FORK_SCRATCH, RENAME_SCRATCH};
@@ -52,7 +53,7 @@ fn fork(context: BtfTracePointContext) -> i32 {
         if !emit::admit(
             config,
             Class::Fork as u32,
-            false,
+            Rank::Vital,
             scope::budget_key(&raw const (*header).task),
         ) {
             return 0;
@@ -141,7 +142,12 @@ fn exit(context: BtfTracePointContext) -> i32 {
             emit::count(Class::Exit, Cause::OutOfScope);
             return 0;
         }
-        if !emit::admit(config, Class::Exit as u32, false, scope::budget_key(who)) {
+        if !emit::admit(
+            config,
+            Class::Exit as u32,
+            Rank::Vital,
+            scope::budget_key(who),
+        ) {
             return 0;
         }
         // What wait(2) reports: the group's status if it was ended as a group, else that of the first thread.
@@ -181,7 +187,12 @@ fn rename(context: BtfTracePointContext) -> i32 {
             emit::count(Class::Rename, Cause::OutOfScope);
             return 0;
         }
-        if !emit::admit(config, Class::Rename as u32, false, scope::budget_key(who)) {
+        if !emit::admit(
+            config,
+            Class::Rename as u32,
+            Rank::Rare,
+            scope::budget_key(who),
+        ) {
             return 0;
         }
         clear(body);

@@ -8,6 +8,7 @@ use vigia_abi::counters::{Cause, Class};
 use vigia_abi::record::flags;
 use vigia_abi::{CompatBody, Kind};
 
+use crate::budget::Rank;
 use crate::kernel::Ptr;
 use crate::record::LargeScratch;
 use crate::{arch, emit, scope, task};
@@ -36,7 +37,7 @@ fn call_compat(context: BtfTracePointContext) -> i32 {
             return 0;
         }
         // A 32-bit program makes nothing but such calls: they must not push anything else out.
-        if !emit::admit(config, CLASS, true, scope::budget_key(who)) {
+        if !emit::admit(config, CLASS, Rank::Bulk, scope::budget_key(who)) {
             return 0;
         }
         LargeScratch::begin::<CompatBody>(this);

@@ -11,6 +11,7 @@ use vigia_abi::maps::{Config, config, stage};
 use vigia_abi::record::{call, flags};
 use vigia_abi::{CallBody, Kind};
 
+use crate::budget::Rank;
 use crate::kernel::{Addr, Ptr};
 use crate::maps::CALL_STAGES;
 use crate::record::LargeScratch;
@@ -78,10 +79,15 @@ fn call_open(context: BtfTracePointContext) -> i32 {
             };
         let class = verdict.class as u32;
         let learning = verdict.class as u32 == Class::SecretKey as u32;
-        // Neither a secret nor a refusal is pushed out by ordinary opens.
-        let refused = super::outcome(opened.result) & interest::REFUSED != 0;
-        let bulk = verdict.flags & flags::SECRET == 0 && !refused;
-        if !learning && !emit::admit(config, class, bulk, scope::budget_key(who)) {
+        // Neither a secret nor a refusal is pushed out by ordinary opens, and no secret by refusals.
+        let rank = if verdict.flags & flags::SECRET != 0 {
+            Rank::Vital
+        } else if super::outcome(opened.result) & interest::REFUSED != 0 {
+            Rank::Rare
+        } else {
+            Rank::Bulk
+        };
+        if !learning && !emit::admit(config, class, rank, scope::budget_key(who)) {
             return 0;
         }
         LargeScratch::begin::<CallBody>(this);

@@ -10,6 +10,7 @@ use vigia_abi::maps::stage;
 use vigia_abi::record::flags;
 use vigia_abi::{CallBody, Kind};
 
+use crate::budget::Rank;
 use crate::kernel::Ptr;
 use crate::maps::CALL_STAGES;
 use crate::record::LargeScratch;
@@ -54,8 +55,12 @@ pub(super) fn report(context: &BtfTracePointContext, number: u32) {
         }
         // What was refused is what read-only roots are watched for: never pushed out by what succeeds.
         let refused = super::outcome(context.arg(1)) & interest::REFUSED != 0;
-        let bulk = class == Class::Change as u32 && !refused;
-        if !emit::admit(config, class, bulk, scope::budget_key(who)) {
+        let rank = if class == Class::Change as u32 && !refused {
+            Rank::Bulk
+        } else {
+            Rank::Rare
+        };
+        if !emit::admit(config, class, rank, scope::budget_key(who)) {
             return;
         }
         LargeScratch::begin::<CallBody>(this);

@@ -1,5 +1,6 @@
 //! Nothing is lost without being counted.
 
+use vigia_event::captured::What;
 use vigia_sensor::{Budget, Cause, Class, Options, Scope, Table};
 
 use super::actor::{Actor, args};
@@ -76,6 +77,39 @@ fn what_exceeds_the_budget_is_counted_and_told_once() {
             .any(|(cgroup, _)| *cgroup == rig.cgroup.id())
     );
     assert_nothing_is_missing(&rig);
+}
+
+#[test]
+fn refused_calls_do_not_push_out_what_others_are_judged_by() {
+    let Some(mut rig) = Rig::with(|cgroup| Options {
+        scope: Scope::Cgroup(cgroup.path.clone()),
+        budget: Budget {
+            rate_per_s: 1,
+            burst: 100,
+        },
+        ..Options::default()
+    }) else {
+        return;
+    };
+    rig.sensor.add_container_cgroup(rig.cgroup.id()).unwrap();
+    let mut actor = rig.actor();
+    let (pid, refused) = (actor.pid(), i64::from(-libc::EPERM));
+    for _ in 0..500 {
+        assert_eq!(actor.call(libc::SYS_unlink, args!["/proc/uptime"]), refused);
+    }
+    assert!(rig.calls(pid, "unlink").len() < 500);
+    let child = actor.fork(0);
+    actor.exec(&["/bin/true"]);
+    let records = rig.read();
+    assert!(records.iter().any(
+        |record| matches!(&record.what, What::Fork(fork) if fork.child.pid == child)
+            && record.task.pid == pid
+    ));
+    assert!(
+        records
+            .iter()
+            .any(|record| matches!(record.what, What::Exec(_)) && record.task.pid == pid)
+    );
 }
 
 #[test]
