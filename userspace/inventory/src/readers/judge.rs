@@ -69,6 +69,12 @@ impl Readers {
         inside: Option<&Inside>,
         command: Option<&[BString]>,
     ) -> (Reader, Reason) {
+        // The command line alone is no proof: inside, its program may have been replaced.
+        let is_altered = descent::foreign_origin(reading.process, true).is_some()
+            || inside.is_some_and(|inside| inside.dropped.is_some());
+        if is_altered {
+            return (Reader::Entered, Reason::Entered);
+        }
         let health_check = container
             .known()
             .map(|known| known.health_check.as_slice())

@@ -293,6 +293,19 @@ fn a_health_check_is_recognised_when_the_metadata_comes_later() {
 }
 
 #[test]
+fn a_health_check_whose_program_was_replaced_is_none() {
+    let (mut scene, _) = Scene::started();
+    let mut check = scene.runc_stage(true);
+    scene.exec_from(&mut check, "/bin/sh -c check", Layer::Upper);
+    scene.expect(&check, Reader::Entered);
+
+    let check = scene.enter("/bin/sh -c check");
+    let mut below = scene.fork(&check);
+    scene.exec_from(&mut below, "/usr/bin/check", Layer::Upper);
+    scene.expect(&below, Reader::Entered);
+}
+
+#[test]
 fn a_command_that_enters_at_a_steady_period_becomes_a_probe() {
     let (mut scene, _) = Scene::started();
     for round in 0..6 {
