@@ -1,4 +1,5 @@
-//! Calls through the 32-bit or x32 entry: their numbers are another table's, so that they are only told of.
+//! Calls through the 32-bit or x32 entry: their numbers are another table's, so that they are only told of. Those
+//! that mark a task as having entered a container do so here, too.
 
 use core::ptr::{addr_of_mut, write_volatile};
 
@@ -8,16 +9,29 @@ use vigia_abi::counters::{Cause, Class};
 use vigia_abi::record::flags;
 use vigia_abi::{CompatBody, Kind};
 
+use super::namespace;
 use crate::budget::Rank;
 use crate::kernel::Ptr;
 use crate::record::LargeScratch;
 use crate::{arch, emit, scope, task};
 
 const CLASS: u32 = Class::Compat as u32;
+const UNSHARE_32: i64 = 310;
+const SETNS_32: i64 = 346;
+const UNSHARE_X32: i64 = 0x4000_0000 | 272;
+const SETNS_X32: i64 = 0x4000_0000 | 308;
 
 #[btf_tracepoint(function = "sys_exit")]
 fn call_compat(context: BtfTracePointContext) -> i32 {
     emit::count(Class::Compat, Cause::Seen);
+    if context.arg::<i64>(1) >= 0 {
+        // Who has entered a container must not depend on the entry he took into the kernel.
+        match arch::number(Ptr::argument(&context, 0)) {
+            SETNS_32 | SETNS_X32 => namespace::note(true),
+            UNSHARE_32 | UNSHARE_X32 => namespace::note(false),
+            _ => {}
+        }
+    }
     let (Some(this), Some(config)) = (super::scratch(), emit::config()) else {
         emit::count(Class::Compat, Cause::Broken);
         return 0;

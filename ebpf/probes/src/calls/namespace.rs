@@ -28,7 +28,7 @@ fn call_namespace(context: BtfTracePointContext) -> i32 {
 /// Compares the mount namespace with the one the task was last seen in. Joining one that existed is an entry;
 /// making one is not, and joining only a pod's network or IPC namespace changes nothing here.
 #[inline(always)]
-fn note(joined: bool) {
+pub(super) fn note(joined: bool) {
     let task = Ptr::current_task();
     let pid: u32 = task.load(TASK_TGID);
     let tid: u32 = task.load(TASK_PID);

@@ -131,8 +131,8 @@ impl Actor {
     }
 
     /// Makes a call through the 32-bit entry.
-    pub(crate) fn call_32(&mut self, number: i64) -> i64 {
-        self.ask(&format!("int80 {number}"))
+    pub(crate) fn call_32(&mut self, number: i64, args: [i64; 2]) -> i64 {
+        self.ask(&format!("int80 {number} {} {}", args[0], args[1]))
     }
 
     /// Makes a child that ends at once with a status, and waits for it; answers with its process id.
@@ -182,7 +182,10 @@ fn act() {
         let result = match words[..] {
             ["ready"] => 0,
             ["call", number, ref args @ ..] => call(number.parse().unwrap(), args),
-            ["int80", number] => call_32(number.parse().unwrap()),
+            ["int80", number, first, second] => call_32(
+                number.parse().unwrap(),
+                [first.parse().unwrap(), second.parse().unwrap()],
+            ),
             ["fork", status] => fork(status.parse().unwrap()),
             ["exec", program, ref args @ ..] => {
                 use std::os::unix::process::CommandExt as _;
@@ -232,11 +235,14 @@ fn call(number: i64, args: &[&str]) -> i64 {
     }
 }
 
-fn call_32(number: i64) -> i64 {
+fn call_32(number: i64, args: [i64; 2]) -> i64 {
     let result: i64;
-    // SAFETY: the tests call only what takes no arguments; the 32-bit entry clobbers r8 to r11.
+    // SAFETY: the tests call only what takes no pointers; the 32-bit entry clobbers r8 to r11, and rbx, which the
+    // compiler keeps for itself, is put back.
     unsafe {
-        asm!("int 0x80", inout("rax") number => result, out("r8") _, out("r9") _, out("r10") _, out("r11") _);
+        asm!("xchg rbx, {first}", "int 0x80", "xchg rbx, {first}", first = inout(reg) args[0] => _,
+            in("rcx") args[1], inout("rax") number => result,
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _);
     }
     result
 }

@@ -448,7 +448,7 @@ fn a_call_through_the_32_bit_entry_is_told_apart() {
     let Some(mut rig) = Rig::arm() else { return };
     const GETPID: i64 = 20;
     let mut actor = rig.actor();
-    let answer = actor.call_32(GETPID);
+    let answer = actor.call_32(GETPID, [0; 2]);
     if answer == i64::from(-libc::ENOSYS) {
         println!("skipped: this kernel has no 32-bit entry");
         return;

@@ -208,3 +208,27 @@ fn joining_another_mount_namespace_is_entering_and_making_one_is_not() {
             .contains(&joined.task.namespaces.mnt.to_string())
     );
 }
+
+#[test]
+fn entering_through_the_32_bit_entry_is_entering() {
+    let Some(mut rig) = Rig::arm() else { return };
+    const SETNS: i64 = 346;
+    let mut owner = rig.actor();
+    assert_eq!(owner.call(libc::SYS_unshare, args![libc::CLONE_NEWNS]), 0);
+    let mut visitor = rig.actor();
+    let namespace = format!("{}/ns/mnt", owner.proc());
+    let fd = visitor.call(
+        libc::SYS_openat,
+        args![AT_FDCWD, namespace.as_str(), libc::O_RDONLY, 0],
+    );
+    assert_eq!(visitor.call(libc::SYS_unshare, args![libc::CLONE_FS]), 0);
+    let answer = visitor.call_32(SETNS, [fd, libc::CLONE_NEWNS.into()]);
+    if answer == i64::from(-libc::ENOSYS) {
+        println!("skipped: this kernel has no 32-bit entry");
+        return;
+    }
+    assert_eq!(answer, 0);
+    open_null(&mut visitor);
+    let records = rig.read_of(visitor.pid());
+    assert_eq!(records.last().unwrap().task.entered, Some(true));
+}
