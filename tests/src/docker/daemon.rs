@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::Docker;
+use super::{DEFAULT_SOCKET, Docker};
 use crate::wait;
 
 /// How much of the machine's network a daemon of ours may touch.
@@ -47,10 +47,13 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Its socket.
+    /// Its socket: the usual one where no other engine has it, for whatever expects an engine there.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder.path().join("docker.sock")
+        match self.network {
+            Network::Whole => DEFAULT_SOCKET.into(),
+            Network::None => self.folder.path().join("docker.sock"),
+        }
     }
 
     /// Starts it again after [`Self::kill`], with the same folders.
@@ -81,7 +84,7 @@ impl Daemon {
             }
         };
         command
-            .arg(format!("--host=unix://{}", path("docker.sock").display()))
+            .arg(format!("--host=unix://{}", self.socket().display()))
             .arg(format!("--data-root={}", path("data").display()))
             .arg(format!("--exec-root={}", path("exec").display()))
             .arg(format!("--pidfile={}", path("docker.pid").display()))
@@ -144,6 +147,23 @@ impl Daemon {
             .is_none_or(|child| child.try_wait().is_ok_and(|status| status.is_some()))
     }
 
+    /// Unmounts what it leaves mounted below its folder, which cannot be removed so: its data on itself, network
+    /// namespaces.
+    fn unmount(&self) {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        let below = points.filter(|point| Path::new(point).starts_with(self.folder.path()));
+        // Later mounts lie on earlier ones.
+        for point in below.collect::<Vec<_>>().into_iter().rev() {
+            drop(
+                Command::new("umount")
+                    .arg(point)
+                    .stderr(Stdio::null())
+                    .status(),
+            );
+        }
+    }
+
     fn log_tail(&self) -> String {
         let log =
             std::fs::read_to_string(self.folder.path().join("dockerd.log")).unwrap_or_default();
@@ -169,16 +189,6 @@ impl Drop for Daemon {
             drop(child.kill());
             drop(child.wait());
         }
-        // It leaves its data folder mounted on itself, which cannot be removed so.
-        for name in ["data", "exec"] {
-            let path = self.folder.path().join(name);
-            drop(
-                Command::new("umount")
-                    .args(["--quiet", "--recursive"])
-                    .arg(path)
-                    .stderr(Stdio::null())
-                    .status(),
-            );
-        }
+        self.unmount();
     }
 }
