@@ -16,6 +16,7 @@ pub(super) struct Losses {
     ring_full: u64,
     skipped: u64,
     malformed: u64,
+    table_full: u64,
 }
 
 /// One kind of loss, as its alert names it.
@@ -34,12 +35,14 @@ impl Stages {
             .iter()
             .map(|(_, count)| count)
             .sum();
+        let table_full = counters.tables().map(|(_, count)| count).sum();
         let last = std::mem::replace(
             &mut self.losses,
             Losses {
                 ring_full: counters.total(Cause::RingFull),
                 skipped,
                 malformed: self.metrics.malformed.get(),
+                table_full,
             },
         );
         let grown = [
@@ -60,6 +63,12 @@ impl Stages {
                 field: "vigia.malformed",
                 count: self.losses.malformed.saturating_sub(last.malformed),
                 explanation: "records could not be decoded",
+            },
+            Loss {
+                rule: "Vigia internal: kernel table full",
+                field: "vigia.kernel_table_full",
+                count: table_full.saturating_sub(last.table_full),
+                explanation: "processes or containers were not remembered because a table of the probes was full; raise sensor.max_tasks or inventory.max_containers",
             },
         ];
         for loss in grown.into_iter().filter(|loss| loss.count > 0) {
