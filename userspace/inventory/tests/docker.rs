@@ -4,6 +4,7 @@
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -54,7 +55,10 @@ impl Drop for Made {
 
 /// An image of the test's own; `None`, with a word why, where that cannot be.
 fn image(made: &mut Made) -> Option<String> {
-    let name = format!("vigia-inventory-test:{}", std::process::id());
+    // Each test its own: one that ends removes its image under the other's feet.
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let name = format!("vigia-inventory-test:{}-{number}", std::process::id());
     if docker(&["version"]).is_none() || !Path::new(SOCKET).exists() {
         println!("skipped: no docker");
         return None;
