@@ -121,7 +121,9 @@ fn fetch_advisories(workspace: &Workspace) -> Result<()> {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         bail!(
             "their database cannot be reached: {}",
-            said.lines().last().unwrap_or_default()
+            said.lines()
+                .rfind(|line| !line.trim().is_empty())
+                .unwrap_or_default()
         );
     }
     Ok(())

@@ -17,6 +17,23 @@ pub(crate) fn agent(workspace: &Workspace) -> Result<PathBuf> {
     found(workspace.target.join("debug/vigia"))
 }
 
+/// An agent that loses records uncounted: what the sums must notice.
+pub(crate) fn losing_agent(workspace: &Workspace) -> Result<PathBuf> {
+    build(
+        workspace,
+        &["--package=vigia", "--bin=vigia", "--features=lose-records"],
+    )?;
+    let built = found(workspace.target.join("debug/vigia"))?;
+    let folder = workspace.target.join("losing");
+    std::fs::create_dir_all(&folder)?;
+    // Away from where the next build of the real one goes.
+    let kept = folder.join("vigia");
+    std::fs::copy(built, &kept).context("keeping the agent that loses records")?;
+    // Leaves the real one where people look for it.
+    agent(workspace)?;
+    Ok(kept)
+}
+
 /// The agent as it is shipped: static and optimised.
 pub(crate) fn static_agent(workspace: &Workspace) -> Result<PathBuf> {
     packages::ensure(&[packages::COMPILER, packages::MUSL])?;

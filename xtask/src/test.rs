@@ -144,6 +144,10 @@ impl Stage {
                 scene::ACTOR,
                 programs::actor(workspace)?.display().to_string(),
             ),
+            (
+                scene::LOSING,
+                programs::losing_agent(workspace)?.display().to_string(),
+            ),
             ("DOCKER_HOST", engine.docker.host()),
         ];
         if deployment {
