@@ -18,6 +18,8 @@ use crate::wait;
 
 /// Names the agent's program. Not `VIGIA_...`: the agent takes those for its configuration.
 pub const BINARY: &str = "E2E_AGENT";
+/// Names a build of the agent that loses records uncounted.
+pub const LOSING: &str = "E2E_LOSING_AGENT";
 /// Names the static program that acts inside containers (`src/bin/actor.rs`).
 pub const ACTOR: &str = "E2E_ACTOR";
 /// Names the container image of the agent, for the tests of its deployment.
@@ -76,6 +78,18 @@ impl Programs {
             ensure!(program.is_file(), "{} does not exist", program.display());
         }
         Ok(Some(programs))
+    }
+
+    /// The same with an agent that loses every hundredth record uncounted.
+    ///
+    /// # Errors
+    /// The environment does not name it.
+    pub fn losing(self) -> Result<Self> {
+        let agent = std::env::var_os(LOSING).with_context(|| format!("{LOSING} is not set"))?;
+        Ok(Self {
+            agent: agent.into(),
+            ..self
+        })
     }
 }
 

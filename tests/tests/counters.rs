@@ -82,6 +82,37 @@ fn two_hundred_thousand_opens_are_all_accounted_for() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn records_that_vanish_break_the_sums() -> Result<()> {
+    let Some(programs) = Programs::find()? else {
+        return Ok(());
+    };
+    let turn = Turn::take()?;
+    let docker = Docker::find()?;
+    docker.sweep()?;
+    let cgroup = Cgroup::make()?;
+    let scope = format!("--scope=cgroup:/{}", cgroup.name);
+    let scene = Scene::on(docker, turn, &programs.losing()?, &[], &[&scope])?;
+    let parent = format!("--cgroup-parent=/{}", cgroup.name);
+    let command = [ACTOR_PATH, "open-close", ROOT_FILE, "3000"];
+    let container = scene.run(&["--network=none", &parent], &command)?;
+    ensure!(container.wait()? == 0, "{}", container.logs()?);
+    // Behind enough records that no scrape can find the sums equal by chance.
+    let read = wait::poll(seconds(30), || {
+        let metrics = scene.agent.metrics().ok()?;
+        (metrics.sum("vigia_events_decoded_total", &[]) > 2000.0).then_some(())
+    });
+    ensure!(read.is_some(), "the records of the generator never came");
+    let broken = sums::never_held(seconds(5), || scene.agent.metrics().ok());
+    ensure!(
+        broken
+            .iter()
+            .any(|sum| sum.contains("vigia_events_tracked_total")),
+        "lost records went unnoticed: {broken:#?}"
+    );
+    Ok(())
+}
+
 #[derive(Debug)]
 struct Opens {
     seen: f64,

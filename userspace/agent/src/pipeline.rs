@@ -164,6 +164,10 @@ impl Stages {
         let Some(captured) = self.decoded(record) else {
             return;
         };
+        #[cfg(feature = "lose-records")]
+        if is_lost() {
+            return;
+        }
         let Some(tracked) = self.track(captured) else {
             return;
         };
@@ -251,6 +255,14 @@ impl Stages {
             .flatten()
             .fold(far, Instant::min)
     }
+}
+
+/// Whether a record vanishes: every hundredth.
+#[cfg(feature = "lose-records")]
+fn is_lost() -> bool {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static TAKEN: AtomicU64 = AtomicU64::new(0);
+    TAKEN.fetch_add(1, Ordering::Relaxed) % 100 == 99
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
