@@ -53,6 +53,7 @@ pub(crate) fn refused_write(path: &[u8]) -> Event {
             path: "/run/secrets/db_password".into(),
             ..SecretRef::default()
         }],
+        ..MountTable::default()
     });
     let labels = [
         ("com.docker.swarm.service.name", "shop_web"),

@@ -209,6 +209,25 @@ pub struct Call {
     pub file: Option<File>,
 }
 
+impl Call {
+    /// Whether the call has put a mount onto its path.
+    #[must_use]
+    pub fn covers_its_path(&self) -> bool {
+        // The kernel asks in this order: REMOUNT; BIND; a change of propagation; else something is moved or mounted.
+        const REMOUNT: u64 = 1 << 5;
+        const BIND: u64 = 1 << 12;
+        const PROPAGATION: u64 = 0b1111 << 17;
+        let [.., flags, _, _] = self.args;
+        let mounts = flags & REMOUNT == 0 && (flags & BIND != 0 || flags & PROPAGATION == 0);
+        self.result >= 0
+            && match self.event_type {
+                named::MOUNT => mounts,
+                named::MOVE_MOUNT => true,
+                _ => false,
+            }
+    }
+}
+
 /// A path as a program passed it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GivenPath {

@@ -167,9 +167,14 @@ impl<'e> View<'e> {
             .map(|path| path.as_bstr())
     }
 
-    /// The mount the path lies on.
+    /// The mount the path lies on; for a call that mounted something onto the path, the one that lay there before.
     #[must_use]
     pub fn mount(self) -> Option<&'e Mount> {
-        self.event.mounts.find(self.path()?)
+        let (path, mounts) = (self.path()?, &self.event.mounts);
+        if self.event.call().is_some_and(Call::covers_its_path) {
+            mounts.find_covered(path, self.event.captured.boot_time_ns)
+        } else {
+            mounts.find(path)
+        }
     }
 }

@@ -70,6 +70,8 @@ pub struct MountTable {
     pub mounts: Vec<Mount>,
     /// Secrets and configurations among them.
     pub secrets: Vec<SecretRef>,
+    /// When the table had been read, in nanoseconds of `CLOCK_BOOTTIME`; 0 where it was made up from an engine's answer.
+    pub read_ns: u64,
 }
 
 impl MountTable {
@@ -85,6 +87,18 @@ impl MountTable {
             }
         }
         best
+    }
+
+    /// The mount that something mounted onto `path` at `time_ns` has covered. A table read after that time shows the
+    /// newcomer on top: what it stands on is meant.
+    #[must_use]
+    pub fn find_covered(&self, path: &[u8], time_ns: u64) -> Option<&Mount> {
+        let top = self.find(path)?;
+        if self.read_ns < time_ns || top.point != path {
+            return Some(top);
+        }
+        let below = self.mounts.iter().find(|mount| mount.id == top.parent_id);
+        Some(below.unwrap_or(top))
     }
 
     /// Whether the root is read-only; `None` where no root is known.
@@ -120,7 +134,7 @@ mod tests {
                 mount(3, "/run/secrets/db"),
                 mount(4, "/run"),
             ],
-            secrets: Vec::new(),
+            ..MountTable::default()
         };
         for (path, id) in [
             ("/", 1),
@@ -135,6 +149,36 @@ mod tests {
                 Some(id),
                 "{path}"
             );
+        }
+    }
+
+    #[test]
+    fn what_was_covered_lies_below_a_newcomer_the_table_already_shows() {
+        let mount = |id, parent_id, point: &str| Mount {
+            id,
+            parent_id,
+            point: point.into(),
+            ..Mount::default()
+        };
+        let before = [mount(1, 0, "/"), mount(2, 1, "/tmp")];
+        let after = [mount(3, 1, "/srv"), mount(4, 2, "/tmp")];
+        let table = |read_ns, mounts: &[&[Mount]]| MountTable {
+            mounts: mounts.concat(),
+            read_ns,
+            ..MountTable::default()
+        };
+        for (path, covered) in [("/srv", 1), ("/tmp", 2), ("/tmp/x", 2), ("/", 1)] {
+            let read_before = table(99, &[&before]);
+            let read_after = table(101, &[&before, &after]);
+            for table in [&read_before, &read_after] {
+                let found = table.find_covered(path.as_bytes(), 100);
+                let expected = if path == "/tmp/x" && table.read_ns > 100 {
+                    4
+                } else {
+                    covered
+                };
+                assert_eq!(found.map(|mount| mount.id), Some(expected), "{path}");
+            }
         }
     }
 }

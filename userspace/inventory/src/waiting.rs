@@ -314,7 +314,7 @@ mod tests {
         let table = |count| {
             Arc::new(MountTable {
                 mounts: vec![Mount::default(); count],
-                secrets: Vec::new(),
+                ..MountTable::default()
             })
         };
         let (read, declared) = (table(2), table(1));

@@ -232,7 +232,7 @@ fn mounts(read_only_root: bool) -> MountTable {
             mount("/etc/hosts", MountKind::Engine, read_only_root, "ext4"),
             mount("/run/secrets/db_password", MountKind::Secret, true, "tmpfs"),
         ],
-        secrets: Vec::new(),
+        ..MountTable::default()
     }
 }
 

@@ -10,7 +10,7 @@ use vigia_event::mount::MountTable;
 
 use super::{ContainerTable, Slot};
 use crate::mountinfo::{self, Surroundings};
-use crate::users;
+use crate::{WallClock, users};
 
 /// A container that mounts in a loop must not make the agent read in a loop.
 const REREAD_NS: u64 = 100_000_000;
@@ -66,7 +66,11 @@ impl ContainerTable {
 
     pub(super) fn read_host_mounts(&mut self) {
         match mountinfo::read(&self.options.proc_root, 1) {
-            Ok(read) => self.host_mounts = Arc::new(mountinfo::classify_host(read.mounts)),
+            Ok(read) => {
+                let mut table = mountinfo::classify_host(read.mounts);
+                table.read_ns = WallClock::boot_now_ns();
+                self.host_mounts = Arc::new(table);
+            }
             Err(error) => tracing::debug!(%error, "cannot read the host's mounts"),
         }
     }
@@ -160,12 +164,10 @@ impl ContainerTable {
             declared,
         };
         if let Some(first) = &mut entry.first_mounts {
-            *first = Arc::new(mountinfo::classify(first.mounts.clone(), &surroundings));
+            *first = Arc::new(classify_again(first, &surroundings));
         }
         let table = match (&entry.snapshot.mounts, &inspected) {
-            (Some(read), _) if entry.mounts_read_ns != 0 => {
-                mountinfo::classify(read.mounts.clone(), &surroundings)
-            }
+            (Some(read), _) if entry.mounts_read_ns != 0 => classify_again(read, &surroundings),
             // None was ever read: it is made up, again each time that more is known.
             (_, Some(inspected)) => mountinfo::table_of_declared(inspected, &surroundings),
             _ => return,
@@ -190,7 +192,8 @@ impl ContainerTable {
                 entry.mounts_read_ns = time_ns.max(1);
                 let table = MountTable {
                     mounts: read.mounts,
-                    secrets: Vec::new(),
+                    read_ns: WallClock::boot_now_ns(),
+                    ..MountTable::default()
                 };
                 Arc::make_mut(&mut entry.snapshot).mounts = Some(Arc::new(table));
                 true
@@ -215,7 +218,11 @@ impl ContainerTable {
             swarm: &self.swarm,
             declared: &[],
         };
-        let table = read.map(|read| Arc::new(mountinfo::classify(read.mounts, &surroundings)));
+        let table = read.map(|read| {
+            let mut table = mountinfo::classify(read.mounts, &surroundings);
+            table.read_ns = WallClock::boot_now_ns();
+            Arc::new(table)
+        });
         match &table {
             Some(_) => self.counts.mounts_read += 1,
             None => self.counts.mounts_missed += 1,
@@ -227,6 +234,13 @@ impl ContainerTable {
             .tables
             .insert(mnt_ns, (time_ns, table.clone()));
         table
+    }
+}
+
+fn classify_again(table: &MountTable, surroundings: &Surroundings<'_>) -> MountTable {
+    MountTable {
+        read_ns: table.read_ns,
+        ..mountinfo::classify(table.mounts.clone(), surroundings)
     }
 }
 

@@ -66,7 +66,11 @@ pub fn classify(mut mounts: Vec<Mount>, surroundings: &Surroundings<'_>) -> Moun
             }
         };
     }
-    MountTable { mounts, secrets }
+    MountTable {
+        mounts,
+        secrets,
+        ..MountTable::default()
+    }
 }
 
 /// Classifies the host's own mounts, where no engine and no secret plays a part.
@@ -85,7 +89,7 @@ pub fn classify_host(mut mounts: Vec<Mount>) -> MountTable {
     }
     MountTable {
         mounts,
-        secrets: Vec::new(),
+        ..MountTable::default()
     }
 }
 

@@ -76,7 +76,7 @@ mod tests {
                 mount(2, "/tmp", MountKind::Tmpfs),
                 mount(3, "/srv", MountKind::Volume),
             ],
-            secrets: Vec::new(),
+            ..MountTable::default()
         }
     }
 

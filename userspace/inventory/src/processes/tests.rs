@@ -435,7 +435,7 @@ fn the_origin_is_judged_again_when_the_mounts_are_known() {
     };
     let mounts = MountTable {
         mounts: vec![mount],
-        secrets: Vec::new(),
+        ..MountTable::default()
     };
     let process = table.refine_origin(&process, Some(&mounts));
     assert_eq!(process.exe_origin, Origin::Volume);

@@ -359,7 +359,7 @@ fn a_mounted_program_is_expected_during_the_start_only() {
     };
     let mounts = MountTable {
         mounts: vec![mount],
-        secrets: Vec::new(),
+        ..MountTable::default()
     };
     let mut scene = Scene::new();
     let mut main = scene.start();
