@@ -4,17 +4,31 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::Args;
 use serde::Serialize;
 use vigia_engine::{Diagnostic, Options};
 
 use crate::rules;
 
-/// Exit code 1 means that there are errors; warnings alone are fine.
-pub(super) fn check(
-    paths: &[PathBuf],
+/// Flags of `vigia check`.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Rule files, and folders of them
+    #[arg(required = true, value_name = "RULES")]
+    rules: Vec<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
     json: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<ExitCode> {
+}
+
+impl Check {
+    pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+        check(&self.rules, self.json, out)
+    }
+}
+
+/// Exit code 1 means that there are errors; warnings alone are fine.
+fn check(paths: &[PathBuf], json: bool, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let sources = rules::read(paths)?;
     let compiled = vigia_engine::compile(&sources, &Options::default());
     let errors = compiled

@@ -4,18 +4,32 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::Args;
 use serde::Serialize;
 use vigia_sensor::doctor::{self, Need, Outcome, Report};
 
+use super::configuration::ConfigFile;
 use crate::config::Config;
 use crate::settings;
 
-/// Exit code 1 means that the agent cannot run here.
-pub(super) fn examine(
-    config: &Config,
+/// Flags of `vigia doctor`.
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Print one JSON document
+    #[arg(long)]
     json: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<ExitCode> {
+}
+
+impl Doctor {
+    pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+        examine(&self.config.read()?, self.json, out)
+    }
+}
+
+/// Exit code 1 means that the agent cannot run here.
+fn examine(config: &Config, json: bool, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let report = doctor::examine(&settings::sensor(config));
     if json {
         serde_json::to_writer_pretty(

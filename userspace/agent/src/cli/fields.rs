@@ -2,13 +2,38 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::process::ExitCode;
 
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use vigia_event::fields::{self, ArgumentRule, FieldRow, Shape, Stability};
 
-use super::FieldsFormat;
+/// Flags of `vigia fields`.
+#[derive(Debug, Args)]
+pub(super) struct Fields {
+    /// As what
+    #[arg(long, value_enum, default_value_t = FieldsFormat::Table)]
+    format: FieldsFormat,
+}
 
-pub(super) fn list(format: FieldsFormat, out: &mut dyn Write) -> anyhow::Result<()> {
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FieldsFormat {
+    /// Aligned columns
+    Table,
+    /// The page docs/fields.md
+    Markdown,
+    /// One JSON document
+    Json,
+}
+
+impl Fields {
+    pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+        list(self.format, out)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn list(format: FieldsFormat, out: &mut dyn Write) -> anyhow::Result<()> {
     match format {
         FieldsFormat::Table => out.write_all(to_table().as_bytes())?,
         FieldsFormat::Markdown => out.write_all(to_markdown().as_bytes())?,

@@ -2,15 +2,41 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use clap::Args;
+
+use super::configuration::ConfigFile;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_ANSWER_BYTES: u64 = 16 << 10;
 
+/// Flags of `vigia health`.
+#[derive(Debug, Args)]
+pub(super) struct HealthCheck {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// What to ask [default: /healthz at the configured metrics address]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+}
+
+impl HealthCheck {
+    pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+        let url = match &self.url {
+            Some(url) => url.clone(),
+            None => default_url(self.config.read()?.metrics.listen),
+        };
+        let answer = ask(&url).with_context(|| format!("not healthy: {url}"))?;
+        writeln!(out, "{answer}")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// The address to ask for an agent that listens there: an agent on all addresses is asked on loopback.
-pub(super) fn default_url(listen: SocketAddr) -> String {
+fn default_url(listen: SocketAddr) -> String {
     let mut address = listen;
     if address.ip().is_unspecified() {
         address.set_ip(match listen {
@@ -25,7 +51,7 @@ pub(super) fn default_url(listen: SocketAddr) -> String {
 ///
 /// # Errors
 /// Nobody answers in time, or with another status than 200.
-pub(super) fn ask(url: &str) -> anyhow::Result<String> {
+fn ask(url: &str) -> anyhow::Result<String> {
     let rest = url
         .strip_prefix("http://")
         .context("only http:// addresses can be asked")?;
