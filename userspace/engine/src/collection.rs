@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use crate::condition::ast::Constant;
 use crate::condition::parse::list_item;
 use crate::diagnostics::{Code, Item, Problem, Report, nearest};
+use crate::keys;
 use crate::priority::Priority;
 use crate::source::{Source, Span, Text};
 use crate::yaml::{self, Kind, Node};
@@ -63,34 +64,6 @@ pub(crate) struct Collection {
     rule_slots: FxHashMap<String, usize>,
     definitions: u32,
 }
-
-const LIST_KEYS: &[&str] = &["list", "items", "append", "override"];
-const MACRO_KEYS: &[&str] = &["macro", "condition", "append", "override"];
-const RULE_KEYS: &[&str] = &[
-    "rule",
-    "condition",
-    "output",
-    "desc",
-    "priority",
-    "source",
-    "enabled",
-    "capture",
-    "capture_duration",
-    "warn_evttypes",
-    "skip-if-unknown-filter",
-    "tags",
-    "exceptions",
-    "override",
-    "append",
-    "group_by",
-];
-const KINDS: &[&str] = &[
-    "required_engine_version",
-    "required_plugin_versions",
-    "list",
-    "macro",
-    "rule",
-];
 
 impl Collection {
     /// Reads all files.
@@ -146,9 +119,10 @@ impl Collection {
         report: &mut Report<'_>,
     ) {
         let has = |key: &str| entries.iter().any(|(name, _)| name.scalar() == Some(key));
-        let Some(&kind) = KINDS.iter().find(|kind| has(kind)) else {
+        let kinds = keys::KINDS.iter().map(|kind| kind.name);
+        let Some(kind) = kinds.clone().find(|kind| has(kind)) else {
             let first = entries.first().map(|(key, _)| key);
-            let nearest = first.and_then(|key| nearest(key.scalar()?, KINDS.iter().copied()));
+            let nearest = first.and_then(|key| nearest(key.scalar()?, kinds));
             let span = first.map_or(item.span, |key| key.span);
             return report.add(
                 Code::UnknownItem,
@@ -172,7 +146,7 @@ impl Collection {
             return;
         };
         item.item = Some(Item::List(name.clone()));
-        item.check_keys(LIST_KEYS, &["append", "override"]);
+        item.check_keys(&keys::LIST, &["append", "override"]);
         if name.is_empty()
             || name
                 .bytes()
@@ -212,7 +186,7 @@ impl Collection {
             return;
         };
         item.item = Some(Item::Macro(name.clone()));
-        item.check_keys(MACRO_KEYS, &["append", "override"]);
+        item.check_keys(&keys::MACRO, &["append", "override"]);
         let lexes = name.starts_with(|first: char| first.is_ascii_alphabetic())
             && name
                 .bytes()
@@ -251,7 +225,7 @@ impl Collection {
             return;
         };
         item.item = Some(Item::Rule(name.clone()));
-        item.check_keys(RULE_KEYS, &["append", "override", "exceptions"]);
+        item.check_keys(&keys::RULE, &["append", "override", "exceptions"]);
         if ![
             "condition",
             "output",

@@ -31,6 +31,7 @@ mod diagnostics;
 mod events;
 mod fields;
 mod graph;
+pub mod keys;
 mod lists;
 mod lower;
 mod operand;

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::diagnostics::{Code, Item, Problem, Report, nearest};
+use crate::keys;
 use crate::source::{Span, Text};
 use crate::yaml::{Kind, Node};
 
@@ -54,11 +55,7 @@ impl<'i, 's> ItemReader<'i, 's> {
     }
 
     /// Warns of unknown and duplicate keys, and refuses those of `unsupported` that mean something.
-    pub(super) fn check_keys(
-        &mut self,
-        known: &'static [&'static str],
-        unsupported: &[&'static str],
-    ) {
+    pub(super) fn check_keys(&mut self, kind: &keys::Kind, unsupported: &[&'static str]) {
         let mut seen: Vec<&str> = Vec::new();
         for (key, value) in self.entries {
             let name = key.scalar().unwrap_or("");
@@ -71,8 +68,8 @@ impl<'i, 's> ItemReader<'i, 's> {
                 );
                 continue;
             }
-            if !known.contains(&name) {
-                let nearest = nearest(name, known.iter().copied());
+            if kind.key(name).is_none() {
+                let nearest = nearest(name, kind.names());
                 self.problem(
                     Code::UnknownKey,
                     key.span,

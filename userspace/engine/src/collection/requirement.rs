@@ -1,6 +1,7 @@
 //! What a rule file requires of the engine that loads it.
 
 use crate::diagnostics::{Code, Problem};
+use crate::keys;
 use crate::yaml::{Kind, Node};
 
 use super::item::ItemReader;
@@ -15,7 +16,7 @@ type Version = (u64, u64, u64);
 
 /// Checks `required_engine_version`.
 pub(super) fn engine_version(item: &mut ItemReader<'_, '_>) {
-    item.check_keys(&["required_engine_version"], &[]);
+    item.check_keys(&keys::ENGINE_VERSION, &[]);
     let Some(text) = item.text("required_engine_version") else {
         return;
     };
@@ -45,7 +46,7 @@ pub(super) fn engine_version(item: &mut ItemReader<'_, '_>) {
 
 /// Checks `required_plugin_versions`.
 pub(super) fn plugin_versions(item: &mut ItemReader<'_, '_>) {
-    item.check_keys(&["required_plugin_versions"], &[]);
+    item.check_keys(&keys::PLUGIN_VERSIONS, &[]);
     let Some(node) = item.get("required_plugin_versions") else {
         return;
     };
