@@ -10,6 +10,7 @@ use crate::diagnostics::{Code, Diagnostic, Item, Problem, Report};
 use crate::events::EventTypes;
 use crate::fields::{Catalogue, FieldReference};
 use crate::graph::NodeId;
+use crate::interpret;
 use crate::lower::{self, Lowering};
 use crate::priority::Priority;
 use crate::program::Program;
@@ -36,6 +37,9 @@ pub struct Options {
     pub rule_matching: RuleMatching,
     /// How far local time is ahead of UTC, for outputs that print local time.
     pub utc_offset_seconds: i32,
+    /// Whether the conditions are kept as they were written, too, for [`Ruleset::evaluate_as_written`] and whoever
+    /// explains an answer. An agent at work needs them not.
+    pub keep_conditions: bool,
 }
 
 impl Default for Options {
@@ -46,6 +50,7 @@ impl Default for Options {
             maximum_bytes: 16 << 20,
             rule_matching: RuleMatching::First,
             utc_offset_seconds: 0,
+            keep_conditions: false,
         }
     }
 }
@@ -99,7 +104,14 @@ pub(crate) fn compile_with(
         .lowering
         .report_macros(&compiler.used_macros, &mut report);
     compiler.lowering.lists.report_unused(&mut report);
-    let ruleset = (!report.has_errors()).then(|| compiler.finish());
+    let ruleset = (!report.has_errors()).then(|| {
+        let mut ruleset = compiler.finish();
+        if options.keep_conditions {
+            let names = ruleset.rules.iter().map(|rule| rule.name.as_str());
+            ruleset.kept = Some(interpret::Builder::new(&collection, catalogue).rules(names));
+        }
+        ruleset
+    });
     Compiled {
         ruleset,
         diagnostics: report.finish(),
@@ -317,6 +329,8 @@ impl Compiler<'_> {
             event_types,
             uses_environment,
             matching: self.options.rule_matching,
+            active,
+            kept: None,
         }
     }
 }

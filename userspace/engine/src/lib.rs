@@ -31,6 +31,7 @@ mod diagnostics;
 mod events;
 mod fields;
 mod graph;
+mod interpret;
 pub mod keys;
 mod lists;
 mod lower;

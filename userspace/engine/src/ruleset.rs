@@ -6,6 +6,7 @@ use vigia_event::{Event, EventType, Spelling, View};
 use crate::events::EventTypes;
 use crate::fields::FieldReference;
 use crate::graph::NodeId;
+use crate::interpret::Kept;
 use crate::priority::Priority;
 use crate::program::{Memory, Pass, Program, Truth};
 use crate::template::Template;
@@ -89,6 +90,10 @@ pub struct Ruleset {
     pub(crate) event_types: EventTypes,
     pub(crate) uses_environment: bool,
     pub(crate) matching: RuleMatching,
+    /// The rules that are asked at all.
+    pub(crate) active: Vec<usize>,
+    /// The conditions as written, where they were to be kept.
+    pub(crate) kept: Option<Kept>,
 }
 
 /// Working memory of [`Ruleset::evaluate`], reused so that an event that matches nothing allocates nothing.
@@ -207,6 +212,57 @@ impl Ruleset {
             touched.unknown |= pass.touched.unknown;
         }
         touched
+    }
+}
+
+impl Ruleset {
+    /// Judges an event as [`Ruleset::evaluate`] does, by walking every condition as it was written: what the compiled
+    /// form is measured by, and far slower. Finds nothing unless [`Options::keep_conditions`](crate::Options) was set.
+    pub fn evaluate_as_written<'r>(&'r self, event: &Event, each: &mut dyn FnMut(Match<'r>)) {
+        for &index in &self.active {
+            let Some((outcome, spelling)) = self.outcome_as_written(index, event) else {
+                continue;
+            };
+            each(Match {
+                rule: &self.rules[index],
+                index,
+                spelling,
+                outcome,
+            });
+            if outcome == Outcome::Fires && self.matching == RuleMatching::First {
+                break;
+            }
+        }
+    }
+
+    fn outcome_as_written(&self, index: usize, event: &Event) -> Option<(Outcome, Spelling)> {
+        let condition = self.kept.as_ref()?.conditions.get(index)?.as_ref()?;
+        if self.hides(index, event) {
+            return None;
+        }
+        let judged = event.spellings().iter().map(|&spelling| {
+            let truth = condition.judge(View { event, spelling });
+            (truth, spelling)
+        });
+        // The first spelling in which it is true, else the first in which it is unknown.
+        let mut undecided = None;
+        for (truth, spelling) in judged {
+            match truth {
+                Truth::True => return Some((Outcome::Fires, spelling)),
+                Truth::Unknown if undecided.is_none() => {
+                    undecided = Some((Outcome::Partial, spelling))
+                }
+                Truth::Unknown | Truth::False => {}
+            }
+        }
+        undecided
+    }
+
+    /// Whether a rule is not shown an event: executions that failed, of which it does not ask.
+    pub(crate) fn hides(&self, index: usize, event: &Event) -> bool {
+        is_execution(event.event_type)
+            && event.result().is_some_and(|result| result < 0)
+            && !self.sees_failed_executions[index]
     }
 }
 

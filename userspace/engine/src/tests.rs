@@ -34,6 +34,7 @@ fn compile_all(texts: &[&str]) -> Compiled {
     let options = Options {
         rule_matching: RuleMatching::All,
         suggested_output: false,
+        keep_conditions: true,
         ..Options::default()
     };
     compile_with(&sources, &options, fields::CATALOGUE)
@@ -107,19 +108,33 @@ fn event(event_type: &str, result: i64, values: &str) -> Event {
     }
 }
 
-/// The names of the rules that match, `?` behind those that depend on what is unknown.
+/// The names of the rules that match, `?` behind those that depend on what is unknown; the interpreter must find the same.
 fn matches(ruleset: &Ruleset, event: &Event) -> (Vec<String>, Touched) {
     let mut scratch = ruleset.scratch();
     let mut names = Vec::new();
-    let touched = ruleset.evaluate(event, &mut scratch, &mut |found: Match<'_>| {
-        let unknown = if found.outcome == Outcome::Partial {
-            "?"
-        } else {
-            ""
-        };
-        names.push(format!("{}{unknown}", found.rule.name));
-    });
+    let touched = ruleset.evaluate(event, &mut scratch, &mut |found| names.push(marked(&found)));
+    assert_eq!(
+        names,
+        interpreted(ruleset, event),
+        "compiled and interpreted"
+    );
     (names, touched)
+}
+
+/// As [`matches`], by the interpreter.
+fn interpreted(ruleset: &Ruleset, event: &Event) -> Vec<String> {
+    let mut names = Vec::new();
+    ruleset.evaluate_as_written(event, &mut |found| names.push(marked(&found)));
+    names
+}
+
+fn marked(found: &Match<'_>) -> String {
+    let unknown = if found.outcome == Outcome::Partial {
+        "?"
+    } else {
+        ""
+    };
+    format!("{}{unknown}", found.rule.name)
 }
 
 /// Judges one condition.

@@ -62,6 +62,7 @@ fn rules_are_asked_in_order_and_the_first_that_fires_ends_it() {
     assert_eq!(matches(&ruleset(&[&text]), &values).0, ["a?", "b", "c"]);
     let options = Options {
         rule_matching: RuleMatching::First,
+        keep_conditions: true,
         ..Options::default()
     };
     let compiled = compile_with(&[Source::new("x", text)], &options, fields::CATALOGUE);
