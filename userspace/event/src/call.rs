@@ -3,6 +3,9 @@
 //! A row without parameters is a system call whose name rules may use (so that such rules load) and
 //! which the probes do not deliver.
 
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::text::TextStyle;
 
 /// One event type; an index into [`EVENT_TYPES`].
@@ -106,6 +109,32 @@ impl EventType {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.row().name
+    }
+}
+
+/// By name: positions in the table change from version to version.
+impl Serialize for EventType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for EventType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = EventType;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the name of an event type")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<EventType, E> {
+                EventType::from_name(name)
+                    .ok_or_else(|| E::custom(format_args!("no event type is named {name:?}")))
+            }
+        }
+        deserializer.deserialize_str(Name)
     }
 }
 

@@ -4,13 +4,14 @@
 //! ancestors are, which container this is) is added later, in [`crate::Event`].
 
 use bstr::{BString, ByteVec};
+use serde::{Deserialize, Serialize};
 
 use crate::EventType;
 use crate::call::named;
 use crate::file::File;
 
 /// One record of the probes, decoded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Captured {
     /// The processor it was captured on.
     pub cpu: u16,
@@ -30,7 +31,8 @@ pub struct Captured {
 }
 
 /// The acting task as the kernel knew it at the event.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Task {
     /// Process (thread group) id in the host's pid namespace.
     pub pid: u32,
@@ -72,7 +74,8 @@ pub struct Task {
 }
 
 /// Identities and capabilities, in the initial user namespace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the names are the kernel's")]
 pub struct Credentials {
     pub uid: u32,
@@ -87,7 +90,8 @@ pub struct Credentials {
 }
 
 /// Inode numbers of a task's namespaces.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the names are the kernel's")]
 pub struct Namespaces {
     pub mnt: u32,
@@ -97,7 +101,7 @@ pub struct Namespaces {
 }
 
 /// What was done.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum What {
     /// The task made another one.
     Fork(Fork),
@@ -134,7 +138,7 @@ pub enum What {
 }
 
 /// A new task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fork {
     /// The child as the kernel knew it; `comm` and credentials are those of the parent.
     pub child: Task,
@@ -143,7 +147,8 @@ pub struct Fork {
 }
 
 /// A successful execution.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Exec {
     /// The name as it was passed to the kernel.
     pub filename: BString,
@@ -160,7 +165,7 @@ pub struct Exec {
 }
 
 /// A change of the cgroup tree, in the hierarchy in which engines make their groups.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CgroupChange {
     /// Made, removed, or joined.
     pub kind: CgroupChangeKind,
@@ -173,7 +178,7 @@ pub struct CgroupChange {
 }
 
 /// See [`CgroupChange`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the kernel's")]
 pub enum CgroupChangeKind {
     Mkdir,
@@ -189,7 +194,7 @@ impl Call {
 }
 
 /// A system call that returned.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Call {
     /// Which one.
     pub event_type: EventType,
@@ -229,7 +234,7 @@ impl Call {
 }
 
 /// A path as a program passed it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenPath {
     /// The bytes as passed.
     pub given: BString,

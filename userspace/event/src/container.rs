@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bstr::BString;
+use serde::{Deserialize, Serialize};
 
 use crate::mount::MountTable;
 use crate::process::ProcessKey;
 use crate::users::Users;
 
 /// One container between two changes of what is in here.
-#[derive(Clone, Debug, Default)]
+///
+/// What is shared between snapshots is no part of its serialised form: whoever stores one refers to it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Container {
     /// The whole id: 64 hex digits.
     pub id: String,
@@ -29,12 +33,15 @@ pub struct Container {
     /// Whether its start was observed: false for one that ran before the agent.
     pub observed: bool,
     /// Its mounts, read from the first process; `None` while not yet read.
+    #[serde(skip)]
     pub mounts: Option<Arc<MountTable>>,
     /// Whether its root was read-only when its first program started; `None` while that is not known.
     pub started_read_only: Option<bool>,
     /// Users and groups of its root.
+    #[serde(skip)]
     pub users: Arc<Users>,
     /// What the engine says of it.
+    #[serde(skip)]
     pub metadata: Metadata,
 }
 
@@ -72,7 +79,7 @@ impl Container {
 }
 
 /// The engine that made a container.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are those of the products")]
 pub enum Engine {
     Docker,
@@ -110,7 +117,8 @@ pub enum Metadata {
 }
 
 /// An engine's answer about one container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Inspected {
     /// Without the leading slash.
     pub name: BString,
@@ -145,7 +153,8 @@ pub struct Inspected {
 }
 
 /// Which namespaces of the host a container uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the names are the kernel's")]
 pub struct HostNamespaces {
     pub pid: bool,
@@ -154,7 +163,7 @@ pub struct HostNamespaces {
 }
 
 /// A mount as the engine declares it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are those of the engine's API")]
 pub struct DeclaredMount {
     pub source: BString,

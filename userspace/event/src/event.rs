@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
+use serde::{Deserialize, Serialize};
 
 use crate::call::{EventType, named};
 use crate::captured::{Call, Captured, What};
@@ -45,7 +46,8 @@ pub struct Event {
 }
 
 /// The machine the event happened on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Node {
     /// Its name, as configured.
     pub name: BString,

@@ -1,9 +1,11 @@
 //! A file as the kernel resolved it at the event.
 
 use bstr::BString;
+use serde::{Deserialize, Serialize};
 
 /// An open file, or the file behind an executable.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct File {
     /// Path from the root of the mount namespace, walked over dentries and mounts; `/` for the root itself. A task
     /// that changed its root (`chroot`) knows the file by a shorter one.
@@ -47,7 +49,8 @@ impl File {
 }
 
 /// What the kernel-side walk of a path met.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PathNotes {
     /// The path is longer than what was captured: its beginning is missing.
     pub truncated: bool,
@@ -60,7 +63,7 @@ pub struct PathNotes {
 }
 
 /// The layer of an overlay file system.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Layer {
     /// Not on an overlay.
     #[default]
@@ -72,7 +75,7 @@ pub enum Layer {
 }
 
 /// Where something that runs comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Origin {
     /// A lower layer of the container's root, or the root of a host process.
     Image,

@@ -1,11 +1,12 @@
 //! The mounts of one mount namespace, as `/proc/PID/mountinfo` tells them.
 
 use bstr::{BString, ByteSlice};
+use serde::{Deserialize, Serialize};
 
 use crate::secret::SecretRef;
 
 /// One line of mountinfo.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// `mnt_id`.
     pub id: u32,
@@ -28,7 +29,7 @@ pub struct Mount {
 }
 
 /// What a mount is to its container.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MountKind {
     /// The root.
     Root,
@@ -64,7 +65,8 @@ impl MountKind {
 }
 
 /// All mounts of one namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MountTable {
     /// In the order of mountinfo: a later mount on the same point covers an earlier one.
     pub mounts: Vec<Mount>,

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bstr::BString;
+use serde::{Deserialize, Serialize};
 
 use crate::captured::Task;
 use crate::file::{File, Origin};
 
 /// Names a process for good, also after its pid was given away again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ProcessKey {
     /// Process id in the host's pid namespace.
     pub pid: u32,
@@ -31,7 +32,10 @@ impl ProcessKey {
 }
 
 /// One process between two changes of what is in here.
-#[derive(Clone, Debug, Default)]
+///
+/// What is shared between snapshots is no part of its serialised form: whoever stores one refers to it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Process {
     /// What the kernel said of it last.
     pub task: Task,
@@ -42,10 +46,13 @@ pub struct Process {
     /// The executable's path, resolved by the kernel; empty for unknown.
     pub exe_path: BString,
     /// The executable, where its execution was observed.
+    #[serde(skip)]
     pub exe_file: Option<Arc<File>>,
     /// Arguments after `argv[0]`.
+    #[serde(with = "shared_list")]
     pub args: Arc<[BString]>,
     /// `NAME=value`; empty unless a rule asks for the environment.
+    #[serde(with = "shared_list")]
     pub env: Arc<[BString]>,
     /// Working directory; empty for unknown.
     pub cwd: BString,
@@ -58,7 +65,7 @@ pub struct Process {
 }
 
 /// A script: run by its `#!` line, or given to an interpreter as an argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
     /// Absolute path.
     pub path: BString,
@@ -82,6 +89,27 @@ impl Process {
             line.extend_from_slice(arg);
         }
         line
+    }
+}
+
+/// Serialises a shared list like a list of one's own.
+mod shared_list {
+    use std::sync::Arc;
+
+    use bstr::BString;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        list: &Arc<[BString]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        list.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<[BString]>, D::Error> {
+        Vec::deserialize(deserializer).map(Arc::from)
     }
 }
 

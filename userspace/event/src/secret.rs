@@ -1,9 +1,10 @@
 //! Secrets: what was granted, and who reads it.
 
 use bstr::BString;
+use serde::{Deserialize, Serialize};
 
 /// A secret or configuration that a container's mounts grant.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SecretRef {
     /// Its name: as the orchestrator calls it where that is known, else the last component of its path.
     pub name: BString,
@@ -20,7 +21,7 @@ pub struct SecretRef {
 }
 
 /// Secret or not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SecretKind {
     /// A secret.
     #[default]
@@ -32,7 +33,7 @@ pub enum SecretKind {
 }
 
 /// Who provides a secret.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are those of the products")]
 pub enum SecretSource {
     Swarm,
@@ -45,7 +46,7 @@ pub enum SecretSource {
 }
 
 /// Who a reader of a secret is; the precedence is that of this list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Reader {
     /// The container engine or its runtime.
     Engine,
@@ -74,7 +75,7 @@ pub enum Reader {
 }
 
 /// One access to a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretAccess {
     /// Which secret.
     pub secret: SecretRef,

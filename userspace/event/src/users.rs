@@ -1,9 +1,11 @@
 //! Names of users and groups, from the passwd and group files of one root.
 
 use bstr::BString;
+use serde::{Deserialize, Serialize};
 
 /// The users and groups of one root, small enough to search.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Users {
     /// uid, name, home, shell; sorted by uid.
     pub users: Vec<User>,
@@ -12,7 +14,7 @@ pub struct Users {
 }
 
 /// A line of passwd.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are those of passwd(5)")]
 pub struct User {
     pub uid: u32,
