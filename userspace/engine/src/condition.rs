@@ -3,3 +3,4 @@
 pub(crate) mod ast;
 pub(crate) mod cursor;
 pub(crate) mod parse;
+mod print;

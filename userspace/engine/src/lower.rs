@@ -79,7 +79,7 @@ impl<'c> Lowering<'c> {
             lowered: Lowered::default(),
         };
         match parse(condition) {
-            Err(failure) => scope.lowered.failures.push(failure),
+            Err(failures) => scope.lowered.failures.extend(failures),
             Ok(expr) => scope.lowered.node = self.expr(&expr, &mut scope),
         }
         if let Some(node) = scope.lowered.node
@@ -161,7 +161,7 @@ impl<'c> Lowering<'c> {
         };
         let condition = &self.collection.macros[slot].condition;
         match parse(condition) {
-            Err(failure) => scope.lowered.failures.push(failure),
+            Err(failures) => scope.lowered.failures.extend(failures),
             Ok(expr) => scope.lowered.node = self.expr(&expr, &mut scope),
         }
         self.depth -= 1;
@@ -261,6 +261,7 @@ fn is_syntax(problem: &Problem) -> bool {
             | Problem::UnclosedQuote
             | Problem::UnknownEscape { .. }
             | Problem::UnknownOperator { .. }
+            | Problem::ListNeeded { .. }
             | Problem::TooDeep
             | Problem::UndefinedMacro { .. }
             | Problem::MacroLoop { .. }

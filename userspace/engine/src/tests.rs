@@ -6,6 +6,7 @@ mod grammar;
 mod matching;
 mod operators;
 mod output;
+mod printing;
 mod reference;
 mod upstream;
 

@@ -147,16 +147,16 @@ impl Operator {
         matches!(self, Self::In | Self::Intersects | Self::PathMatch)
     }
 
+    /// Whether only a number may follow it.
+    pub(crate) fn takes_number(self) -> bool {
+        matches!(
+            self,
+            Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual
+        )
+    }
+
     /// Whether `anyof`, `allof` or `oneof` may follow it.
     pub(crate) fn takes_quantifier(self) -> bool {
-        !self.takes_list()
-            && !matches!(
-                self,
-                Self::Exists
-                    | Self::Less
-                    | Self::LessOrEqual
-                    | Self::Greater
-                    | Self::GreaterOrEqual
-            )
+        !self.takes_list() && !self.takes_number() && self != Self::Exists
     }
 }

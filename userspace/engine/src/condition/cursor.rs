@@ -27,9 +27,28 @@ fn is_bare(byte: u8) -> bool {
     )
 }
 
+/// Whether a byte may stand in brackets without quotes.
+fn is_bare_in_brackets(byte: u8) -> bool {
+    !matches!(byte, b']' | b'[' | b'"' | b'\'' | b'\x0b') && !byte.is_ascii_whitespace()
+}
+
+/// Whether a text is one unquoted string.
+pub(crate) fn is_bare_string(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_bare)
+}
+
+/// Whether a text is an argument that needs no quotes.
+pub(crate) fn is_bare_argument(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_bare_in_brackets)
+}
+
 impl<'t> Cursor<'t> {
     pub(crate) fn new(text: &'t Text) -> Self {
         Self { text, at: 0 }
+    }
+
+    pub(crate) fn new_at(text: &'t Text, at: usize) -> Self {
+        Self { text, at }
     }
 
     pub(crate) fn rest(&self) -> &'t str {
@@ -96,12 +115,50 @@ impl<'t> Cursor<'t> {
         (dots > 0).then(|| &self.rest()[..length])
     }
 
+    /// The number that starts here, without moving: whole, hexadecimal, or with a fraction and an exponent.
+    pub(crate) fn number(&self) -> &'t str {
+        let bytes = self.bytes();
+        let digits = |from: usize, is_digit: fn(&u8) -> bool| {
+            let rest = bytes.get(from..).unwrap_or(&[]);
+            rest.iter().take_while(|byte| is_digit(byte)).count()
+        };
+        if let [b'0', b'x' | b'X', ..] = bytes {
+            let hex = digits(2, u8::is_ascii_hexdigit);
+            if hex > 0 {
+                return &self.rest()[..2 + hex];
+            }
+        }
+        let sign = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
+        let whole = digits(sign, u8::is_ascii_digit);
+        if whole == 0 {
+            return "";
+        }
+        let mut length = sign + whole;
+        if bytes.get(length) == Some(&b'.') {
+            length += 1 + digits(length + 1, u8::is_ascii_digit);
+        }
+        if let Some([b'e' | b'E', b'+' | b'-']) = bytes.get(length..length + 2) {
+            let exponent = digits(length + 2, u8::is_ascii_digit);
+            if exponent > 0 {
+                length += 2 + exponent;
+            }
+        }
+        &self.rest()[..length]
+    }
+
     /// What stands in brackets right here.
     pub(crate) fn bracketed(&mut self) -> Result<Option<BString>, Failure> {
         if self.peek() != Some(b'[') {
             return Ok(None);
         }
         let start = self.at;
+        let refused = |at: &Self| {
+            let problem = Problem::Expected {
+                expected: "an argument and a closing ']'",
+                found: at.found(),
+            };
+            (at.text.span(start, start + 1), problem)
+        };
         self.at += 1;
         let argument = if matches!(self.peek(), Some(b'"' | b'\'')) {
             self.quoted()?.value
@@ -109,24 +166,20 @@ impl<'t> Cursor<'t> {
             let length = self
                 .bytes()
                 .iter()
-                .take_while(|&&byte| {
-                    !matches!(byte, b']' | b'[' | b'"' | b'\'') && !byte.is_ascii_whitespace()
-                })
+                .take_while(|&&byte| is_bare_in_brackets(byte))
                 .count();
+            if length == 0 {
+                return Err(refused(self));
+            }
             let argument = &self.bytes()[..length];
             self.at += length;
             argument.into()
         };
-        if argument.is_empty() || !self.eat(b']') {
-            return Err((
-                self.text.span(start, start + 1),
-                Problem::Expected {
-                    expected: "an argument and a closing ']'",
-                    found: self.found(),
-                },
-            ));
+        if self.eat(b']') {
+            Ok(Some(argument))
+        } else {
+            Err(refused(self))
         }
-        Ok(Some(argument))
     }
 
     /// The quoted or bare string that starts here.
@@ -177,6 +230,18 @@ impl<'t> Cursor<'t> {
             quoted: true,
             span: self.span_from(start),
         })
+    }
+
+    /// Moves from a quote to the one that closes it, or to the last byte if none does, whatever stands
+    /// between them.
+    pub(crate) fn skip_quoted(&mut self) {
+        let quote = self.peek();
+        let end = self.text.text.len().saturating_sub(1);
+        self.at += 1;
+        while self.at < end && self.peek() != quote {
+            self.at += 1 + usize::from(self.peek() == Some(b'\\'));
+        }
+        self.at = self.at.min(end);
     }
 
     fn escape(&mut self, quote: u8, opening: usize) -> Result<u8, Failure> {

@@ -1,5 +1,5 @@
-//! The parser of conditions: recursive descent straight over the text, one error at the first place where
-//! it cannot go on.
+//! The parser of conditions, straight over the text. Where it cannot go on it says why, and goes on behind
+//! the next `and` or `or`.
 
 use bstr::ByteSlice;
 
@@ -10,42 +10,33 @@ use crate::condition::cursor::{Cursor, Failure, is_blank};
 use crate::diagnostics::{Problem, nearest};
 use crate::source::Text;
 
-/// How deeply parentheses and transformers may nest. Falco allows 1000; this much fits any thread's stack.
-const DEPTH_LIMIT: usize = 128;
+/// How deeply parentheses may nest: as deeply as in Falco.
+const DEPTH_LIMIT: usize = 1000;
 
-/// Parses a condition.
-pub(crate) fn parse(text: &Text) -> Result<Expr, Failure> {
-    let mut parser = Parser {
-        cursor: Cursor::new(text),
-        depth: 0,
-    };
+/// How deeply transformers may nest. They are parsed by recursion, and this much fits any thread's stack.
+const TRANSFORMER_DEPTH_LIMIT: usize = 64;
+
+/// How many errors of one condition are told: what comes after many is rarely news.
+const FAILURE_LIMIT: usize = 10;
+
+/// Parses a condition; after an error, what stands behind the next `and` or `or` is read all the same.
+pub(crate) fn parse(text: &Text) -> Result<Expr, Vec<Failure>> {
+    let mut parser = Parser::new(Cursor::new(text));
     parser.cursor.skip_blanks();
     if parser.cursor.peek().is_none() {
-        return Err((text.span(0, 0), Problem::EmptyCondition));
+        return Err(vec![(text.span(0, 0), Problem::EmptyCondition)]);
     }
-    let expr = parser.or()?;
-    parser.cursor.skip_blanks();
-    if parser.cursor.peek().is_some() {
-        let before = text.text[..parser.cursor.at].trim_end();
-        let tail = before
-            .char_indices()
-            .rev()
-            .nth(29)
-            .map_or(before, |(at, _)| &before[at..]);
-        let (span, _) = parser.cursor.expected("");
-        return Err((
-            span,
-            Problem::UnexpectedToken {
-                after: tail.to_owned(),
-            },
-        ));
+    let expr = parser.expression();
+    if parser.failures.is_empty() {
+        Ok(expr)
+    } else {
+        Err(parser.failures)
     }
-    Ok(expr)
 }
 
 /// Parses a field, or a transformer, that fills the whole text from `cursor` on as far as it goes.
 pub(crate) fn parse_term<'t>(cursor: Cursor<'t>) -> Result<(Option<Term>, Cursor<'t>), Failure> {
-    let mut parser = Parser { cursor, depth: 0 };
+    let mut parser = Parser::new(cursor);
     let term = match parser.transformer(false)? {
         Some(term) => Some(term),
         None => parser.field()?,
@@ -55,64 +46,180 @@ pub(crate) fn parse_term<'t>(cursor: Cursor<'t>) -> Result<(Option<Term>, Cursor
 
 struct Parser<'t> {
     cursor: Cursor<'t>,
+    /// How many transformers are open.
     depth: usize,
+    failures: Vec<Failure>,
 }
 
-impl Parser<'_> {
-    fn or(&mut self) -> Result<Expr, Failure> {
-        let mut parts = vec![self.and()?];
-        while self.keyword("or") {
-            parts.push(self.and()?);
-        }
-        Ok(one_or(parts, Expr::Or))
-    }
+/// An open parenthesis, or the condition itself, with what was read in it so far.
+#[derive(Default)]
+struct Level {
+    /// The finished operands of `or`.
+    alternatives: Vec<Expr>,
+    /// The operands of the `and` that is being read.
+    parts: Vec<Expr>,
+    /// Whether the next operand stands behind an odd number of `not`s.
+    negated: bool,
+}
 
-    fn and(&mut self) -> Result<Expr, Failure> {
-        let mut parts = vec![self.not()?];
-        while self.keyword("and") {
-            parts.push(self.not()?);
-        }
-        Ok(one_or(parts, Expr::And))
-    }
-
-    fn not(&mut self) -> Result<Expr, Failure> {
-        let mut negated = false;
-        while self.keyword("not") {
-            negated = !negated;
-        }
-        let expr = self.check()?;
-        Ok(if negated {
-            Expr::Not(Box::new(expr))
+impl Level {
+    fn add(&mut self, operand: Expr) {
+        let negated = std::mem::take(&mut self.negated);
+        self.parts.push(if negated {
+            Expr::Not(Box::new(operand))
         } else {
-            expr
-        })
+            operand
+        });
     }
 
-    /// Eats a keyword, which a blank or a parenthesis must follow.
+    fn end_alternative(&mut self) {
+        let parts = std::mem::take(&mut self.parts);
+        self.alternatives.push(one_or(parts, Expr::And));
+    }
+
+    fn finish(mut self) -> Expr {
+        self.end_alternative();
+        one_or(self.alternatives, Expr::Or)
+    }
+}
+
+impl<'t> Parser<'t> {
+    fn new(cursor: Cursor<'t>) -> Self {
+        Self {
+            cursor,
+            depth: 0,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Reads to the end of the text. A loop over a stack of its own rather than recursion, so that deep
+    /// nesting costs memory of the heap only.
+    ///
+    /// What is returned means nothing if there are failures.
+    fn expression(&mut self) -> Expr {
+        let mut outer: Vec<Level> = Vec::new();
+        let mut level = Level::default();
+        loop {
+            while self.keyword("not") {
+                level.negated = !level.negated;
+            }
+            self.cursor.skip_blanks();
+            let start = self.cursor.at;
+            if self.cursor.eat(b'(') {
+                if outer.len() == DEPTH_LIMIT {
+                    let span = self.cursor.text.span(start, start);
+                    self.failures.push((span, Problem::TooDeep));
+                    return level.finish();
+                }
+                outer.push(std::mem::take(&mut level));
+                continue;
+            }
+            let operand = self.check().unwrap_or_else(|failure| {
+                // That something is missing at the end says nothing new after an error.
+                if self.failures.is_empty() || start < self.cursor.text.text.len() {
+                    self.failures.push(failure);
+                }
+                self.recover(start);
+                Expr::And(Vec::new())
+            });
+            level.add(operand);
+            // What follows an operand: more of this level, or the end of it, which is an operand again.
+            loop {
+                if self.keyword("and") {
+                    break;
+                }
+                if self.keyword("or") {
+                    level.end_alternative();
+                    break;
+                }
+                self.cursor.skip_blanks();
+                if self.failures.len() >= FAILURE_LIMIT {
+                    return level.finish();
+                }
+                if self.cursor.peek() == Some(b')')
+                    && let Some(around) = outer.pop()
+                {
+                    self.cursor.at += 1;
+                    let inner = std::mem::replace(&mut level, around).finish();
+                    level.add(inner);
+                    continue;
+                }
+                if self.cursor.peek().is_none() && outer.is_empty() {
+                    return level.finish();
+                }
+                let failure = if outer.is_empty() {
+                    self.unexpected_token()
+                } else {
+                    self.cursor.expected("')', 'and' or 'or'")
+                };
+                self.failures.push(failure);
+                if self.cursor.peek().is_none() {
+                    return level.finish();
+                }
+                let stray = usize::from(self.cursor.peek() == Some(b')'));
+                self.recover(self.cursor.at + stray);
+            }
+        }
+    }
+
+    /// Moves from the start of what could not be read to where an operand may end: in front of `and` or `or`
+    /// or a closing parenthesis, or to the end. What stands in quotes or in parentheses of its own is skipped.
+    fn recover(&mut self, start: usize) {
+        self.cursor.at = start;
+        let mut depth = 0_usize;
+        let mut is_boundary = true;
+        while let Some(byte) = self.cursor.peek() {
+            match byte {
+                b'"' | b'\'' => self.cursor.skip_quoted(),
+                b'(' => depth += 1,
+                b')' if depth == 0 => return,
+                b')' => depth -= 1,
+                _ if depth == 0 && is_boundary && self.at_keyword(&["and", "or"]) => return,
+                _ => {}
+            }
+            is_boundary = !byte.is_ascii_alphanumeric() && byte != b'_';
+            self.cursor.at += 1;
+        }
+    }
+
+    fn unexpected_token(&self) -> Failure {
+        let before = self.cursor.text.text[..self.cursor.at].trim_end();
+        let tail = before
+            .char_indices()
+            .rev()
+            .nth(29)
+            .map_or(before, |(at, _)| &before[at..]);
+        let (span, _) = self.cursor.expected("");
+        (
+            span,
+            Problem::UnexpectedToken {
+                after: tail.to_owned(),
+            },
+        )
+    }
+
+    /// Eats a keyword, which a blank, a parenthesis or the end must follow.
     fn keyword(&mut self, word: &str) -> bool {
         self.cursor.skip_blanks();
-        let found = self.cursor.rest().starts_with(word)
-            && self
-                .cursor
-                .bytes()
-                .get(word.len())
-                .is_some_and(|&next| is_blank(next) || next == b'(');
+        let found = self.at_keyword(&[word]);
         if found {
             self.cursor.at += word.len();
         }
         found
     }
 
+    fn at_keyword(&self, words: &[&str]) -> bool {
+        let bytes = self.cursor.bytes();
+        words.iter().any(|word| {
+            bytes.starts_with(word.as_bytes())
+                && bytes
+                    .get(word.len())
+                    .is_none_or(|&next| is_blank(next) || next == b'(')
+        })
+    }
+
+    /// A comparison or the name of a macro.
     fn check(&mut self) -> Result<Expr, Failure> {
-        self.cursor.skip_blanks();
-        if self.cursor.eat(b'(') {
-            let expr = self.nested(Self::or)?;
-            self.cursor.skip_blanks();
-            if !self.cursor.eat(b')') {
-                return Err(self.cursor.expected("')', 'and' or 'or'"));
-            }
-            return Ok(expr);
-        }
         let left = match self.transformer(false)? {
             Some(term) => term,
             None => match self.field()? {
@@ -120,10 +227,8 @@ impl Parser<'_> {
                 None => return self.macro_reference(),
             },
         };
-        let start = {
-            self.cursor.skip_blanks();
-            self.cursor.at
-        };
+        self.cursor.skip_blanks();
+        let start = self.cursor.at;
         let operator = self.operator()?;
         let operator_span = self.cursor.span_from(start);
         let right = self.right(operator)?;
@@ -139,7 +244,7 @@ impl Parser<'_> {
         &mut self,
         inner: impl FnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        if self.depth == DEPTH_LIMIT {
+        if self.depth == TRANSFORMER_DEPTH_LIMIT {
             return Err((
                 self.cursor.text.span(self.cursor.at, self.cursor.at),
                 Problem::TooDeep,
@@ -153,7 +258,7 @@ impl Parser<'_> {
 
     fn macro_reference(&mut self) -> Result<Expr, Failure> {
         let name = self.cursor.identifier();
-        if name.is_empty() {
+        if matches!(name, "" | "and" | "or" | "not") {
             return Err(self.cursor.expected("a field, a macro, 'not' or '('"));
         }
         let start = self.cursor.at;
@@ -247,8 +352,11 @@ impl Parser<'_> {
                 self.cursor.at += 1;
                 TermKind::List(self.nested(Self::terms)?)
             }
-            Some(b'"' | b'\'' | b'+' | b'-' | b'0'..=b'9') => {
-                TermKind::Constant(self.cursor.string("a value")?.value)
+            Some(b'"' | b'\'') => TermKind::Constant(self.cursor.string("a value")?.value),
+            Some(_) if !self.cursor.number().is_empty() => {
+                let number = self.cursor.number();
+                self.cursor.at += number.len();
+                TermKind::Constant(number.into())
             }
             _ => {
                 if let Some(term) = self.transformer(false)? {
@@ -290,7 +398,32 @@ impl Parser<'_> {
             .find(|operator| operator.word() == word)
         {
             self.cursor.at += word.len();
+            let needs_blank = !operator.takes_list() && operator != Operator::Exists;
+            if needs_blank && !self.cursor.peek().is_some_and(is_blank) {
+                return Err(self.cursor.expected("a blank behind the operator"));
+            }
             return Ok(operator);
+        }
+        // Nothing need stand between these and what follows: `a.b existsand c.d in(e)`.
+        let glued = [
+            Operator::Exists,
+            Operator::Intersects,
+            Operator::In,
+            Operator::PathMatch,
+        ]
+        .into_iter()
+        .find(|operator| word.starts_with(operator.word()));
+        if let Some(operator) = glued {
+            let start = self.cursor.at;
+            self.cursor.at += operator.word().len();
+            let fits = match operator {
+                Operator::Exists => self.at_keyword(&["and", "or"]),
+                _ => self.cursor.bytes().get(self.cursor.identifier().len()) != Some(&b'('),
+            };
+            if fits {
+                return Ok(operator);
+            }
+            self.cursor.at = start;
         }
         let (span, problem) = self.cursor.expected("an operator");
         let reserved = ["", "and", "or", "not"];
@@ -330,10 +463,41 @@ impl Parser<'_> {
             return Ok(Right::Term(term));
         }
         if operator.takes_list() {
-            let word = self.cursor.string("a list in parentheses")?;
+            return self.list_name(operator);
+        }
+        let start = self.cursor.at;
+        let value = self.cursor.string("a value")?;
+        // A name may be that of a list with one number.
+        let is_number = |value: &Constant| {
+            value.value.first().is_some_and(u8::is_ascii_alphabetic)
+                || Cursor::new_at(self.cursor.text, start).number().len() == value.value.len()
+        };
+        if operator.takes_number() && (value.quoted || !is_number(&value)) {
+            self.cursor.at = start;
+            return Err(self.cursor.expected("a number"));
+        }
+        Ok(Right::One(value))
+    }
+
+    /// The name behind a list operator.
+    fn list_name(&mut self, operator: Operator) -> Result<Right, Failure> {
+        let start = self.cursor.at;
+        let word = self.cursor.string("a list in parentheses")?;
+        let is_name = !word.quoted
+            && word.value.first().is_some_and(u8::is_ascii_alphabetic)
+            && word
+                .value
+                .iter()
+                .all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        if is_name {
             return Ok(Right::Word(word));
         }
-        Ok(Right::One(self.cursor.string("a value")?))
+        let problem = Problem::ListNeeded {
+            operator: operator.word(),
+            given: self.cursor.text.text[start..self.cursor.at].to_owned(),
+        };
+        self.cursor.at = start;
+        Err((word.span, problem))
     }
 
     /// Eats `anyof`, `allof` or `oneof` with the blanks behind it, if a list follows.

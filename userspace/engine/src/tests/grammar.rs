@@ -114,21 +114,98 @@ fn conditions_that_are_refused() {
 
 #[test]
 fn deep_nesting_is_refused_and_does_no_harm() {
-    for condition in [
-        format!("{}t.text = a{}", "(".repeat(20_000), ")".repeat(20_000)),
-        format!("{}t.text = a", "not ".repeat(20_000)),
-        format!(
-            "{}t.text{} = a",
-            "tolower(".repeat(20_000),
-            ")".repeat(20_000)
+    let alternating = |depth: usize| {
+        let opened = "t.text = a and (t.text = b or (".repeat(depth / 2);
+        format!("{opened}t.text = a{}", ")".repeat(depth / 2 * 2))
+    };
+    for (condition, accepted) in [
+        (
+            format!("{}t.text = a{}", "(".repeat(1000), ")".repeat(1000)),
+            true,
         ),
-        format!("t.text = a{}", " and t.text = a".repeat(20_000)),
+        (
+            format!("{}t.text = a{}", "(".repeat(1001), ")".repeat(1001)),
+            false,
+        ),
+        (
+            format!("{}t.text = a{}", "(".repeat(100_000), ")".repeat(100_000)),
+            false,
+        ),
+        (format!("{}t.text = a", "(".repeat(100_000)), false),
+        (format!("{}t.text = a", "not ".repeat(20_000)), true),
+        (
+            format!("{}t.text{} = a", "tolower(".repeat(20), ")".repeat(20)),
+            true,
+        ),
+        (
+            format!(
+                "{}t.text{} = a",
+                "tolower(".repeat(20_000),
+                ")".repeat(20_000)
+            ),
+            false,
+        ),
+        (
+            format!("t.text = a{}", " and t.text = a".repeat(20_000)),
+            true,
+        ),
+        (alternating(300), true),
+        (alternating(1000), false),
+        (alternating(1002), false),
     ] {
-        let refused = compile(&rule("r", &condition)).ruleset.is_none();
-        assert_eq!(
-            refused,
-            condition.contains("((") || condition.contains("tolower")
-        );
+        let compiled = compile(&rule("r", &condition)).ruleset.is_some();
+        let start: String = condition.chars().take(40).collect();
+        assert_eq!(compiled, accepted, "{start} ({} bytes)", condition.len());
+    }
+}
+
+#[test]
+fn every_syntax_error_of_a_condition_is_told() {
+    for (condition, expected) in [
+        (
+            "t.text = a b and t.int bigger 5",
+            &["1:12 unexpected", "1:24 unknown operator"][..],
+        ),
+        (
+            "t.text ? a and (t.int = 5 or t.text = \"x\\q\" or t.text = (a))",
+            &[
+                "1:8 expected an operator",
+                "1:41 unknown escape",
+                "1:57 expected a value",
+            ],
+        ),
+        ("t.text in (a b) and t.text = a", &["1:14 expected ','"]),
+        (
+            "t.text = \"a and t.int = x y",
+            &["1:10 this quote is not closed"],
+        ),
+        ("(t.text = a and t.int = 5", &["1:26 expected ')'"]),
+        (
+            "(t.text a) and t.int 5",
+            &["1:9 unknown operator", "1:22 expected an operator"],
+        ),
+        (
+            "t.text = a) or t.int 5",
+            &["1:11 unexpected token", "1:22 expected an operator"],
+        ),
+        (
+            "t.text = a and and t.int = 5 x",
+            &["1:16 expected a field", "1:30 unexpected"],
+        ),
+        ("and", &["1:1 expected a field"]),
+        ("t.text = a or", &["1:14 expected a field"]),
+        ("t.text = a or ", &["1:15 expected a field"]),
+    ] {
+        let failures =
+            crate::condition::parse::parse(&super::printing::text(condition)).expect_err(condition);
+        let shown: Vec<String> = failures
+            .iter()
+            .map(|(span, problem)| format!("1:{} {problem}", span.start + 1))
+            .collect();
+        assert_eq!(shown.len(), expected.len(), "{condition}: {shown:#?}");
+        for (shown, expected) in shown.iter().zip(expected) {
+            assert!(shown.starts_with(expected), "{condition}: {shown}");
+        }
     }
 }
 
