@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use vigia_event::EventType;
 
+use crate::appended::{Additions, AppendOutput};
 use crate::collection::{Collection, RuleDefinition};
 use crate::condition::cursor::Failure;
 use crate::diagnostics::{Code, Diagnostic, Item, Problem, Report};
@@ -15,6 +16,7 @@ use crate::lower::{self, Lowering};
 use crate::priority::Priority;
 use crate::program::Program;
 use crate::ruleset::{Rule, RuleMatching, Ruleset, is_execution};
+use crate::selection::{self, Selection};
 use crate::source::{Source, Span, Text};
 use crate::template::Template;
 
@@ -29,8 +31,13 @@ const SYSCALL: &str = "syscall";
 pub struct Options {
     /// Rules that are less urgent than this are checked, and never asked.
     pub minimum_priority: Priority,
-    /// Whether every output ends with who the container is, as Falco's do by default.
-    pub suggested_output: bool,
+    /// Switches rules on and off, in this order, after all files are read.
+    pub selections: Vec<Selection>,
+    /// What is appended to outputs; by default who the container is.
+    pub append_output: Vec<AppendOutput>,
+    /// Names and values of fields that are the same for every event: conditions and outputs know them as
+    /// `static.NAME`.
+    pub static_fields: Vec<(String, String)>,
     /// Rule files that are larger together, in bytes, are refused unread.
     pub maximum_bytes: usize,
     /// Whether several rules may match one event.
@@ -46,7 +53,9 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             minimum_priority: Priority::Debug,
-            suggested_output: true,
+            selections: Vec::new(),
+            append_output: vec![AppendOutput::suggested()],
+            static_fields: Vec::new(),
             maximum_bytes: 16 << 20,
             rule_matching: RuleMatching::First,
             utc_offset_seconds: 0,
@@ -74,8 +83,9 @@ pub fn compile(sources: &[Source], options: &Options) -> Compiled {
 pub(crate) fn compile_with(
     sources: &[Source],
     options: &Options,
-    catalogue: Catalogue,
+    catalogue: Catalogue<'_>,
 ) -> Compiled {
+    let catalogue = catalogue.with_statics(&options.static_fields);
     let mut report = Report::new(sources);
     let bytes: usize = sources.iter().map(|source| source.text.len()).sum();
     let maximum = options.maximum_bytes.min(u32::MAX as usize);
@@ -87,10 +97,12 @@ pub(crate) fn compile_with(
             diagnostics: report.finish(),
         };
     }
-    let collection = Collection::read(sources, &mut report);
+    let mut collection = Collection::read(sources, &mut report);
+    selection::apply(&options.selections, &mut collection, &mut report);
     let mut compiler = Compiler {
         options,
         catalogue,
+        additions: Additions::compile(options, catalogue, &mut report),
         lowering: Lowering::new(&collection, catalogue),
         used_macros: BTreeSet::new(),
         rules: Vec::new(),
@@ -104,6 +116,7 @@ pub(crate) fn compile_with(
         .lowering
         .report_macros(&compiler.used_macros, &mut report);
     compiler.lowering.lists.report_unused(&mut report);
+    compiler.additions.report_unused(&mut report);
     let ruleset = (!report.has_errors()).then(|| {
         let mut ruleset = compiler.finish();
         if options.keep_conditions {
@@ -120,7 +133,8 @@ pub(crate) fn compile_with(
 
 struct Compiler<'c> {
     options: &'c Options,
-    catalogue: Catalogue,
+    catalogue: Catalogue<'c>,
+    additions: Additions<'c>,
     lowering: Lowering<'c>,
     used_macros: BTreeSet<usize>,
     rules: Vec<Rule>,
@@ -143,7 +157,8 @@ impl Compiler<'_> {
         }
         let lowered = self.lowering.rule(&definition.condition);
         self.used_macros.extend(&lowered.macros);
-        let (output, mut output_failures) = self.output(definition, &item, report);
+        let (mut output, mut output_failures) = self.output(definition, &item, report);
+        let extra_fields = self.additions.add(definition, &mut output);
         let group_by = self.group_by(definition, &mut output_failures);
 
         let in_condition = self
@@ -198,6 +213,7 @@ impl Compiler<'_> {
             tags: definition.tags.clone(),
             event_types,
             output,
+            extra_fields,
             group_by,
             enabled: definition.enabled,
         });
@@ -223,11 +239,8 @@ impl Compiler<'_> {
             text.text.replace_range(at..at + CONTAINER_INFO.len(), "");
             text.origins.drain(at..at + CONTAINER_INFO.len());
         }
-        let (mut output, failures) =
+        let (output, failures) =
             Template::compile(&text, self.catalogue, self.options.utc_offset_seconds);
-        if self.options.suggested_output {
-            output.append_suggested(self.catalogue);
-        }
         self.warn_of_deprecated_fields(definition, &text, item, report);
         (output, failures)
     }
@@ -312,8 +325,8 @@ impl Compiler<'_> {
         let uses_environment = active.iter().any(|&index| {
             names(self.conditions[index], &FieldReference::reads_environment)
                 || self.rules[index]
-                    .output
-                    .operands()
+                    .templates()
+                    .flat_map(Template::operands)
                     .any(|operand| operand.any_field(&FieldReference::reads_environment))
                 || self.rules[index]
                     .group_by

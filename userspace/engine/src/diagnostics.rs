@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 
 pub use problem::Problem;
 
-use crate::source::{Source, Span, position};
+use crate::source::{Source, Span, Text, position};
 
 /// Whether a diagnostic keeps the rules from loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +40,7 @@ pub enum Code {
     InvalidMacroName,
     InvalidListName,
     UnknownKey,
+    UnmatchedSelection,
 }
 
 impl Code {
@@ -63,6 +64,7 @@ impl Code {
             Self::InvalidMacroName => "LOAD_INVALID_MACRO_NAME",
             Self::InvalidListName => "LOAD_INVALID_LIST_NAME",
             Self::UnknownKey => "LOAD_UNKNOWN_KEY",
+            Self::UnmatchedSelection => "LOAD_UNMATCHED_SELECTION",
         }
     }
 
@@ -150,6 +152,8 @@ impl Diagnostic {
 /// Collects diagnostics in the order of the files.
 pub(crate) struct Report<'s> {
     sources: &'s [Source],
+    /// The texts of settings, behind the rule files.
+    settings: Vec<Source>,
     found: Vec<(Span, Diagnostic)>,
     known: FxHashSet<(Span, Code, String)>,
 }
@@ -158,9 +162,23 @@ impl<'s> Report<'s> {
     pub(crate) fn new(sources: &'s [Source]) -> Self {
         Self {
             sources,
+            settings: Vec::new(),
             found: Vec::new(),
             known: FxHashSet::default(),
         }
+    }
+
+    /// Makes a text that stands in no rule file a source of its own, so that what is wrong in it has a place.
+    pub(crate) fn setting(&mut self, name: String, text: String) -> Text {
+        let index = self.sources.len() + self.settings.len();
+        self.settings.push(Source::new(name, text.clone()));
+        Text::of_source(u32::try_from(index).unwrap_or(u32::MAX), text)
+    }
+
+    fn source(&self, index: usize) -> Option<&Source> {
+        self.sources
+            .get(index)
+            .or_else(|| self.settings.get(index.checked_sub(self.sources.len())?))
     }
 
     /// Adds one. What is wrong in a macro is met once per rule that uses it, and reported once.
@@ -168,7 +186,7 @@ impl<'s> Report<'s> {
         if !self.known.insert((span, code, problem.to_string())) {
             return;
         }
-        let Some(source) = self.sources.get(span.source as usize) else {
+        let Some(source) = self.source(span.source as usize) else {
             return;
         };
         let place = position(&source.text, span.start as usize);

@@ -9,6 +9,7 @@ use vigia_event::fields::{Argument, ArgumentRule, FieldRow, Shape, Stability};
 use vigia_event::{Extracted, View};
 
 use crate::diagnostics::{Problem, nearest};
+use crate::operand::Typed;
 
 /// A field with its argument, as rules and outputs name it.
 #[derive(Clone)]
@@ -105,20 +106,40 @@ impl Hash for FieldReference {
 
 /// The fields rules may name: those of the event model, or a small set of a test.
 #[derive(Clone, Copy)]
-pub(crate) struct Catalogue {
+pub(crate) struct Catalogue<'s> {
     rows: fn() -> Box<dyn Iterator<Item = &'static FieldRow>>,
+    /// Names and values of the fields `static.*`, which the settings add.
+    statics: &'s [(String, String)],
 }
 
-impl Catalogue {
+impl<'s> Catalogue<'s> {
     /// The fields of the event model.
     pub(crate) const EVENT: Self = Self {
         rows: || Box::new(vigia_event::fields::all()),
+        statics: &[],
     };
+
+    /// The same fields, and those that the settings add.
+    pub(crate) fn with_statics(self, statics: &'s [(String, String)]) -> Self {
+        Self { statics, ..self }
+    }
+
+    /// The names of the fields that the settings add, without the `static.` in front.
+    pub(crate) fn static_names(self) -> impl Iterator<Item = &'s str> {
+        self.statics.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// A field that the settings add, by its full name.
+    pub(crate) fn static_field(self, name: &str) -> Option<Typed> {
+        let own = name.strip_prefix("static.")?;
+        let (_, value) = self.statics.iter().find(|(name, _)| name == own)?;
+        Some(Typed::constant(value.as_str().into(), name.to_owned()))
+    }
 
     /// Other fields.
     #[cfg(test)]
     pub(crate) const fn of(rows: fn() -> Box<dyn Iterator<Item = &'static FieldRow>>) -> Self {
-        Self { rows }
+        Self { rows, statics: &[] }
     }
 
     fn find(self, name: &str) -> Option<&'static FieldRow> {

@@ -23,6 +23,7 @@
 //! This crate reads no files and no clock, captures nothing, and delivers nothing: it gets the text of rule
 //! files and events, and answers with matches.
 
+mod appended;
 mod check;
 mod collection;
 mod compile;
@@ -41,17 +42,20 @@ mod predicate;
 mod priority;
 mod program;
 mod ruleset;
+mod selection;
 mod source;
 mod template;
 #[cfg(test)]
 mod tests;
 mod yaml;
 
+pub use appended::{AppendField, AppendOutput, ExtraField};
 pub use compile::{Compiled, Options, compile};
 pub use diagnostics::{Code, Diagnostic, Item, Problem, Severity};
 pub use events::EventTypes;
 pub use fields::FieldReference;
 pub use priority::{NotAPriority, Priority};
 pub use ruleset::{Match, Outcome, Rule, RuleMatching, Ruleset, Scratch, Touched};
+pub use selection::{Selection, Selector};
 pub use source::Source;
 pub use template::Template;

@@ -45,7 +45,7 @@ pub(crate) struct Lowered {
 /// Puts the conditions of a collection into one graph.
 pub(crate) struct Lowering<'c> {
     collection: &'c Collection,
-    catalogue: Catalogue,
+    catalogue: Catalogue<'c>,
     pub(crate) lists: Lists<'c>,
     pub(crate) graph: Graph,
     macros: Vec<MacroState>,
@@ -54,7 +54,7 @@ pub(crate) struct Lowering<'c> {
 }
 
 impl<'c> Lowering<'c> {
-    pub(crate) fn new(collection: &'c Collection, catalogue: Catalogue) -> Self {
+    pub(crate) fn new(collection: &'c Collection, catalogue: Catalogue<'c>) -> Self {
         Self {
             collection,
             catalogue,

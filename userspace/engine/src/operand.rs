@@ -77,25 +77,42 @@ impl Operand {
     }
 }
 
+impl Typed {
+    /// A field.
+    pub(crate) fn of(field: FieldReference) -> Self {
+        Self {
+            field_type: field.row().field_type,
+            shape: field.shape(),
+            text: field.name().to_owned(),
+            operand: Operand::Field(field),
+        }
+    }
+
+    /// A value that is the same for every event, and how it was written.
+    pub(crate) fn constant(value: BString, text: String) -> Self {
+        Self {
+            operand: Operand::Constant(value),
+            field_type: FieldType::Text,
+            shape: Shape::Single,
+            text,
+        }
+    }
+}
+
 /// Resolves and checks what was written.
-pub(crate) fn resolve(term: &Term, catalogue: Catalogue) -> Result<Typed, (Span, Problem)> {
+pub(crate) fn resolve(term: &Term, catalogue: Catalogue<'_>) -> Result<Typed, (Span, Problem)> {
     let at = |problem| (term.span, problem);
     match &term.kind {
         TermKind::Field { name, argument } => {
+            if argument.is_none()
+                && let Some(typed) = catalogue.static_field(name)
+            {
+                return Ok(typed);
+            }
             let field = catalogue.resolve(name, argument.as_ref()).map_err(at)?;
-            Ok(Typed {
-                field_type: field.row().field_type,
-                shape: field.shape(),
-                text: field.name().to_owned(),
-                operand: Operand::Field(field),
-            })
+            Ok(Typed::of(field))
         }
-        TermKind::Constant(text) => Ok(Typed {
-            operand: Operand::Constant(text.clone()),
-            field_type: FieldType::Text,
-            shape: Shape::Single,
-            text: text.to_string(),
-        }),
+        TermKind::Constant(text) => Ok(Typed::constant(text.clone(), text.to_string())),
         TermKind::List(parts) => {
             let mut operands = Vec::with_capacity(parts.len());
             for part in parts {

@@ -3,6 +3,7 @@
 use vigia_event::call::named;
 use vigia_event::{Event, EventType, Spelling, View};
 
+use crate::appended::ExtraField;
 use crate::events::EventTypes;
 use crate::fields::FieldReference;
 use crate::graph::NodeId;
@@ -29,10 +30,19 @@ pub struct Rule {
     pub event_types: EventTypes,
     /// What an alert says.
     pub output: Template,
+    /// The fields that alerts carry besides those of the output.
+    pub extra_fields: Vec<ExtraField>,
     /// The fields whose values say which of its matches are about the same object; empty for the default.
     pub group_by: Vec<FieldReference>,
     /// Whether it is switched on.
     pub enabled: bool,
+}
+
+impl Rule {
+    /// Everything an alert prints.
+    pub(crate) fn templates(&self) -> impl Iterator<Item = &Template> {
+        std::iter::once(&self.output).chain(self.extra_fields.iter().map(ExtraField::template))
+    }
 }
 
 /// Whether several rules may match one event.

@@ -72,6 +72,21 @@ pub(crate) struct Text {
 }
 
 impl Text {
+    /// The whole text of a source.
+    pub(crate) fn of_source(source: u32, text: String) -> Self {
+        let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        Self {
+            origins: (0..=end).collect(),
+            text,
+            source,
+        }
+    }
+
+    /// The place in the file of all of it.
+    pub(crate) fn whole(&self) -> Span {
+        self.span(0, self.text.len())
+    }
+
     /// The place in the file of a range of the text; an empty range is the one character at its start.
     pub(crate) fn span(&self, start: usize, end: usize) -> Span {
         let last = self.origins.len().saturating_sub(1);

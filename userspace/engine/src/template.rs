@@ -54,7 +54,7 @@ impl Template {
     /// Compiles an output; all failures at once.
     pub(crate) fn compile(
         text: &Text,
-        catalogue: Catalogue,
+        catalogue: Catalogue<'_>,
         utc_offset_seconds: i32,
     ) -> (Self, Vec<Failure>) {
         let mut template = Self {
@@ -90,22 +90,68 @@ impl Template {
         (template, failures)
     }
 
-    /// Appends who the container is, as far as there are fields for it.
-    pub(crate) fn append_suggested(&mut self, catalogue: Catalogue) {
+    /// Compiles the name of one field, or a transformer, as the one thing that is printed.
+    pub(crate) fn of_field(
+        text: &Text,
+        catalogue: Catalogue<'_>,
+        utc_offset_seconds: i32,
+    ) -> Result<Self, Failure> {
+        let no_field = || {
+            let name = text.text.clone();
+            (
+                text.whole(),
+                Problem::UnknownField {
+                    name,
+                    nearest: None,
+                },
+            )
+        };
+        let (term, cursor) = parse_term(Cursor::new(text))?;
+        let term = term
+            .filter(|_| cursor.rest().is_empty())
+            .ok_or_else(no_field)?;
+        let typed = operand::resolve(&term, catalogue)?;
+        let token = new_token(text.text.clone(), None, typed);
+        Ok(Self {
+            parts: vec![Part::Token(Box::new(token))],
+            utc_offset_seconds,
+        })
+    }
+
+    /// Who the container is, as far as there are fields for it, and the fields that the settings add.
+    pub(crate) fn suggested(catalogue: Catalogue<'_>, utc_offset_seconds: i32) -> Self {
+        let mut parts = Vec::new();
+        let mut add = |key: String, token: Token| {
+            let blank = if parts.is_empty() { "" } else { " " };
+            parts.push(Part::Text(format!("{blank}{key}=")));
+            parts.push(Part::Token(Box::new(token)));
+        };
         for (key, name) in SUGGESTED {
-            let Ok(field) = catalogue.resolve(name, None) else {
-                continue;
-            };
-            self.parts.push(Part::Text(format!(" {key}=")));
-            let style = Style::of(name, field.row().field_type, field.shape());
-            let token = Token {
-                text: (*name).to_owned(),
-                width: None,
-                operand: Operand::Field(field),
-                style,
-            };
-            self.parts.push(Part::Token(Box::new(token)));
+            if let Ok(field) = catalogue.resolve(name, None) {
+                add(
+                    (*key).to_owned(),
+                    new_token((*name).to_owned(), None, Typed::of(field)),
+                );
+            }
         }
+        for name in catalogue.static_names() {
+            let name = format!("static.{name}");
+            if let Some(typed) = catalogue.static_field(&name) {
+                add(name.replace('.', "_"), new_token(name, None, typed));
+            }
+        }
+        Self {
+            parts,
+            utc_offset_seconds,
+        }
+    }
+
+    /// Appends another one behind a blank.
+    pub(crate) fn append(&mut self, other: &Self) {
+        if !self.parts.is_empty() && !other.parts.is_empty() {
+            self.parts.push(Part::Text(" ".to_owned()));
+        }
+        self.parts.extend(other.parts.iter().cloned());
     }
 
     /// Fills in the values of an event; what is missing, or still on its way, prints as `<NA>`. The text may
@@ -171,7 +217,7 @@ impl Template {
 }
 
 /// Reads the token behind a `%`: the longest piece of text that names something to print.
-fn token(cursor: &mut Cursor<'_>, catalogue: Catalogue) -> Result<Token, Problem> {
+fn token(cursor: &mut Cursor<'_>, catalogue: Catalogue<'_>) -> Result<Token, Problem> {
     let digits = cursor
         .bytes()
         .iter()
@@ -203,13 +249,8 @@ fn token(cursor: &mut Cursor<'_>, catalogue: Catalogue) -> Result<Token, Problem
     let longest = at(start).field_name().map_or(0, str::len).min(LONGEST_NAME);
     for length in (1..=longest).rev() {
         let name = written(start + length);
-        if let Ok(field) = catalogue.resolve(&name, None) {
-            let typed = Typed {
-                field_type: field.row().field_type,
-                shape: field.shape(),
-                text: name.clone(),
-                operand: Operand::Field(field),
-            };
+        let field = catalogue.resolve(&name, None).map(Typed::of);
+        if let Some(typed) = catalogue.static_field(&name).or(field.ok()) {
             cursor.at = start + length;
             return Ok(new_token(name, width, typed));
         }

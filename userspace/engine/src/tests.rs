@@ -8,6 +8,7 @@ mod operators;
 mod output;
 mod printing;
 mod reference;
+mod settings;
 mod upstream;
 
 use std::sync::Arc;
@@ -34,7 +35,7 @@ fn compile_all(texts: &[&str]) -> Compiled {
         .collect();
     let options = Options {
         rule_matching: RuleMatching::All,
-        suggested_output: false,
+        append_output: Vec::new(),
         keep_conditions: true,
         ..Options::default()
     };

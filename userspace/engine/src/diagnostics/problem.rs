@@ -167,6 +167,8 @@ pub enum Problem {
         given: String,
         nearest: Option<String>,
     },
+    #[error("this setting picks no rule")]
+    UnmatchedSelection,
     #[error("rule skipped: {0}")]
     Skipped(Box<Problem>),
 }

@@ -31,14 +31,14 @@ pub(crate) struct Kept {
 /// Resolves conditions that the compiler has accepted.
 pub(crate) struct Builder<'c> {
     collection: &'c Collection,
-    catalogue: Catalogue,
+    catalogue: Catalogue<'c>,
     lists: Lists<'c>,
     named: BTreeMap<String, Vec<BString>>,
     macros: Vec<Option<Option<Arc<Macro>>>>,
 }
 
 impl<'c> Builder<'c> {
-    pub(crate) fn new(collection: &'c Collection, catalogue: Catalogue) -> Self {
+    pub(crate) fn new(collection: &'c Collection, catalogue: Catalogue<'c>) -> Self {
         Self {
             collection,
             catalogue,
