@@ -34,6 +34,16 @@ pub enum InputError {
 }
 
 impl InputError {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Read { path, .. } | Self::TooLarge { path, .. } | Self::Encoding { path, .. } => {
+                path
+            }
+        }
+    }
+
     /// Whether there is no such file.
     #[must_use]
     pub fn is_missing(&self) -> bool {
@@ -46,9 +56,21 @@ impl InputError {
 /// # Errors
 /// It cannot be read, is larger, or is not UTF-8.
 pub fn read_text(path: &Path, limit: usize) -> Result<String, InputError> {
+    text_of(File::open(path), path, limit)
+}
+
+/// Reads standard input as text of at most `limit` bytes; messages name it as `path`.
+///
+/// # Errors
+/// As [`read_text`].
+pub fn read_standard_input(path: &Path, limit: usize) -> Result<String, InputError> {
+    text_of(Ok(io::stdin().lock()), path, limit)
+}
+
+fn text_of(opened: io::Result<impl Read>, path: &Path, limit: usize) -> Result<String, InputError> {
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes))
+    opened
+        .and_then(|reader| reader.take(limit as u64 + 1).read_to_end(&mut bytes))
         .map_err(|source| InputError::Read {
             path: path.to_owned(),
             source,

@@ -19,6 +19,9 @@ pub const MAX_FILES: usize = 1000;
 /// Larger rule sets are refused.
 pub const MAX_TOTAL_BYTES: usize = 16 << 20;
 
+/// What diagnostics call rules that came over standard input.
+pub const STANDARD_INPUT: &str = "standard input";
+
 /// Rules that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RulesError {
@@ -62,7 +65,8 @@ fn embedded() -> Vec<Source> {
         .collect()
 }
 
-/// Reads rule files, and folders of them, in the order given; a folder's in order of their names.
+/// Reads rule files, and folders of them, in the order given; a folder's in order of their names. `-` is
+/// standard input.
 ///
 /// # Errors
 /// As [`load`].
@@ -76,12 +80,12 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Source>, RulesError> {
             vec![path.clone()]
         };
         for file in files {
-            let text = input::read_text(&file, MAX_FILE_BYTES)?;
-            total += text.len();
+            let source = source(&file)?;
+            total += source.text.len();
             if sources.len() == MAX_FILES || total > MAX_TOTAL_BYTES {
                 return Err(RulesError::TooMany);
             }
-            sources.push(Source::new(file.display().to_string(), text));
+            sources.push(source);
         }
     }
     if sources.is_empty() {
@@ -89,6 +93,15 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Source>, RulesError> {
     } else {
         Ok(sources)
     }
+}
+
+fn source(path: &Path) -> Result<Source, InputError> {
+    if path.as_os_str() == "-" {
+        let text = input::read_standard_input(Path::new(STANDARD_INPUT), MAX_FILE_BYTES)?;
+        return Ok(Source::new(STANDARD_INPUT, text));
+    }
+    let text = input::read_text(path, MAX_FILE_BYTES)?;
+    Ok(Source::new(path.display().to_string(), text))
 }
 
 /// A folder's rule files. Links are followed: Kubernetes mounts configuration as links. What is not a

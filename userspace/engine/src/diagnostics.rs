@@ -68,6 +68,30 @@ impl Code {
         }
     }
 
+    /// What diagnostics of this kind have in common, in a few words.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::FileRead => "A rules file cannot be read",
+            Self::YamlParse => "A rules file is not valid YAML",
+            Self::YamlValidate => "An item does not have the keys and values it needs",
+            Self::CompileCondition => "A condition cannot be compiled",
+            Self::CompileOutput => "An output cannot be compiled",
+            Self::Validate => "An item does not fit the other items or this engine",
+            Self::UnknownSource => "A rule is for a source of events that is not there",
+            Self::NoEventType => "A rule is asked about very many event types",
+            Self::UnknownFilter => "A rule was skipped because it names an unknown field",
+            Self::UnusedMacro => "A macro is not used",
+            Self::UnusedList => "A list is not used",
+            Self::UnknownItem => "An item is of no known kind",
+            Self::DeprecatedItem => "Something deprecated is used",
+            Self::InvalidMacroName => "A macro has a name that conditions cannot contain",
+            Self::InvalidListName => "A list has a name that conditions cannot contain",
+            Self::UnknownKey => "An item has a key that does not exist",
+            Self::UnmatchedSelection => "A setting picks no rule",
+        }
+    }
+
     /// Whether it keeps the rules from loading.
     #[must_use]
     pub fn severity(self) -> Severity {

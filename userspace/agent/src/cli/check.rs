@@ -1,160 +1,298 @@
 //! `vigia check`: every mistake of every rule file at once.
 
+mod annotations;
+mod json;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
-use serde::Serialize;
-use vigia_engine::{Diagnostic, Options};
+use clap::{Args, ValueEnum};
+use vigia_engine::{Diagnostic, Options, Source};
 
-use crate::rules;
+use super::configuration::environment;
+use crate::config::Config;
+use crate::{rules, settings};
 
 /// Flags of `vigia check`.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// Rule files, and folders of them
-    #[arg(required = true, value_name = "RULES")]
+    /// Rule files, and folders of them, in the order in which they would be loaded; `-` is standard input
+    #[arg(required_unless_present = "config", value_name = "RULES")]
     rules: Vec<PathBuf>,
-    /// Print one JSON document
+    /// Check as an agent with this configuration would load them; without RULES, those it names
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Fail on warnings, too
     #[arg(long)]
+    strict: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    format: Form,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
     json: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Each mistake with its line and a caret
+    Text,
+    /// One JSON document in the shape of Falco's
+    Json,
+    /// Annotations, as GitHub shows them beside the changed lines
+    Github,
+}
+
+/// What was found.
+struct Checked<'c> {
+    sources: &'c [Source],
+    diagnostics: &'c [Diagnostic],
+    /// How many rules load; 0 after an error.
+    rules: usize,
+}
+
 impl Check {
+    /// Exit code 1 means that there are errors or, where asked, warnings.
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-        check(&self.rules, self.json, out)
+        let form = if self.json { Form::Json } else { self.format };
+        let (paths, options) = self.what()?;
+        // Only an agent without rules of its own has built-in ones: what is named must be there.
+        let read = if self.rules.is_empty() {
+            rules::load(&paths)
+        } else {
+            rules::read(&paths)
+        };
+        let sources = match read {
+            Ok(sources) => sources,
+            Err(error) if form == Form::Json => {
+                json::unreadable(&paths, &error, out)?;
+                return Ok(ExitCode::FAILURE);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let compiled = vigia_engine::compile(&sources, &options);
+        let checked = Checked {
+            sources: &sources,
+            diagnostics: &compiled.diagnostics,
+            rules: compiled
+                .ruleset
+                .as_ref()
+                .map_or(0, |ruleset| ruleset.rules().len()),
+        };
+        match form {
+            Form::Text => checked.text(out)?,
+            Form::Json => json::document(&checked, out)?,
+            Form::Github => annotations::list(&checked, out)?,
+        }
+        let holds = checked.errors() == 0 && !(self.strict && checked.warnings() > 0);
+        Ok(if holds {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    /// Which rules, and as which agent would load them.
+    fn what(&self) -> anyhow::Result<(Vec<PathBuf>, Options)> {
+        let Some(path) = &self.config else {
+            return Ok((self.rules.clone(), Options::default()));
+        };
+        let mut config = Config::read(Some(path))?;
+        config.override_from(environment())?;
+        let options = settings::engine(&config);
+        let paths = if self.rules.is_empty() {
+            config.rules.paths
+        } else {
+            self.rules.clone()
+        };
+        Ok((paths, options))
     }
 }
 
-/// Exit code 1 means that there are errors; warnings alone are fine.
-fn check(paths: &[PathBuf], json: bool, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let sources = rules::read(paths)?;
-    let compiled = vigia_engine::compile(&sources, &Options::default());
-    let errors = compiled
-        .diagnostics
-        .iter()
-        .filter(|diagnostic| diagnostic.is_error())
-        .count();
-    let rules = compiled
-        .ruleset
-        .as_ref()
-        .map_or(0, |ruleset| ruleset.rules().len());
-    if json {
-        let document = Document {
-            ok: errors == 0,
-            files: sources.iter().map(|source| source.name.as_str()).collect(),
-            rules,
-            diagnostics: compiled.diagnostics.iter().map(Described::from).collect(),
-        };
-        serde_json::to_writer_pretty(&mut *out, &document)?;
-        writeln!(out)?;
-    } else {
-        for diagnostic in &compiled.diagnostics {
+impl Checked<'_> {
+    fn errors(&self) -> usize {
+        self.diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.is_error())
+            .count()
+    }
+
+    fn warnings(&self) -> usize {
+        self.diagnostics.len() - self.errors()
+    }
+
+    fn text(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        for diagnostic in self.diagnostics {
             writeln!(out, "{diagnostic}")?;
         }
-        let warnings = compiled.diagnostics.len() - errors;
-        writeln!(
-            out,
-            "{} checked: {}, {}",
-            count(sources.len(), "file"),
-            if errors == 0 {
-                count(rules, "rule")
-            } else {
-                count(errors, "error")
-            },
-            count(warnings, "warning"),
-        )?;
+        writeln!(out, "{}", self.summary())?;
+        Ok(())
     }
-    Ok(if errors == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+
+    fn summary(&self) -> String {
+        let found = match self.errors() {
+            0 => count(self.rules, "rule"),
+            errors => count(errors, "error"),
+        };
+        format!(
+            "{} checked: {found}, {}",
+            count(self.sources.len(), "file"),
+            count(self.warnings(), "warning"),
+        )
+    }
 }
 
 fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-#[derive(Serialize)]
-struct Document<'d> {
-    ok: bool,
-    files: Vec<&'d str>,
-    rules: usize,
-    diagnostics: Vec<Described<'d>>,
-}
-
-#[derive(Serialize)]
-struct Described<'d> {
-    severity: &'static str,
-    code: &'static str,
-    file: &'d str,
-    line: usize,
-    column: usize,
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    item: Option<String>,
-    snippet: &'d str,
-}
-
-impl<'d> From<&'d Diagnostic> for Described<'d> {
-    fn from(diagnostic: &'d Diagnostic) -> Self {
-        Self {
-            severity: if diagnostic.is_error() {
-                "error"
-            } else {
-                "warning"
-            },
-            code: diagnostic.code.name(),
-            file: &diagnostic.source,
-            line: diagnostic.line,
-            column: diagnostic.column,
-            message: diagnostic.problem.to_string(),
-            item: diagnostic.item.as_ref().map(ToString::to_string),
-            snippet: &diagnostic.snippet,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
-    fn checked(text: &str, json: bool) -> (String, ExitCode) {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("x.yaml"), text).unwrap();
-        let mut out = Vec::new();
-        let code = check(&[folder.path().to_owned()], json, &mut out).unwrap();
-        (String::from_utf8(out).unwrap(), code)
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        check: Check,
     }
 
     const GOOD: &str =
         "- rule: A\n  desc: d\n  condition: evt.type = openat\n  output: o\n  priority: NOTICE\n";
     const BAD: &str =
         "- rule: A\n  desc: d\n  condition: evt.tpye = openat\n  output: o\n  priority: NOTICE\n";
+    const UNUSED: &str = "- list: é\n  items: [a]\n";
+
+    fn checked(files: &[(&str, &str)], flags: &[&str]) -> (String, ExitCode) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut line = vec!["check".to_owned()];
+        line.extend(flags.iter().map(|&flag| flag.to_owned()));
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            line.push(path.display().to_string());
+        }
+        let mut out = Vec::new();
+        let code = Line::try_parse_from(line)
+            .unwrap()
+            .check
+            .run(&mut out)
+            .unwrap();
+        (String::from_utf8(out).unwrap(), code)
+    }
 
     #[test]
     fn a_mistake_is_shown_with_its_place_and_fails_the_check() {
-        let (text, code) = checked(BAD, false);
+        let (text, code) = checked(&[("x.yaml", BAD)], &[]);
         assert!(text.contains("x.yaml:3:14"), "{text}");
+        assert!(
+            text.ends_with("1 file checked: 1 error, 0 warnings\n"),
+            "{text}"
+        );
         assert_eq!(code, ExitCode::FAILURE);
-        let (text, code) = checked(GOOD, false);
-        assert!(text.contains("1 rule"), "{text}");
+        let (text, code) = checked(&[("x.yaml", GOOD)], &[]);
+        assert_eq!(text, "1 file checked: 1 rule, 0 warnings\n");
         assert_eq!(code, ExitCode::SUCCESS);
     }
 
     #[test]
-    fn one_json_document_says_the_same() {
-        let (text, _) = checked(BAD, true);
-        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(document["ok"], false);
-        assert_eq!(
-            (
-                &document["diagnostics"][0]["line"],
-                &document["diagnostics"][0]["column"]
-            ),
-            (&3.into(), &14.into())
+    fn warnings_fail_a_strict_check_only() {
+        let files = [("x.yaml", GOOD), ("y.yaml", UNUSED)];
+        let (text, code) = checked(&files, &[]);
+        assert!(
+            text.ends_with("2 files checked: 1 rule, 1 warning\n"),
+            "{text}"
         );
+        assert_eq!(code, ExitCode::SUCCESS);
+        assert_eq!(checked(&files, &["--strict"]).1, ExitCode::FAILURE);
+        assert_eq!(
+            checked(&[("x.yaml", GOOD)], &["--strict"]).1,
+            ExitCode::SUCCESS
+        );
+    }
+
+    #[test]
+    fn json_has_the_shape_of_falcos_results() {
+        let (text, code) = checked(
+            &[("a.yaml", GOOD), ("b.yaml", BAD), ("c.yaml", UNUSED)],
+            &["--json"],
+        );
+        assert_eq!(code, ExitCode::FAILURE);
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let results = document["falco_load_results"].as_array().unwrap();
+        let successful: Vec<_> = results
+            .iter()
+            .map(|result| result["successful"].as_bool().unwrap())
+            .collect();
+        assert_eq!(successful, [true, false, true]);
+        assert_eq!(results[0]["errors"], serde_json::json!([]));
+        let error = &results[1]["errors"][0];
+        assert_eq!(error["code"], "LOAD_ERR_COMPILE_CONDITION");
+        assert!(!error["codedesc"].as_str().unwrap().is_empty());
+        assert!(error["message"].as_str().unwrap().contains("evt.tpye"));
+        let locations = error["context"]["locations"].as_array().unwrap();
+        assert_eq!(locations[0]["item_type"], "rules content");
+        let place = locations.last().unwrap();
+        assert_eq!(
+            (&place["item_type"], &place["item_name"]),
+            (&"rule".into(), &"A".into())
+        );
+        let position = &place["position"];
+        assert!(position["name"].as_str().unwrap().ends_with("b.yaml"));
+        assert_eq!(
+            (&position["line"], &position["column"], &position["offset"]),
+            (&3.into(), &14.into(), &33.into())
+        );
+        let snippet = error["context"]["snippet"].as_str().unwrap();
+        assert!(snippet.contains("evt.tpye"), "{snippet}");
+        assert_eq!(document["summary"]["errors"], 1);
+    }
+
+    #[test]
+    fn json_says_which_file_cannot_be_read() {
+        let (text, code) = checked(&[("x.yaml", GOOD)], &["--json", "/nonexistent/x.yaml"]);
+        assert_eq!(code, ExitCode::FAILURE);
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let error = &document["falco_load_results"][0]["errors"][0];
+        assert_eq!(error["code"], "LOAD_ERR_FILE_READ");
+        assert!(
+            error["message"]
+                .as_str()
+                .unwrap()
+                .contains("/nonexistent/x.yaml")
+        );
+    }
+
+    #[test]
+    fn annotations_name_file_line_and_column() {
+        let (text, _) = checked(&[("x%:,y.yaml", BAD)], &["--format", "github"]);
+        let first = text.lines().next().unwrap();
+        assert!(first.starts_with("::error file="), "{first}");
+        assert!(
+            first.contains("x%25%3A%2Cy.yaml,line=3,col=14,title="),
+            "{first}"
+        );
+        assert!(first.contains("evt.tpye"), "{first}");
+    }
+
+    #[test]
+    fn a_configuration_names_the_rules_and_how_they_are_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = folder.path().join("r.yaml");
+        std::fs::write(&rules, GOOD).unwrap();
+        let (text, code) = checked(
+            &[],
+            &["-c", &{
+                let path = folder.path().join("vigia.yaml");
+                std::fs::write(&path, format!("rules: {{paths: ['{}']}}", rules.display()))
+                    .unwrap();
+                path.display().to_string()
+            }],
+        );
+        assert_eq!(text, "1 file checked: 1 rule, 0 warnings\n");
+        assert_eq!(code, ExitCode::SUCCESS);
+        assert!(Line::try_parse_from(["check"]).is_err());
     }
 }
