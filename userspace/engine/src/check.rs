@@ -68,6 +68,7 @@ pub(crate) fn of_field(left: &Typed, operator: Operator) -> OfField {
     );
     match (left.shape, operator) {
         (Shape::List, Operator::In) => OfField::EveryOrNone,
+        (Shape::Aliases, Operator::NotEqual) => OfField::EveryOrNone,
         // Both ends of a connection differ; for every other field, some value does.
         (Shape::AnyOf, Operator::NotEqual) if address => OfField::Every,
         _ => OfField::Any,

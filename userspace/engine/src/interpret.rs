@@ -113,7 +113,9 @@ impl Comparison {
                 })
             }
             (Right::Operand(_), Some(right)) => compare::values(left, self.of_field, |value| {
-                compare::any_value(right, |right| compare::operands(operator, value, right))
+                compare::other_values(operator, right, |right| {
+                    compare::operands(operator, value, right)
+                })
             }),
             (Right::Nothing | Right::Operand(_), _) => true,
         };

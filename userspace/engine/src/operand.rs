@@ -19,6 +19,8 @@ pub(crate) enum Operand {
     Call(Box<Call>),
     /// The list of `join`.
     List(Vec<Operand>),
+    /// The first value of one with [`Shape::Aliases`], which stands for it where only one is wanted.
+    First(Box<Operand>),
     Constant(BString),
 }
 
@@ -48,6 +50,10 @@ impl Operand {
             Self::Field(field) => field.extract(view),
             Self::Constant(text) => Value::made(text.to_vec()).into(),
             Self::List(parts) => transform::list(parts, view),
+            Self::First(inner) => match inner.extract(view) {
+                Extracted::Many(values) => Extracted::from_option(values.into_iter().next()),
+                other => other,
+            },
             Self::Call(call) => transform::apply(call, view),
         }
     }
@@ -57,6 +63,7 @@ impl Operand {
         match self {
             Self::Field(field) => test(field),
             Self::Constant(_) => false,
+            Self::First(inner) => inner.any_field(test),
             Self::List(parts) => parts.iter().any(|part| part.any_field(test)),
             Self::Call(call) => call.arguments.iter().any(|part| part.any_field(test)),
         }
@@ -71,6 +78,7 @@ impl Operand {
                     + 8 * u32::from(field.shape() != Shape::Single)
             }
             Self::Constant(_) => 1,
+            Self::First(inner) => inner.cost(),
             Self::List(parts) => parts.iter().map(Self::cost).sum(),
             Self::Call(call) => 20 + call.arguments.iter().map(Self::cost).sum::<u32>(),
         }
@@ -99,6 +107,20 @@ impl Typed {
     }
 }
 
+impl Typed {
+    /// With one value where there may be several of [`Shape::Aliases`].
+    pub(crate) fn first(self) -> Self {
+        if self.shape != Shape::Aliases {
+            return self;
+        }
+        Self {
+            operand: Operand::First(Box::new(self.operand)),
+            shape: Shape::Single,
+            ..self
+        }
+    }
+}
+
 /// Resolves and checks what was written.
 pub(crate) fn resolve(term: &Term, catalogue: Catalogue<'_>) -> Result<Typed, (Span, Problem)> {
     let at = |problem| (term.span, problem);
@@ -116,7 +138,7 @@ pub(crate) fn resolve(term: &Term, catalogue: Catalogue<'_>) -> Result<Typed, (S
         TermKind::List(parts) => {
             let mut operands = Vec::with_capacity(parts.len());
             for part in parts {
-                let typed = resolve(part, catalogue)?;
+                let typed = resolve(part, catalogue)?.first();
                 if typed.shape != Shape::Single || !is_text(typed.field_type) {
                     let reason = "a list holds single strings";
                     return Err((part.span, refused(Transformer::Join, &typed, reason)));
@@ -138,9 +160,22 @@ pub(crate) fn resolve(term: &Term, catalogue: Catalogue<'_>) -> Result<Typed, (S
         } => {
             let typed = arguments
                 .iter()
-                .map(|term| resolve(term, catalogue))
+                .map(|term| resolve(term, catalogue).map(|typed| argument(*transformer, typed)))
                 .collect::<Result<Vec<_>, _>>()?;
             call(*transformer, &typed, selector.as_ref()).map_err(at)
+        }
+    }
+}
+
+/// What a transformer gets: of several values for the same all where it changes each, else the first.
+fn argument(transformer: Transformer, typed: Typed) -> Typed {
+    match transformer {
+        Transformer::ToLower
+        | Transformer::ToUpper
+        | Transformer::Base64
+        | Transformer::Basename => typed,
+        Transformer::Len | Transformer::Join | Transformer::Concat | Transformer::GetOpt => {
+            typed.first()
         }
     }
 }
@@ -188,7 +223,13 @@ fn call(
             return Err(refused(transformer, argument, "a single value is needed"));
         }
         let bytes = argument.field_type == FieldType::Bytes && transformer == Transformer::Base64;
-        if transformer != Transformer::Len && !is_text(argument.field_type) && !bytes {
+        if transformer == Transformer::Len {
+            let counted = argument.shape == Shape::List || argument.field_type == FieldType::Bytes;
+            if !counted && !is_text(argument.field_type) {
+                let reason = "a string, bytes or a list is needed";
+                return Err(refused(transformer, argument, reason));
+            }
+        } else if !is_text(argument.field_type) && !bytes {
             return Err(refused(transformer, argument, "a string is needed"));
         }
     }

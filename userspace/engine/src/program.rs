@@ -229,9 +229,13 @@ impl<'m, 'p, 'e> Pass<'m, 'p, 'e> {
                 predicate::compare(operator, left, right)
             }),
             (left, Extracted::Many(rights)) => match_values(left, of_field, |left| {
-                rights
-                    .iter()
-                    .any(|right| predicate::compare(operator, left, right))
+                let mut rights = rights.iter();
+                let holds = |right| predicate::compare(operator, left, right);
+                // Only several values for the same can differ: all of them then.
+                match operator {
+                    Operator::NotEqual => rights.all(holds),
+                    _ => rights.any(holds),
+                }
             }),
         }
     }

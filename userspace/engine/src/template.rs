@@ -260,6 +260,7 @@ fn token(cursor: &mut Cursor<'_>, catalogue: Catalogue<'_>) -> Result<Token, Pro
 }
 
 fn new_token(text: String, width: Option<usize>, typed: Typed) -> Token {
+    let typed = typed.first();
     let style = Style::of(&text, typed.field_type, typed.shape);
     Token {
         text,

@@ -61,6 +61,10 @@ pub enum Shape {
     List,
     /// Any of several: the comparison is true where it is true for one of them (`proc.aname`).
     AnyOf,
+    /// One thing under several values, such as both addresses of a connection, or a constant as number and as name:
+    /// a comparison is true where it is true for one of them, but `!=` only where it is true for all. The first is
+    /// the one that outputs print and transformers take.
+    Aliases,
     /// [`Shape::AnyOf`] without an argument, [`Shape::Single`] with one.
     AnyOfUnlessIndexed,
 }

@@ -76,6 +76,7 @@ impl From<&'static FieldRow> for Described {
                 Shape::Single => "one",
                 Shape::List => "list",
                 Shape::AnyOf => "any of several",
+                Shape::Aliases => "several for the same",
                 Shape::AnyOfUnlessIndexed => "any of several, one with a number",
             },
             stable: row.stability == Stability::Stable,

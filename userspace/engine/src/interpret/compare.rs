@@ -22,9 +22,17 @@ pub(super) fn values(
     }
 }
 
-/// Whether one of the values passes.
-pub(super) fn any_value(extracted: &Extracted<'_>, test: impl Fn(&Value<'_>) -> bool) -> bool {
-    values(extracted, OfField::Any, test)
+/// Asks the values of the other operand: one must pass, but all must differ.
+pub(super) fn other_values(
+    operator: Operator,
+    extracted: &Extracted<'_>,
+    test: impl Fn(&Value<'_>) -> bool,
+) -> bool {
+    let of_field = match operator {
+        Operator::NotEqual => OfField::EveryOrNone,
+        _ => OfField::Any,
+    };
+    values(extracted, of_field, test)
 }
 
 /// Compares a value with constants.

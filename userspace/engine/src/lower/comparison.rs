@@ -1,9 +1,9 @@
 //! Comparisons: fields resolved, operators and constants checked, and what can be decided already decided.
 
 use bstr::ByteSlice;
-use vigia_event::EventType;
 use vigia_event::call::EVENT_TYPES;
-use vigia_event::fields::Argument;
+use vigia_event::fields::{Argument, Shape};
+use vigia_event::{EventType, FieldType};
 
 use super::Lowering;
 use crate::check;
@@ -208,13 +208,11 @@ fn read_constants(
 
 /// Whether two operands can be compared.
 fn comparable(left: &Typed, operator: Operator, right: &Typed) -> Result<(), Problem> {
-    use vigia_event::FieldType;
-    use vigia_event::fields::Shape;
     let reason = if matches!(operator, Operator::PathMatch | Operator::Regex) {
         Some("'pmatch' and 'regex' need constants")
     } else if left.field_type == FieldType::IpNet {
         Some("networks are compared with constants only")
-    } else if left.field_type != right.field_type {
+    } else if !same_type(left.field_type, right.field_type) {
         Some("their types differ")
     } else if right.shape == Shape::AnyOf
         || (right.shape == Shape::List) != (left.shape == Shape::List)
@@ -231,6 +229,15 @@ fn comparable(left: &Typed, operator: Operator, right: &Typed) -> Result<(), Pro
             reason,
         }),
     }
+}
+
+/// A path is text too: nothing but documentation tells the two apart.
+fn same_type(left: FieldType, right: FieldType) -> bool {
+    let plain = |field_type| match field_type {
+        FieldType::Path => FieldType::Text,
+        other => other,
+    };
+    plain(left) == plain(right)
 }
 
 fn plain_field(left: &Typed) -> Option<&'static str> {

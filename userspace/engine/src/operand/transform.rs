@@ -40,7 +40,7 @@ pub(super) fn apply<'e>(call: &Call, view: View<'e>) -> Extracted<'e> {
         Transformer::Base64 => each(call, view, decode_base64),
         Transformer::Len => match call.arguments[0].extract(view) {
             Extracted::One(Value::Bytes(text)) => Value::Uint(text.len() as u64).into(),
-            Extracted::One(_) => Value::Uint(1).into(),
+            Extracted::One(_) => Extracted::Missing,
             Extracted::Many(values) => Value::Uint(values.len() as u64).into(),
             nothing => nothing,
         },

@@ -160,6 +160,20 @@ fn fields_with_several_values() {
         ("t.ancestor[1] = b", "t.ancestor=a|b", T),
         ("t.ancestor[2] = b", "t.ancestor=a|b", F),
         ("t.ancestor[2] exists", "t.ancestor=a|b", F),
+        ("t.alias = 5", "t.alias=LOAD|5", T),
+        ("t.alias = LOAD", "t.alias=LOAD|5", T),
+        ("t.alias != 5", "t.alias=LOAD|5", F),
+        ("t.alias != 6", "t.alias=LOAD|5", T),
+        ("t.alias != 6", "t.alias=", T),
+        ("t.alias = 6", "t.alias=", F),
+        ("t.alias startswith LO", "t.alias=LOAD|5", T),
+        ("tolower(t.alias) = load", "t.alias=LOAD|5", T),
+        ("tolower(t.alias) != load", "t.alias=LOAD|5", F),
+        ("len(t.alias) = 4", "t.alias=LOAD|5", T),
+        ("concat(t.alias, 'x') = LOADx", "t.alias=LOAD|5", T),
+        ("t.text = val(t.alias)", "t.alias=LOAD|5;t.text=5", T),
+        ("t.text != val(t.alias)", "t.alias=LOAD|5;t.text=5", F),
+        ("t.text != val(t.alias)", "t.alias=LOAD|5;t.text=6", T),
     ]);
 }
 

@@ -7,7 +7,11 @@ use crate::compile::compile_with;
 use crate::{AppendField, AppendOutput, Code, Compiled, Options, Selection, Selector, Source};
 
 fn compile(text: &str, options: &Options) -> Compiled {
-    compile_with(&[Source::new("0.yaml", text)], options, fields::CATALOGUE)
+    let options = Options {
+        keep_conditions: true,
+        ..options.clone()
+    };
+    compile_with(&[Source::new("0.yaml", text)], &options, fields::CATALOGUE)
 }
 
 fn three_rules() -> String {
