@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use vigia_event::EventType;
-
 use crate::appended::{Additions, AppendOutput};
 use crate::collection::{Collection, RuleDefinition};
 use crate::condition::cursor::Failure;
@@ -13,6 +11,7 @@ use crate::fields::{Catalogue, FieldReference};
 use crate::graph::NodeId;
 use crate::interpret;
 use crate::lower::{self, Lowering};
+use crate::plan::Plans;
 use crate::priority::Priority;
 use crate::program::Program;
 use crate::ruleset::{Rule, RuleMatching, Ruleset, is_execution};
@@ -289,7 +288,7 @@ impl Compiler<'_> {
     }
 
     fn finish(self) -> Ruleset {
-        let graph = self.lowering.graph;
+        let mut graph = self.lowering.graph;
         let active: Vec<usize> = (0..self.rules.len())
             .filter(|&index| {
                 let rule = &self.rules[index];
@@ -299,16 +298,6 @@ impl Compiler<'_> {
         let event_types = active.iter().fold(EventTypes::NONE, |union, &index| {
             union.union(&self.rules[index].event_types)
         });
-        let by_event_type = EventType::all()
-            .map(|event_type| {
-                let rules = active
-                    .iter()
-                    .filter(|&&index| self.rules[index].event_types.contains(event_type));
-                rules
-                    .filter_map(|&index| u32::try_from(index).ok())
-                    .collect()
-            })
-            .collect();
         let names = |condition: NodeId, test: &dyn Fn(&FieldReference) -> bool| {
             graph
                 .slots_below([condition])
@@ -333,11 +322,22 @@ impl Compiler<'_> {
                     .iter()
                     .any(FieldReference::reads_environment)
         });
+        let asked: Vec<(u32, NodeId, EventTypes)> = active
+            .iter()
+            .filter_map(|&index| {
+                let position = u32::try_from(index).ok()?;
+                Some((
+                    position,
+                    self.conditions[index],
+                    self.rules[index].event_types,
+                ))
+            })
+            .collect();
+        let plans = Plans::new(&mut graph, &asked);
         Ruleset {
             rules: self.rules,
-            conditions: self.conditions,
-            program: Program::new(graph),
-            by_event_type,
+            program: Program::new(graph, plans.nodes()),
+            plans,
             sees_failed_executions,
             event_types,
             uses_environment,

@@ -58,6 +58,11 @@ impl FieldReference {
         self.row.stability == Stability::Volatile
     }
 
+    /// Whether its value may differ between the spellings of the event's path.
+    pub(crate) fn is_spelled(&self) -> bool {
+        self.row.depends_on_spelling()
+    }
+
     /// Whether the environment of processes must be captured for it.
     pub(crate) fn reads_environment(&self) -> bool {
         match self.row.name {

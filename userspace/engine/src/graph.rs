@@ -1,13 +1,18 @@
 //! Conditions as one graph: what is written twice, in one rule or in a hundred, is one node, and is
 //! evaluated once per event and spelling.
 
+mod estimate;
+
 use std::net::IpAddr;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use vigia_event::EventType;
 
 use crate::condition::ast::{Operator, Quantifier};
 use crate::events::EventTypes;
 use crate::operand::{Operand, Typed};
+
+pub(crate) use estimate::Estimate;
 
 /// Index of a node.
 pub(crate) type NodeId = u32;
@@ -74,6 +79,8 @@ pub(crate) enum Const {
 pub(crate) struct Slot {
     pub(crate) operand: Operand,
     pub(crate) volatile: bool,
+    /// Whether its value may differ between the spellings of a path.
+    pub(crate) spelled: bool,
 }
 
 /// All nodes of all rules.
@@ -89,8 +96,12 @@ pub(crate) struct Graph {
 /// What is known of a node when it is made.
 #[derive(Clone, Copy, Debug)]
 struct Info {
-    cost: u32,
+    estimate: Estimate,
     depth: u32,
+    /// Whether it reads a field whose value may differ between the spellings of a path.
+    spelled: bool,
+    /// Whether the type of the event decides a part of it.
+    typed: bool,
     /// The event types for which it can be true, and for which its negation can be.
     types: [EventTypes; 2],
 }
@@ -106,6 +117,70 @@ impl Graph {
 
     pub(crate) fn slots(&self) -> &[Slot] {
         &self.slots
+    }
+
+    /// What a node is expected to cost, and how often it is expected to be true.
+    pub(crate) fn estimate(&self, id: NodeId) -> Estimate {
+        self.infos[id as usize].estimate
+    }
+
+    /// Whether a node may be judged otherwise in another spelling of the event's path.
+    pub(crate) fn is_spelled(&self, id: NodeId) -> bool {
+        self.infos[id as usize].spelled
+    }
+
+    /// The condition that is left of a node where the type of the event is known. `known` remembers the answers
+    /// for one type.
+    pub(crate) fn specialise(
+        &mut self,
+        id: NodeId,
+        event_type: EventType,
+        known: &mut FxHashMap<NodeId, NodeId>,
+    ) -> NodeId {
+        if !self.infos[id as usize].typed {
+            return id;
+        }
+        if let Some(&known) = known.get(&id) {
+            return known;
+        }
+        let special = match self.node(id).clone() {
+            Node::Leaf(Leaf::EventType(types)) => self.constant(types.contains(event_type)),
+            Node::Constant(_) | Node::Leaf(_) => id,
+            Node::Not(inner) => {
+                let inner = self.specialise(inner, event_type, known);
+                self.not(inner)
+            }
+            Node::And(parts) => {
+                let parts = parts
+                    .iter()
+                    .map(|&part| self.specialise(part, event_type, known));
+                let parts = parts.collect();
+                self.and(parts)
+            }
+            Node::Or(parts) => {
+                let parts = parts
+                    .iter()
+                    .map(|&part| self.specialise(part, event_type, known));
+                let parts = parts.collect();
+                self.or(parts)
+            }
+        };
+        known.insert(id, special);
+        special
+    }
+
+    /// The sets of event types that nodes below some others test.
+    pub(crate) fn tested_event_types(
+        &self,
+        roots: impl IntoIterator<Item = NodeId>,
+    ) -> Vec<EventTypes> {
+        let mut tested = Vec::new();
+        self.below(roots, |_, node| {
+            if let Node::Leaf(Leaf::EventType(types)) = node {
+                tested.push(*types);
+            }
+        });
+        tested
     }
 
     pub(crate) fn into_slots(self) -> Vec<Slot> {
@@ -127,24 +202,37 @@ impl Graph {
 
     /// The operands a node reads, itself or below it.
     pub(crate) fn slots_below(&self, roots: impl IntoIterator<Item = NodeId>) -> Vec<SlotId> {
+        let mut slots = Vec::new();
+        self.below(roots, |_, node| {
+            if let Node::Leaf(leaf) = node {
+                slots.extend(leaf.slots());
+            }
+        });
+        slots.sort_unstable();
+        slots.dedup();
+        slots
+    }
+
+    /// Visits nodes and what is below them, each once.
+    pub(crate) fn below(
+        &self,
+        roots: impl IntoIterator<Item = NodeId>,
+        mut visit: impl FnMut(NodeId, &Node),
+    ) {
         let mut seen = FxHashSet::default();
         let mut open: Vec<NodeId> = roots.into_iter().collect();
-        let mut slots = Vec::new();
         while let Some(id) = open.pop() {
             if !seen.insert(id) {
                 continue;
             }
-            match self.node(id) {
-                Node::Constant(_) | Node::Leaf(Leaf::EventType(_)) => {}
+            let node = self.node(id);
+            visit(id, node);
+            match node {
+                Node::Constant(_) | Node::Leaf(_) => {}
                 Node::Not(inner) => open.push(*inner),
                 Node::And(parts) | Node::Or(parts) => open.extend_from_slice(parts),
-                Node::Leaf(Leaf::Exists(slot) | Leaf::Constants { slot, .. }) => slots.push(*slot),
-                Node::Leaf(Leaf::Operands { slot, right, .. }) => slots.extend([*slot, *right]),
             }
         }
-        slots.sort_unstable();
-        slots.dedup();
-        slots
     }
 
     /// The slot of an operand.
@@ -154,10 +242,12 @@ impl Graph {
         }
         let id = index(self.slots.len());
         let volatile = typed.operand.any_field(&|field| field.is_volatile());
+        let spelled = typed.operand.any_field(&|field| field.is_spelled());
         self.slot_ids.insert(typed.operand.clone(), id);
         self.slots.push(Slot {
             operand: typed.operand,
             volatile,
+            spelled,
         });
         id
     }
@@ -204,7 +294,8 @@ impl Graph {
         self.join(parts, false)
     }
 
-    /// Joins parts by `and` (whose neutral element is true) or by `or` (whose is false), cheapest first.
+    /// Joins parts by `and` (whose neutral element is true) or by `or` (whose is false), in the order in which
+    /// they decide soonest.
     fn join(&mut self, mut parts: Vec<NodeId>, neutral: bool) -> NodeId {
         let absorbing = self.constant(!neutral);
         if parts.contains(&absorbing) {
@@ -212,7 +303,10 @@ impl Graph {
         }
         let identity = self.constant(neutral);
         parts.retain(|&part| part != identity);
-        parts.sort_unstable_by_key(|&part| (self.infos[part as usize].cost, part));
+        parts.sort_unstable_by_key(|&part| {
+            let estimate = self.infos[part as usize].estimate;
+            (estimate.rank(!neutral), part)
+        });
         parts.dedup();
         match parts.as_slice() {
             [] => identity,
@@ -277,40 +371,46 @@ impl Graph {
     fn info(&self, node: &Node) -> Info {
         let (none, all) = (EventTypes::NONE, EventTypes::all());
         let of = |id: &NodeId| self.infos[*id as usize];
+        let alone = Info {
+            estimate: Estimate::of_constant(true),
+            depth: 1,
+            spelled: false,
+            typed: false,
+            types: [all, all],
+        };
         match node {
             Node::Constant(value) => Info {
-                cost: 0,
-                depth: 1,
+                estimate: Estimate::of_constant(*value),
                 types: if *value { [all, none] } else { [none, all] },
+                ..alone
             },
             Node::Leaf(Leaf::EventType(types)) => Info {
-                cost: 0,
-                depth: 1,
+                typed: true,
                 types: [*types, types.complement()],
+                ..alone
             },
             Node::Leaf(leaf) => Info {
-                cost: self.leaf_cost(leaf),
-                depth: 1,
-                types: [all, all],
+                estimate: Estimate::of_leaf(leaf, &self.slots),
+                spelled: leaf.slots().any(|slot| self.slots[slot as usize].spelled),
+                ..alone
             },
             Node::Not(inner) => {
-                let Info {
-                    cost,
-                    depth,
-                    types: [when, unless],
-                } = of(inner);
+                let inner = of(inner);
+                let [when, unless] = inner.types;
                 Info {
-                    cost,
-                    depth: depth + 1,
+                    estimate: inner.estimate.negated(),
+                    depth: inner.depth + 1,
                     types: [unless, when],
+                    ..inner
                 }
             }
             Node::And(parts) | Node::Or(parts) => {
                 let is_and = matches!(node, Node::And(_));
                 let mut info = Info {
-                    cost: 1,
+                    estimate: Estimate::of_constant(is_and),
                     depth: 0,
                     types: if is_and { [all, none] } else { [none, all] },
+                    ..alone
                 };
                 for part in parts.iter().map(of) {
                     let [when, unless] = info.types;
@@ -325,8 +425,10 @@ impl Graph {
                             unless.intersection(&part.types[1]),
                         ]
                     };
-                    info.cost = info.cost.saturating_add(part.cost);
+                    info.estimate = info.estimate.then(part.estimate, is_and);
                     info.depth = info.depth.max(part.depth);
+                    info.spelled |= part.spelled;
+                    info.typed |= part.typed;
                 }
                 Info {
                     depth: info.depth + 1,
@@ -335,32 +437,17 @@ impl Graph {
             }
         }
     }
+}
 
-    fn leaf_cost(&self, leaf: &Leaf) -> u32 {
-        let read = |slot: &SlotId| self.slots[*slot as usize].operand.cost();
-        match leaf {
-            Leaf::EventType(_) => 0,
-            Leaf::Exists(slot) => read(slot),
-            Leaf::Operands { slot, right, .. } => read(slot) + read(right),
-            Leaf::Constants {
-                slot,
-                operator,
-                values,
-                ..
-            } => {
-                let several = u32::from(values.len() > 1);
-                let test = match operator {
-                    Operator::Contains | Operator::ContainsFolded | Operator::ContainsBytes => {
-                        10 + 10 * several
-                    }
-                    Operator::Glob | Operator::GlobFolded => 10 * index(values.len()).min(10),
-                    Operator::Regex => 50 * index(values.len()).min(10),
-                    Operator::PathMatch => 10,
-                    _ => 1 + 2 * several,
-                };
-                read(slot).saturating_add(test)
-            }
-        }
+impl Leaf {
+    /// The operands it reads.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = SlotId> {
+        let (left, right) = match self {
+            Self::EventType(_) => (None, None),
+            Self::Exists(slot) | Self::Constants { slot, .. } => (Some(*slot), None),
+            Self::Operands { slot, right, .. } => (Some(*slot), Some(*right)),
+        };
+        left.into_iter().chain(right)
     }
 }
 

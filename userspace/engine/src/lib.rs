@@ -38,6 +38,7 @@ mod lists;
 mod lower;
 mod operand;
 mod pattern;
+mod plan;
 mod predicate;
 mod priority;
 mod program;

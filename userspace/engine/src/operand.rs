@@ -69,18 +69,15 @@ impl Operand {
         }
     }
 
-    /// Roughly what it costs to read, in units of a comparison of two numbers.
-    pub(crate) fn cost(&self) -> u32 {
+    /// Roughly what it costs to read, in nanoseconds.
+    pub(crate) fn cost(&self) -> f32 {
         match self {
-            // Volatile ones come last also because what they did not touch may be cached in the kernel.
-            Self::Field(field) => {
-                2 + 4 * u32::from(field.is_volatile())
-                    + 8 * u32::from(field.shape() != Shape::Single)
-            }
-            Self::Constant(_) => 1,
+            Self::Field(field) if field.shape() != Shape::Single => 40.0,
+            Self::Field(_) => 6.0,
+            Self::Constant(_) => 1.0,
             Self::First(inner) => inner.cost(),
             Self::List(parts) => parts.iter().map(Self::cost).sum(),
-            Self::Call(call) => 20 + call.arguments.iter().map(Self::cost).sum::<u32>(),
+            Self::Call(call) => 60.0 + call.arguments.iter().map(Self::cost).sum::<f32>(),
         }
     }
 }

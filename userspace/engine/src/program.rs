@@ -1,6 +1,6 @@
 //! The graph, compiled: what is run per event.
 
-use vigia_event::{Event, Extracted, View};
+use vigia_event::{Event, Extracted, Spelling, View};
 
 use crate::condition::ast::Operator;
 use crate::events::EventTypes;
@@ -22,9 +22,19 @@ impl Truth {
     }
 }
 
-/// A step of a program; node ids are positions.
+/// A node, compiled.
 #[derive(Debug)]
-enum Step {
+struct Step {
+    /// Whether it is judged anew in each spelling of the event's path.
+    spelled: bool,
+    what: What,
+}
+
+/// What a step asks; node ids are positions.
+#[derive(Debug)]
+enum What {
+    /// Nothing leads here.
+    Unreachable,
     Constant(bool),
     Not(NodeId),
     And(Box<[NodeId]>),
@@ -52,10 +62,24 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn new(graph: Graph) -> Self {
-        let steps = graph.nodes().iter().map(compile).collect();
+    /// Compiles the nodes that some others lead to.
+    pub(crate) fn new(graph: Graph, roots: impl IntoIterator<Item = NodeId>) -> Self {
+        let mut steps: Vec<Step> = graph
+            .nodes()
+            .iter()
+            .map(|_| Step {
+                spelled: false,
+                what: What::Unreachable,
+            })
+            .collect();
+        graph.below(roots, |id, node| {
+            steps[id as usize] = Step {
+                spelled: graph.is_spelled(id),
+                what: compile(node),
+            };
+        });
         Self {
-            steps,
+            steps: steps.into(),
             slots: graph.into_slots().into(),
         }
     }
@@ -63,41 +87,38 @@ impl Program {
     pub(crate) fn memory(&self) -> Memory {
         Memory {
             generation: 0,
-            truths: vec![0; self.steps.len()],
-            places: vec![(0, 0); self.slots.len()],
-            values: Vec::with_capacity(self.slots.len()),
+            truths: vec![[0; 2]; self.steps.len()],
+            places: vec![[(0, 0); 2]; self.slots.len()],
+            values: Vec::with_capacity(2 * self.slots.len()),
         }
     }
 }
 
-fn compile(node: &Node) -> Step {
+fn compile(node: &Node) -> What {
     match node {
-        Node::Constant(value) => Step::Constant(*value),
-        Node::Not(inner) => Step::Not(*inner),
-        Node::And(parts) => Step::And(parts.clone()),
-        Node::Or(parts) => Step::Or(parts.clone()),
-        Node::Leaf(Leaf::EventType(types)) => Step::EventType(Box::new(*types)),
-        Node::Leaf(Leaf::Exists(slot)) => Step::Exists(*slot),
+        Node::Constant(value) => What::Constant(*value),
+        Node::Not(inner) => What::Not(*inner),
+        Node::And(parts) => What::And(parts.clone()),
+        Node::Or(parts) => What::Or(parts.clone()),
+        Node::Leaf(Leaf::EventType(types)) => What::EventType(Box::new(*types)),
+        Node::Leaf(Leaf::Exists(slot)) => What::Exists(*slot),
         Node::Leaf(Leaf::Constants {
             slot,
             operator,
             of_field,
             quantifier,
             values,
-        }) => {
-            let test = Test::new(*operator, *quantifier, values);
-            Step::Test {
-                slot: *slot,
-                of_field: *of_field,
-                test: Box::new(test),
-            }
-        }
+        }) => What::Test {
+            slot: *slot,
+            of_field: *of_field,
+            test: Box::new(Test::new(*operator, *quantifier, values)),
+        },
         Node::Leaf(Leaf::Operands {
             slot,
             operator,
             of_field,
             right,
-        }) => Step::Compare {
+        }) => What::Compare {
             slot: *slot,
             operator: *operator,
             of_field: *of_field,
@@ -106,41 +127,43 @@ fn compile(node: &Node) -> Step {
     }
 }
 
-/// What one pass over an event remembers. Kept between events, so that a pass allocates nothing; a
+/// What is remembered while an event is judged. Kept between events, so that judging allocates nothing; a
 /// generation number makes forgetting free.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    /// Of the current pass, from 1; entries of other generations are void.
+    /// Of the current event, from 1; entries of other generations are void.
     generation: u32,
-    /// Per node: generation and truth.
-    truths: Vec<u32>,
-    /// Per slot: generation and position in `values`.
-    places: Vec<(u32, u32)>,
-    /// Empty between passes: only its capacity is kept.
+    /// Per node and spelling: generation and truth.
+    truths: Vec<[u32; 2]>,
+    /// Per slot and spelling: generation and position in `values`.
+    places: Vec<[(u32, u32); 2]>,
+    /// Empty between events: only its capacity is kept.
     values: Vec<Extracted<'static>>,
 }
 
 /// Generations share their 32 bits with a truth.
 const LAST_GENERATION: u32 = u32::MAX >> 2;
 
-/// One event in one spelling, on its way through the conditions.
+/// One event on its way through the conditions. What does not depend on the spelling of its path is judged once,
+/// in the first one.
 pub(crate) struct Pass<'m, 'p, 'e> {
     program: &'p Program,
     memory: &'m mut Memory,
     values: Vec<Extracted<'e>>,
-    view: View<'e>,
+    event: &'e Event,
+    spellings: &'static [Spelling],
     pub(crate) touched: Touched,
 }
 
 impl<'m, 'p, 'e> Pass<'m, 'p, 'e> {
-    pub(crate) fn new(program: &'p Program, memory: &'m mut Memory, view: View<'e>) -> Self {
+    pub(crate) fn new(program: &'p Program, memory: &'m mut Memory, event: &'e Event) -> Self {
         if (memory.truths.len(), memory.places.len()) != (program.steps.len(), program.slots.len())
         {
             *memory = program.memory();
         }
         if memory.generation == LAST_GENERATION {
-            memory.truths.fill(0);
-            memory.places.fill((0, 0));
+            memory.truths.fill([0; 2]);
+            memory.places.fill([(0, 0); 2]);
             memory.generation = 0;
         }
         memory.generation += 1;
@@ -149,18 +172,32 @@ impl<'m, 'p, 'e> Pass<'m, 'p, 'e> {
             program,
             memory,
             values,
-            view,
+            event,
+            spellings: event.spellings(),
             touched: Touched::default(),
         }
     }
 
-    fn event(&self) -> &'e Event {
-        self.view.event
+    /// Whether the event's path has two spellings.
+    pub(crate) fn has_second(&self) -> bool {
+        self.spellings.len() > 1
     }
 
-    /// Judges a condition.
-    pub(crate) fn judge(&mut self, id: NodeId) -> Truth {
-        let remembered = self.memory.truths[id as usize];
+    /// The first spelling (0) or the second (1).
+    pub(crate) fn spelling(&self, number: usize) -> Spelling {
+        self.spellings
+            .get(number)
+            .copied()
+            .unwrap_or(Spelling::Given)
+    }
+
+    /// Judges a condition in the first spelling (0) or in the second (1).
+    #[inline]
+    pub(crate) fn judge(&mut self, id: NodeId, spelling: usize) -> Truth {
+        let program = self.program;
+        let step = &program.steps[id as usize];
+        let spelling = spelling & usize::from(step.spelled);
+        let remembered = self.memory.truths[id as usize][spelling];
         if remembered >> 2 == self.memory.generation {
             return match remembered & 3 {
                 0 => Truth::False,
@@ -168,43 +205,58 @@ impl<'m, 'p, 'e> Pass<'m, 'p, 'e> {
                 _ => Truth::True,
             };
         }
-        let program = self.program;
-        let truth = match &program.steps[id as usize] {
-            Step::Constant(value) => Truth::of(*value),
-            Step::Not(inner) => match self.judge(*inner) {
+        let truth = self.find_out(&step.what, spelling);
+        self.memory.truths[id as usize][spelling] = self.memory.generation << 2 | truth as u32;
+        truth
+    }
+
+    fn find_out(&mut self, what: &'p What, spelling: usize) -> Truth {
+        match what {
+            What::Unreachable => unreachable!("only nodes below the roots are judged"),
+            What::Constant(value) => Truth::of(*value),
+            What::Not(inner) => match self.judge(*inner, spelling) {
                 Truth::False => Truth::True,
                 Truth::Unknown => Truth::Unknown,
                 Truth::True => Truth::False,
             },
-            Step::And(parts) => self.join(parts, Truth::False, Truth::True),
-            Step::Or(parts) => self.join(parts, Truth::True, Truth::False),
-            Step::EventType(types) => Truth::of(types.contains(self.event().event_type)),
-            Step::Exists(slot) => match self.value(*slot) {
+            What::And(parts) => self.join(parts, spelling, Truth::False, Truth::True),
+            What::Or(parts) => self.join(parts, spelling, Truth::True, Truth::False),
+            What::EventType(types) => Truth::of(types.contains(self.event.event_type)),
+            What::Exists(slot) => match self.value(*slot, spelling) {
                 Extracted::Missing => Truth::False,
                 Extracted::Unknown => Truth::Unknown,
                 Extracted::One(_) | Extracted::Many(_) => Truth::True,
             },
-            Step::Test {
+            What::Test {
                 slot,
                 of_field,
                 test,
-            } => match_values(self.value(*slot), *of_field, |value| test.passes(value)),
-            Step::Compare {
+            } => match_values(self.value(*slot, spelling), *of_field, |value| {
+                test.passes(value)
+            }),
+            What::Compare {
                 slot,
                 operator,
                 of_field,
                 right,
-            } => self.compare(*slot, *operator, *of_field, *right),
-        };
-        self.memory.truths[id as usize] = self.memory.generation << 2 | truth as u32;
-        truth
+            } => {
+                let places = [*slot, *right].map(|slot| self.place(slot, spelling));
+                self.compare(places, *operator, *of_field)
+            }
+        }
     }
 
     /// Joins parts, of which one that is `decisive` decides.
-    fn join(&mut self, parts: &[NodeId], decisive: Truth, otherwise: Truth) -> Truth {
+    fn join(
+        &mut self,
+        parts: &[NodeId],
+        spelling: usize,
+        decisive: Truth,
+        otherwise: Truth,
+    ) -> Truth {
         let mut joined = otherwise;
         for part in parts {
-            match self.judge(*part) {
+            match self.judge(*part, spelling) {
                 truth if truth == decisive => return decisive,
                 Truth::Unknown => joined = Truth::Unknown,
                 _ => {}
@@ -213,16 +265,8 @@ impl<'m, 'p, 'e> Pass<'m, 'p, 'e> {
         joined
     }
 
-    fn compare(
-        &mut self,
-        slot: SlotId,
-        operator: Operator,
-        of_field: OfField,
-        right: SlotId,
-    ) -> Truth {
-        let (left, right) = (self.place(slot), self.place(right));
-        let (left, right) = (&self.values[left], &self.values[right]);
-        match (left, right) {
+    fn compare(&self, [left, right]: [usize; 2], operator: Operator, of_field: OfField) -> Truth {
+        match (&self.values[left], &self.values[right]) {
             (Extracted::Missing, _) | (_, Extracted::Missing) => Truth::False,
             (Extracted::Unknown, _) | (_, Extracted::Unknown) => Truth::Unknown,
             (left, Extracted::One(right)) => match_values(left, of_field, |left| {
@@ -240,26 +284,33 @@ impl<'m, 'p, 'e> Pass<'m, 'p, 'e> {
         }
     }
 
-    fn value(&mut self, slot: SlotId) -> &Extracted<'e> {
-        let place = self.place(slot);
+    /// The value of a slot in the first spelling (0) or in the second (1).
+    #[inline]
+    pub(crate) fn value(&mut self, slot: SlotId, spelling: usize) -> &Extracted<'e> {
+        let place = self.place(slot, spelling);
         &self.values[place]
     }
 
-    /// Reads a slot, once per pass, and says where its value is.
-    fn place(&mut self, slot: SlotId) -> usize {
-        let (generation, place) = self.memory.places[slot as usize];
+    /// Reads a slot, at most once, and says where its value is.
+    #[inline]
+    fn place(&mut self, id: SlotId, spelling: usize) -> usize {
+        let program = self.program;
+        let slot = &program.slots[id as usize];
+        let spelling = spelling & usize::from(slot.spelled);
+        let (generation, place) = self.memory.places[id as usize][spelling];
         if generation == self.memory.generation {
             return place as usize;
         }
-        let Slot {
-            operand, volatile, ..
-        } = &self.program.slots[slot as usize];
-        let value = operand.extract(self.view);
-        self.touched.volatile |= volatile;
-        self.touched.unknown |= value == Extracted::Unknown;
+        let view = View {
+            event: self.event,
+            spelling: self.spelling(spelling),
+        };
+        let value = slot.operand.extract(view);
+        self.touched.volatile |= slot.volatile;
+        self.touched.unknown |= matches!(value, Extracted::Unknown);
         let place = self.values.len();
         self.values.push(value);
-        self.memory.places[slot as usize] = (
+        self.memory.places[id as usize][spelling] = (
             self.memory.generation,
             u32::try_from(place).unwrap_or(u32::MAX),
         );

@@ -8,6 +8,7 @@ use crate::events::EventTypes;
 use crate::fields::FieldReference;
 use crate::graph::NodeId;
 use crate::interpret::Kept;
+use crate::plan::{Asked, Candidates, Plans};
 use crate::priority::Priority;
 use crate::program::{Memory, Pass, Program, Truth};
 use crate::template::Template;
@@ -90,11 +91,8 @@ pub struct Touched {
 #[derive(Debug)]
 pub struct Ruleset {
     pub(crate) rules: Vec<Rule>,
-    /// Per rule, its condition.
-    pub(crate) conditions: Vec<NodeId>,
     pub(crate) program: Program,
-    /// Per event type, the rules that can match it, in order.
-    pub(crate) by_event_type: Box<[Box<[u32]>]>,
+    pub(crate) plans: Plans,
     /// Per rule, whether it is active and judges executions that failed.
     pub(crate) sees_failed_executions: Vec<bool>,
     pub(crate) event_types: EventTypes,
@@ -109,8 +107,8 @@ pub struct Ruleset {
 /// Working memory of [`Ruleset::evaluate`], reused so that an event that matches nothing allocates nothing.
 #[derive(Debug)]
 pub struct Scratch {
-    given: Memory,
-    real: Memory,
+    memory: Memory,
+    candidates: Candidates,
 }
 
 impl Ruleset {
@@ -142,8 +140,8 @@ impl Ruleset {
     #[must_use]
     pub fn scratch(&self) -> Scratch {
         Scratch {
-            given: self.program.memory(),
-            real: self.program.memory(),
+            memory: self.program.memory(),
+            candidates: Candidates::default(),
         }
     }
 
@@ -161,50 +159,21 @@ impl Ruleset {
         scratch: &mut Scratch,
         each: &mut dyn FnMut(Match<'r>),
     ) -> Touched {
-        let candidates = &self.by_event_type[event.event_type.index()];
-        if candidates.is_empty() {
+        let Some(plan) = self.plans.of(event.event_type) else {
             return Touched::default();
-        }
+        };
         let failed_execution =
             is_execution(event.event_type) && event.result().is_some_and(|result| result < 0);
-        let spellings = event.spellings();
-        let first_spelling = spellings.first().copied().unwrap_or(Spelling::Given);
-        let mut first = Pass::new(
-            &self.program,
-            &mut scratch.given,
-            View {
-                event,
-                spelling: first_spelling,
-            },
-        );
-        let mut second = spellings.get(1).map(|&spelling| {
-            (
-                spelling,
-                Pass::new(&self.program, &mut scratch.real, View { event, spelling }),
-            )
-        });
-
-        for &index in candidates {
-            let index = index as usize;
+        let mut pass = Pass::new(&self.program, &mut scratch.memory, event);
+        plan.candidates(&mut pass, &mut scratch.candidates);
+        for (position, spellings) in positions(&scratch.candidates) {
+            let Asked { rule, condition } = plan.asked[position];
+            let index = rule as usize;
             if failed_execution && !self.sees_failed_executions[index] {
                 continue;
             }
-            let condition = self.conditions[index];
-            let mut found = (first.judge(condition), first_spelling);
-            if let Some((spelling, pass)) = &mut second
-                && found.0 != Truth::True
-            {
-                match pass.judge(condition) {
-                    Truth::False => {}
-                    Truth::Unknown if found.0 == Truth::Unknown => {}
-                    truth => found = (truth, *spelling),
-                }
-            }
-            let (truth, spelling) = found;
-            let outcome = match truth {
-                Truth::False => continue,
-                Truth::Unknown => Outcome::Partial,
-                Truth::True => Outcome::Fires,
+            let Some((outcome, spelling)) = pass.judge_rule(condition, spellings) else {
+                continue;
             };
             each(Match {
                 rule: &self.rules[index],
@@ -216,12 +185,45 @@ impl Ruleset {
                 break;
             }
         }
-        let mut touched = first.touched;
-        if let Some((_, pass)) = &second {
-            touched.volatile |= pass.touched.volatile;
-            touched.unknown |= pass.touched.unknown;
+        pass.touched
+    }
+}
+
+/// The positions of bits that are set in either set, in order, each with whether it is in the first and in the
+/// second.
+fn positions([first, second]: &Candidates) -> impl Iterator<Item = (usize, [bool; 2])> {
+    let words = first.iter().zip(second).enumerate();
+    words.flat_map(|(word, (&first, &second))| {
+        let mut rest = first | second;
+        std::iter::from_fn(move || {
+            let bit = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
+            rest &= rest - 1;
+            Some((
+                word * 64 + bit,
+                [first >> bit & 1 != 0, second >> bit & 1 != 0],
+            ))
+        })
+    })
+}
+
+impl Pass<'_, '_, '_> {
+    /// Judges a rule in those spellings in which it may match.
+    fn judge_rule(
+        &mut self,
+        condition: NodeId,
+        spellings: [bool; 2],
+    ) -> Option<(Outcome, Spelling)> {
+        let mut found = None;
+        for number in (0..2).filter(|&number| spellings[number]) {
+            match self.judge(condition, number) {
+                Truth::True => return Some((Outcome::Fires, self.spelling(number))),
+                Truth::Unknown if found.is_none() => {
+                    found = Some((Outcome::Partial, self.spelling(number)));
+                }
+                Truth::Unknown | Truth::False => {}
+            }
         }
-        touched
+        found
     }
 }
 

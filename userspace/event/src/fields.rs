@@ -49,6 +49,32 @@ pub struct FieldRow {
     pub extract: Extract,
 }
 
+impl FieldRow {
+    /// Whether its value may differ between the spellings of an event's path.
+    ///
+    /// What tells of the process, its container, its user or the call itself does not; every other family counts as
+    /// if it did.
+    #[must_use]
+    pub fn depends_on_spelling(&self) -> bool {
+        const INDEPENDENT: [&str; 9] = [
+            "evt",
+            "proc",
+            "thread",
+            "user",
+            "group",
+            "container",
+            "k8s",
+            "node",
+            "syscall",
+        ];
+        let family = self
+            .name
+            .split_once('.')
+            .map_or(self.name, |(family, _)| family);
+        !INDEPENDENT.contains(&family)
+    }
+}
+
 /// Reads a field from an event.
 pub type Extract = for<'e> fn(View<'e>, &Argument) -> Extracted<'e>;
 
@@ -165,5 +191,44 @@ mod tests {
                 let _ = (row.extract)(view, &argument);
             }
         }
+    }
+
+    #[test]
+    fn a_field_that_is_said_not_to_depend_on_the_spelling_does_not() {
+        let mut compared = 0;
+        for call in [
+            "openat",
+            "unlinkat",
+            "renameat2",
+            "mount",
+            "move_mount",
+            "symlinkat",
+        ] {
+            let mut event = testing::call(call, [0; 6], 3);
+            event.paths = crate::PathSpellings {
+                given: Some("/given/a/b".into()),
+                real: Some("/real/c".into()),
+            };
+            let read = |row: &FieldRow, spelling, argument: &Argument| {
+                let view = View {
+                    event: &event,
+                    spelling,
+                };
+                format!("{:?}", (row.extract)(view, argument))
+            };
+            let mut arguments: Vec<Argument> = (0..12).map(Argument::Index).collect();
+            arguments.push(Argument::None);
+            let names = event.event_type.row().params.iter();
+            arguments.extend(names.map(|param| Argument::Name(param.name.into())));
+            for row in all().filter(|row| !row.depends_on_spelling()) {
+                for argument in &arguments {
+                    let both = [Spelling::Given, Spelling::Real]
+                        .map(|spelling| read(row, spelling, argument));
+                    assert_eq!(both[0], both[1], "{} {argument:?} of {call}", row.name);
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared > 1000);
     }
 }

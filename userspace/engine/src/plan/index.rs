@@ -1,0 +1,243 @@
+//! Comparisons of one operand by many rules, answered together.
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
+use rustc_hash::FxHashMap;
+use vigia_event::Value;
+
+use super::Hits;
+use super::trie::{End, Trie};
+use crate::condition::ast::{Operator, Quantifier};
+use crate::graph::{Const, Leaf, Node, OfField, SlotId};
+
+/// An automaton with a table per state is fast, and large: only for this many bytes of literals.
+const TABLE_BYTES: usize = 4096;
+
+/// How a comparison is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// The value is one of these texts.
+    Text,
+    /// The value is one of these numbers.
+    Number,
+    /// The value starts with one of these.
+    Start,
+    /// The value ends with one of these.
+    End,
+    /// The value contains one of these.
+    Contained,
+}
+
+impl Kind {
+    /// How a node is looked up; `None` for one that has to be judged.
+    pub(super) fn of(node: &Node) -> Option<Self> {
+        let Node::Leaf(Leaf::Constants {
+            operator,
+            of_field: OfField::Any,
+            quantifier: Quantifier::Any,
+            values,
+            ..
+        }) = node
+        else {
+            return None;
+        };
+        Some(match (operator, values.first()?) {
+            (Operator::Equal, Const::Bytes(_)) => Self::Text,
+            (Operator::Equal, Const::Int(_)) => Self::Number,
+            (Operator::StartsWith | Operator::StartsWithBytes, _) => Self::Start,
+            (Operator::EndsWith, _) => Self::End,
+            (Operator::Contains | Operator::ContainsBytes, _) => Self::Contained,
+            _ => return None,
+        })
+    }
+
+    /// What a look costs, in nanoseconds.
+    pub(super) fn cost(self) -> f32 {
+        match self {
+            Self::Text => 8.0,
+            Self::Number => 4.0,
+            Self::Start | Self::End => 10.0,
+            Self::Contained => 40.0,
+        }
+    }
+}
+
+/// Which rules each value of an operand leaves possible.
+#[derive(Debug)]
+pub(super) struct Index {
+    pub(super) slot: SlotId,
+    pub(super) spelled: bool,
+    /// Every rule that is found by this operand.
+    pub(super) all: Hits,
+    texts: Option<Texts>,
+    numbers: FxHashMap<i128, Hits>,
+    starts: Option<Trie<Hits>>,
+    ends: Option<Trie<Hits>>,
+    contained: Option<Contained>,
+}
+
+/// Whole texts.
+#[derive(Debug)]
+struct Texts {
+    /// Bit n is set where a member is n bytes long; the last one stands for all that are longer.
+    lengths: u64,
+    hits: FxHashMap<Box<[u8]>, Hits>,
+}
+
+/// Literals anywhere in a text.
+#[derive(Debug)]
+enum Contained {
+    Automata {
+        /// Says whether there is any at all.
+        any: AhoCorasick,
+        /// Says which.
+        each: AhoCorasick,
+        hits: Box<[Hits]>,
+    },
+    /// More literals than an automaton has states for: every rule remains possible.
+    TooMany(Hits),
+}
+
+/// An index to be.
+#[derive(Debug, Default)]
+pub(super) struct IndexBuilder {
+    all: Hits,
+    texts: FxHashMap<Box<[u8]>, Hits>,
+    numbers: FxHashMap<i128, Hits>,
+    starts: FxHashMap<Box<[u8]>, Hits>,
+    ends: FxHashMap<Box<[u8]>, Hits>,
+    contained: FxHashMap<Box<[u8]>, Hits>,
+}
+
+impl IndexBuilder {
+    /// Adds a comparison that has a [`Kind`], and the rule that it finds.
+    pub(super) fn add(&mut self, node: &Node, rule: usize) {
+        let (Some(kind), Node::Leaf(Leaf::Constants { values, .. })) = (Kind::of(node), node)
+        else {
+            return;
+        };
+        self.all.add(rule);
+        for value in values {
+            let text = match value {
+                Const::Bytes(text) => text,
+                Const::Int(number) => {
+                    self.numbers.entry(*number).or_default().add(rule);
+                    continue;
+                }
+                _ => continue,
+            };
+            let map = match kind {
+                Kind::Start => &mut self.starts,
+                Kind::End => &mut self.ends,
+                Kind::Contained => &mut self.contained,
+                Kind::Text | Kind::Number => &mut self.texts,
+            };
+            map.entry(text.clone()).or_default().add(rule);
+        }
+    }
+
+    pub(super) fn build(self, slot: SlotId, spelled: bool) -> Index {
+        Index {
+            slot,
+            spelled,
+            texts: (!self.texts.is_empty()).then(|| Texts {
+                lengths: self
+                    .texts
+                    .keys()
+                    .fold(0, |bits, text| bits | length_bit(text)),
+                hits: self.texts,
+            }),
+            numbers: self.numbers,
+            starts: trie(End::Front, self.starts),
+            ends: trie(End::Back, self.ends),
+            contained: Contained::new(self.contained, &self.all),
+            all: self.all,
+        }
+    }
+}
+
+fn length_bit(text: &[u8]) -> u64 {
+    1 << text.len().min(63)
+}
+
+fn trie(end: End, members: FxHashMap<Box<[u8]>, Hits>) -> Option<Trie<Hits>> {
+    let mut trie = Trie::new(end);
+    for (member, hits) in members {
+        *trie.entry(&member) = Some(hits);
+    }
+    (!trie.is_empty()).then_some(trie)
+}
+
+impl Contained {
+    fn new(literals: FxHashMap<Box<[u8]>, Hits>, all: &Hits) -> Option<Self> {
+        if literals.is_empty() {
+            return None;
+        }
+        let (literals, hits): (Vec<Box<[u8]>>, Vec<Hits>) = literals.into_iter().unzip();
+        let bytes: usize = literals.iter().map(|literal| literal.len()).sum();
+        let kind = (bytes <= TABLE_BYTES).then_some(AhoCorasickKind::DFA);
+        let build = |matching| {
+            AhoCorasickBuilder::new()
+                .match_kind(matching)
+                .kind(kind)
+                .build(&literals)
+        };
+        // Only the leftmost kind has the fast search for where a match may start.
+        Some(
+            match (build(MatchKind::LeftmostFirst), build(MatchKind::Standard)) {
+                (Ok(any), Ok(each)) => Self::Automata {
+                    any,
+                    each,
+                    hits: hits.into(),
+                },
+                _ => Self::TooMany(all.clone()),
+            },
+        )
+    }
+
+    fn mark(&self, text: &[u8], found: &mut [u64]) {
+        match self {
+            Self::Automata { any, each, hits } => {
+                if any.is_match(text) {
+                    for literal in each.find_overlapping_iter(text) {
+                        hits[literal.pattern().as_usize()].mark(found);
+                    }
+                }
+            }
+            Self::TooMany(all) => all.mark(found),
+        }
+    }
+}
+
+impl Index {
+    /// Marks the rules that one value leaves possible.
+    #[inline]
+    pub(super) fn matching(&self, value: &Value<'_>, found: &mut [u64]) {
+        let text: &[u8] = match value {
+            Value::Bytes(text) => text,
+            Value::Int(number) => return self.number((*number).into(), found),
+            Value::Uint(number) => return self.number((*number).into(), found),
+            Value::Bool(_) | Value::Ip(_) => return,
+        };
+        if let Some(texts) = &self.texts
+            && texts.lengths & length_bit(text) != 0
+            && let Some(hits) = texts.hits.get(text)
+        {
+            hits.mark(found);
+        }
+        if let Some(starts) = &self.starts {
+            starts.visit(text, |hits| hits.mark(found));
+        }
+        if let Some(ends) = &self.ends {
+            ends.visit(text, |hits| hits.mark(found));
+        }
+        if let Some(contained) = &self.contained {
+            contained.mark(text, found);
+        }
+    }
+
+    fn number(&self, number: i128, found: &mut [u64]) {
+        if let Some(hits) = self.numbers.get(&number) {
+            hits.mark(found);
+        }
+    }
+}
