@@ -9,6 +9,7 @@ mod defaults;
 pub mod environment;
 mod load;
 pub mod scope;
+pub mod selection;
 pub mod value;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use load::{ConfigError, EXAMPLE, MAX_BYTES};
 pub use scope::Scope;
+use selection::{AppendOutput, Select};
 use value::{AbsolutePath, Bounded, MinimumPriority, Sensitive, Text, Url};
 
 /// Where the configuration is looked for when no flag names one.
@@ -38,7 +40,8 @@ const DAY_S: u64 = 86_400;
 pub struct Config {
     /// The machine.
     pub node: Node,
-    /// Names and values put on every alert, such as cluster and site.
+    /// Names and values put on every alert, such as cluster and site; rules know them as `static.NAME`.
+    #[serde(alias = "static_fields")]
     pub fixed_fields: BTreeMap<Text<64>, Text<256>>,
     /// Which rules, and how they are matched.
     pub rules: Rules,
@@ -88,6 +91,8 @@ pub struct Rules {
     pub minimum_priority: MinimumPriority,
     /// Whether an event may fire one rule or several.
     pub matching: Matching,
+    /// Rules switched on and off after all files are read, in this order.
+    pub select: Vec<Select>,
 }
 
 /// How many rules one event may fire.
@@ -149,6 +154,28 @@ pub struct Outputs {
     pub file: FileOutput,
     /// HTTP receivers.
     pub webhooks: Vec<Webhook>,
+    /// What is appended to the outputs of rules.
+    pub append_output: Vec<AppendOutput>,
+    /// Whether text lines begin with date, time and zone (UTC) instead of the local time of day.
+    pub time_format_iso_8601: bool,
+    /// Whether buffers are printed in base64 instead of with a dot for every byte that cannot be printed.
+    pub buffer_format_base64: bool,
+    /// What a JSON line holds.
+    pub json: JsonLine,
+}
+
+/// Section `outputs.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JsonLine {
+    /// Whether there is `message`: the rule's output without time and priority.
+    pub include_message_property: bool,
+    /// Whether there is `output`: the whole text line.
+    pub include_output_property: bool,
+    /// Whether there are `output_fields`.
+    pub include_output_fields_property: bool,
+    /// Whether there are `tags`.
+    pub include_tags_property: bool,
 }
 
 /// Section `outputs.stdout`.

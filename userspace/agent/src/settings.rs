@@ -4,10 +4,14 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use vigia_alerts::{FileOptions, Form, OutputConfig, StdoutOptions, Target, WebhookOptions};
+use vigia_alerts::{
+    FileOptions, Form, JsonProperties, OutputConfig, RenderOptions, StdoutOptions, Target,
+    TimeStyle, WebhookOptions,
+};
 use vigia_event::container::Engine;
 use vigia_inventory::{containers, engines, processes, readers};
 
+use crate::config::selection::{AppendOutput, ExtraField, Select, Which};
 use crate::config::{Config, FileFormat, Matching, Scope, StdoutFormat, Webhook};
 use crate::input;
 
@@ -27,9 +31,77 @@ pub fn engine(config: &Config) -> vigia_engine::Options {
             Matching::First => vigia_engine::RuleMatching::First,
             Matching::All => vigia_engine::RuleMatching::All,
         },
+        selections: config.rules.select.iter().map(selection).collect(),
+        append_output: config
+            .outputs
+            .append_output
+            .iter()
+            .map(append_output)
+            .collect(),
+        static_fields: config
+            .fixed_fields
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect(),
+        buffers_as_base64: config.outputs.buffer_format_base64,
         maximum_bytes: crate::rules::MAX_TOTAL_BYTES,
         utc_offset_seconds: jiff::Zoned::now().offset().seconds(),
         ..vigia_engine::Options::default()
+    }
+}
+
+fn selection(select: &Select) -> vigia_engine::Selection {
+    let (enable, which) = match select {
+        Select::Enable(which) => (true, which),
+        Select::Disable(which) => (false, which),
+    };
+    vigia_engine::Selection {
+        enable,
+        rules: match which {
+            Which::Rule(pattern) => vigia_engine::Selector::Name(pattern.to_string()),
+            Which::Tag(tag) => vigia_engine::Selector::Tag(tag.to_string()),
+        },
+    }
+}
+
+fn append_output(append: &AppendOutput) -> vigia_engine::AppendOutput {
+    let field = |field: &ExtraField| -> Vec<vigia_engine::AppendField> {
+        match field {
+            ExtraField::Field(name) => vec![vigia_engine::AppendField::Field(name.to_string())],
+            ExtraField::Text(named) => named
+                .iter()
+                .map(|(name, format)| vigia_engine::AppendField::Text {
+                    name: name.to_string(),
+                    format: format.to_string(),
+                })
+                .collect(),
+        }
+    };
+    vigia_engine::AppendOutput {
+        source: append.rules.source.as_ref().map(ToString::to_string),
+        tags: append.rules.tags.iter().map(ToString::to_string).collect(),
+        rule: append.rules.rule.as_ref().map(ToString::to_string),
+        extra_output: append.extra_output.as_ref().map(ToString::to_string),
+        extra_fields: append.extra_fields.iter().flat_map(field).collect(),
+        suggested_output: append.suggested_output,
+    }
+}
+
+/// How alerts are written.
+#[must_use]
+pub fn rendering(config: &Config) -> RenderOptions {
+    let json = config.outputs.json;
+    RenderOptions {
+        time: TimeStyle {
+            iso8601: config.outputs.time_format_iso_8601,
+            ..TimeStyle::default()
+        },
+        json: JsonProperties {
+            message: json.include_message_property,
+            output: json.include_output_property,
+            output_fields: json.include_output_fields_property,
+            tags: json.include_tags_property,
+        },
     }
 }
 
@@ -165,6 +237,7 @@ pub fn alert_context(config: &Config) -> anyhow::Result<vigia_alerts::Context> {
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect(),
         agent_version: env!("CARGO_PKG_VERSION"),
+        iso8601: config.outputs.time_format_iso_8601,
     })
 }
 
@@ -256,6 +329,9 @@ mod tests {
         let config = Config::default();
         assert_eq!(sensor(&config), vigia_sensor::Options::default());
         assert_eq!(throttle(&config), vigia_alerts::ThrottleOptions::default());
+        assert_eq!(rendering(&config), RenderOptions::default());
+        let defaults = vigia_engine::Options::default();
+        assert_eq!(engine(&config).append_output, defaults.append_output);
         assert_eq!(
             readers(&config, 0).window_ns,
             readers::Options::default().window_ns
@@ -275,6 +351,42 @@ mod tests {
             (options.timeout, options.max_age),
             (defaults.timeout, defaults.max_age)
         );
+    }
+
+    #[test]
+    fn rules_are_switched_and_added_to_as_falcos_configuration_says() {
+        let config = config(serde_json::json!({
+            "static_fields": {"cluster": "eu-1"},
+            "rules": {"select": [{"disable": {"rule": "*"}}, {"enable": {"tag": "mine"}}]},
+            "outputs": {"append_output": [
+                {"match": {"tags": ["mine"]}, "extra_output": "pid=%proc.pid",
+                 "extra_fields": ["proc.name", {"where": "%static.cluster %evt.type"}]},
+            ]},
+        }));
+        let rule = |name: &str, tags: &str| {
+            format!(
+                "- {{rule: {name}, desc: d, condition: evt.type = openat, output: o, priority: INFO, tags: [{tags}]}}\n"
+            )
+        };
+        let rules = rule("one", "mine") + &rule("two", "");
+        let compiled = vigia_engine::compile(
+            &[vigia_engine::Source::new("r.yaml", rules)],
+            &engine(&config),
+        );
+        assert!(
+            compiled.diagnostics.is_empty(),
+            "{:?}",
+            compiled.diagnostics
+        );
+        let ruleset = compiled.ruleset.unwrap();
+        let enabled: Vec<_> = ruleset.rules().iter().map(|rule| rule.enabled).collect();
+        assert_eq!(enabled, [true, false]);
+        let extra: Vec<_> = ruleset.rules()[0]
+            .extra_fields
+            .iter()
+            .map(|field| field.name().to_owned())
+            .collect();
+        assert_eq!(extra, ["proc.name", "where"]);
     }
 
     #[test]

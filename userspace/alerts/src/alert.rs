@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value as Json;
-use vigia_engine::{Match, Outcome, Priority};
+use vigia_engine::{Match, Outcome, Priority, Template};
 
 use vigia_event::{Event, Extracted, Metadata, Node, Spelling, View};
 
@@ -46,6 +46,20 @@ pub struct Context {
     pub fixed_fields: BTreeMap<String, String>,
     /// The agent's version.
     pub agent_version: &'static str,
+    /// Whether outputs begin with date, time and zone; the field that carries the time is named after that.
+    pub iso8601: bool,
+}
+
+impl Context {
+    /// The name under which output fields carry the time in front of an output.
+    fn time_field(&self) -> String {
+        let name = if self.iso8601 {
+            "evt.time.iso8601"
+        } else {
+            "evt.time"
+        };
+        name.to_owned()
+    }
 }
 
 /// What a rule said about an event.
@@ -128,6 +142,18 @@ impl Alert {
             spelling: found.spelling,
         };
         let texts = Texts::of_event(&context.redactor, event);
+        let mut fields = rule.output.fields(view);
+        for extra in rule.extra_fields.iter().filter(|extra| !extra.is_text()) {
+            fields.retain(|(name, _)| *name != extra.name());
+            fields.push((extra.name(), extra.extract(view)));
+        }
+        // Values are redacted one by one, where their end is known, and not in the finished sentence, where
+        // `secret=NAME` would look like a secret with its name.
+        let text_of = |template: &Template| {
+            template.render_with(view, &mut |field, value| {
+                texts.field(field, value.as_bytes())
+            })
+        };
         let finding = Finding {
             rule: &rule.name,
             priority: rule.priority,
@@ -135,19 +161,21 @@ impl Alert {
             tags: &rule.tags,
             spelling: found.spelling,
             is_partial: found.outcome == Outcome::Partial,
-            // Values are redacted one by one, where their end is known, and not in the finished sentence, where
-            // `secret=NAME` would look like a secret with its name.
-            message: rule.output.render_with(view, &mut |field, value| {
-                texts.field(field, value.as_bytes())
-            }),
-            fields: rule.output.fields(view),
+            message: text_of(&rule.output),
+            fields,
             group: rule
                 .group_by
                 .iter()
                 .map(|field| field.extract(view))
                 .collect(),
         };
-        Self::of_finding(event, finding, &texts, context)
+        let mut alert = Self::of_finding(event, finding, &texts, context);
+        for extra in rule.extra_fields.iter().filter(|extra| extra.is_text()) {
+            let text = texts.cut(text_of(extra.template()), texts::TEXT_BYTES);
+            let name = texts.plain(extra.name().as_bytes(), texts::NAME_BYTES);
+            alert.output_fields.insert(name, text.into());
+        }
+        alert
     }
 
     /// The alert of a finding.
@@ -179,7 +207,11 @@ impl Alert {
             tags: sorted_tags(finding.tags, texts),
             time_ns: event.time_ns,
             message,
-            output_fields: fields::typed(&finding.fields, event.time_ns, texts),
+            output_fields: fields::typed(
+                &finding.fields,
+                (context.time_field(), event.time_ns),
+                texts,
+            ),
             hostname: texts.plain(&event.node.name, texts::NAME_BYTES),
             container: event
                 .container
@@ -210,7 +242,7 @@ impl Alert {
     ) -> Self {
         let texts = Texts::plain_only(&context.redactor);
         let mut output_fields = fields;
-        output_fields.insert("evt.time".to_owned(), time_ns.into());
+        output_fields.insert(context.time_field(), time_ns.into());
         Self {
             id: AlertId::of_parts(&[
                 &node.boot_id,

@@ -40,5 +40,5 @@ pub use outputs::{
     WebhookOptions,
 };
 pub use redact::{Phrases, REDACTED, RedactionError, RedactionOptions, Redactor};
-pub use render::{MAX_LINE_BYTES, Rendered, TimeStyle};
+pub use render::{JsonProperties, MAX_LINE_BYTES, RenderOptions, Rendered, TimeStyle};
 pub use throttle::{Throttle, ThrottleCounters, ThrottleOptions};

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::alert::Alert;
-use crate::render::{Rendered, TimeStyle};
+use crate::render::{RenderOptions, Rendered};
 
 pub use counters::OutputCounters;
 pub use file::FileOptions;
@@ -89,7 +89,7 @@ pub enum OutputError {
 #[derive(Debug)]
 pub struct Outputs {
     outputs: Vec<Output>,
-    style: TimeStyle,
+    options: RenderOptions,
 }
 
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Outputs {
     ///
     /// # Errors
     /// The first output that cannot start; none runs then.
-    pub fn start(configs: Vec<OutputConfig>, style: TimeStyle) -> Result<Self, OutputError> {
+    pub fn start(configs: Vec<OutputConfig>, options: RenderOptions) -> Result<Self, OutputError> {
         let mut outputs: Vec<Output> = Vec::with_capacity(configs.len());
         for config in configs {
             if outputs.iter().any(|output| output.name == config.name) {
@@ -121,12 +121,12 @@ impl Outputs {
             }
             outputs.push(Output::start(config)?);
         }
-        Ok(Self { outputs, style })
+        Ok(Self { outputs, options })
     }
 
     /// Offers an alert to every output; never waits.
     pub fn deliver(&self, alert: Alert) {
-        let alert = Arc::new(Rendered::new(alert, self.style.clone()));
+        let alert = Arc::new(Rendered::new(alert, self.options.clone()));
         let since = Instant::now();
         for output in &self.outputs {
             output.counters.recorded();

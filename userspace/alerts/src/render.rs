@@ -34,11 +34,45 @@ impl Default for TimeStyle {
     }
 }
 
+/// How alerts are written, whatever the output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RenderOptions {
+    /// How the time in front of an output is printed.
+    pub time: TimeStyle,
+    /// What a JSON line holds.
+    pub json: JsonProperties,
+}
+
+/// Which of the properties that can be left out a JSON line has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JsonProperties {
+    /// `message`: the rule's output without time and priority.
+    pub message: bool,
+    /// `output`: the whole text line.
+    pub output: bool,
+    /// `output_fields`.
+    pub output_fields: bool,
+    /// `tags`.
+    pub tags: bool,
+}
+
+impl Default for JsonProperties {
+    /// All but `message`.
+    fn default() -> Self {
+        Self {
+            message: false,
+            output: true,
+            output_fields: true,
+            tags: true,
+        }
+    }
+}
+
 /// An alert with its renderings, each made at most once however many outputs want it.
 #[derive(Debug)]
 pub struct Rendered {
     alert: Alert,
-    style: TimeStyle,
+    options: RenderOptions,
     json: OnceLock<String>,
     text: OnceLock<String>,
 }
@@ -46,10 +80,10 @@ pub struct Rendered {
 impl Rendered {
     /// Takes an alert; nothing is rendered yet.
     #[must_use]
-    pub fn new(alert: Alert, style: TimeStyle) -> Self {
+    pub fn new(alert: Alert, options: RenderOptions) -> Self {
         Self {
             alert,
-            style,
+            options,
             json: OnceLock::new(),
             text: OnceLock::new(),
         }
@@ -65,7 +99,7 @@ impl Rendered {
     #[must_use]
     pub fn json(&self) -> &str {
         self.json
-            .get_or_init(|| json::line(&self.alert, &self.headline()))
+            .get_or_init(|| json::line(&self.alert, &self.headline(), self.options.json))
     }
 
     /// Falco's line: `TIME: Priority message`, escaped like a JSON string, without a line end.
@@ -77,7 +111,7 @@ impl Rendered {
     /// Several lines for a person, with a line end.
     #[must_use]
     pub fn readable(&self, colour: bool) -> String {
-        readable::lines(&self.alert, &self.style, colour)
+        readable::lines(&self.alert, &self.options.time, colour)
     }
 
     fn headline(&self) -> String {
@@ -87,7 +121,10 @@ impl Rendered {
             time_ns,
             ..
         } = &self.alert;
-        format!("{}: {priority} {message}", self.style.print(*time_ns))
+        format!(
+            "{}: {priority} {message}",
+            self.options.time.print(*time_ns)
+        )
     }
 }
 

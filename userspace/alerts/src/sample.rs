@@ -27,6 +27,7 @@ pub(crate) fn context() -> Context {
         redactor: Redactor::new(&RedactionOptions::default()).expect("the table compiles"),
         fixed_fields: BTreeMap::from([("cluster".to_owned(), "eu-1".to_owned())]),
         agent_version: "0.1.0",
+        iso8601: false,
     }
 }
 

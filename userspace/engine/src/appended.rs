@@ -7,7 +7,7 @@ use crate::compile::Options;
 use crate::diagnostics::{Code, Problem, Report};
 use crate::fields::Catalogue;
 use crate::source::{Span, Text};
-use crate::template::Template;
+use crate::template::{Printing, Template};
 
 /// Adds to the outputs of those rules that all given conditions pick.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -139,13 +139,13 @@ impl<'o> Additions<'o> {
         catalogue: Catalogue<'_>,
         report: &mut Report<'_>,
     ) -> Self {
-        let utc_offset_seconds = options.utc_offset_seconds;
+        let printing = options.printing();
         let mut additions = Vec::with_capacity(options.append_output.len());
         for (index, options) in options.append_output.iter().enumerate() {
             let setting = format!("append_output {}", index + 1);
             let extra_output = options.extra_output.as_ref().map(|format| {
                 let text = report.setting(format!("{setting}, extra_output"), format.clone());
-                compiled(&text, catalogue, utc_offset_seconds, report)
+                compiled(&text, catalogue, printing, report)
             });
             let mut fields = Vec::with_capacity(options.extra_fields.len());
             for field in &options.extra_fields {
@@ -153,12 +153,12 @@ impl<'o> Additions<'o> {
                 let (name, template, is_text) = match field {
                     AppendField::Text { name, format } => {
                         let text = report.setting(place, format.clone());
-                        let template = compiled(&text, catalogue, utc_offset_seconds, report);
+                        let template = compiled(&text, catalogue, printing, report);
                         (name, template, true)
                     }
                     AppendField::Field(name) => {
                         let text = report.setting(place, name.clone());
-                        match Template::of_field(&text, catalogue, utc_offset_seconds) {
+                        match Template::of_field(&text, catalogue, printing) {
                             Ok(template) => (name, template, false),
                             Err((span, problem)) => {
                                 report.add(Code::CompileOutput, span, None, problem);
@@ -184,7 +184,7 @@ impl<'o> Additions<'o> {
         }
         Self {
             additions,
-            suggested: Template::suggested(catalogue, utc_offset_seconds),
+            suggested: Template::suggested(catalogue, printing),
         }
     }
 
@@ -232,10 +232,10 @@ impl<'o> Additions<'o> {
 fn compiled(
     text: &Text,
     catalogue: Catalogue<'_>,
-    utc_offset_seconds: i32,
+    printing: Printing,
     report: &mut Report<'_>,
 ) -> Template {
-    let (template, failures) = Template::compile(text, catalogue, utc_offset_seconds);
+    let (template, failures) = Template::compile(text, catalogue, printing);
     for (span, problem) in failures {
         report.add(Code::CompileOutput, span, None, problem);
     }

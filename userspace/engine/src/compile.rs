@@ -17,7 +17,7 @@ use crate::program::Program;
 use crate::ruleset::{Rule, RuleMatching, Ruleset, is_execution};
 use crate::selection::{self, Selection};
 use crate::source::{Source, Span, Text};
-use crate::template::Template;
+use crate::template::{Printing, Template};
 
 /// A rule that matches more event types than this is slow, and usually an oversight.
 const MANY_EVENT_TYPES: usize = 100;
@@ -43,6 +43,8 @@ pub struct Options {
     pub rule_matching: RuleMatching,
     /// How far local time is ahead of UTC, for outputs that print local time.
     pub utc_offset_seconds: i32,
+    /// Whether outputs print buffers in base64, rather than with a dot for every byte that cannot be printed.
+    pub buffers_as_base64: bool,
     /// Whether the conditions are kept as they were written, too, for [`Ruleset::evaluate_as_written`] and whoever
     /// explains an answer. An agent at work needs them not.
     pub keep_conditions: bool,
@@ -58,7 +60,17 @@ impl Default for Options {
             maximum_bytes: 16 << 20,
             rule_matching: RuleMatching::First,
             utc_offset_seconds: 0,
+            buffers_as_base64: false,
             keep_conditions: false,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn printing(&self) -> Printing {
+        Printing {
+            utc_offset_seconds: self.utc_offset_seconds,
+            base64: self.buffers_as_base64,
         }
     }
 }
@@ -238,8 +250,7 @@ impl Compiler<'_> {
             text.text.replace_range(at..at + CONTAINER_INFO.len(), "");
             text.origins.drain(at..at + CONTAINER_INFO.len());
         }
-        let (output, failures) =
-            Template::compile(&text, self.catalogue, self.options.utc_offset_seconds);
+        let (output, failures) = Template::compile(&text, self.catalogue, self.options.printing());
         self.warn_of_deprecated_fields(definition, &text, item, report);
         (output, failures)
     }

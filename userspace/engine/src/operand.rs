@@ -69,6 +69,17 @@ impl Operand {
         }
     }
 
+    /// Shows every field of it, in the order in which they are written.
+    pub(crate) fn each_field(&self, show: &mut dyn FnMut(&FieldReference)) {
+        match self {
+            Self::Field(field) => show(field),
+            Self::Constant(_) => {}
+            Self::First(inner) => inner.each_field(show),
+            Self::List(parts) => parts.iter().for_each(|part| part.each_field(show)),
+            Self::Call(call) => call.arguments.iter().for_each(|part| part.each_field(show)),
+        }
+    }
+
     /// Roughly what it costs to read, in nanoseconds.
     pub(crate) fn cost(&self) -> f32 {
         match self {

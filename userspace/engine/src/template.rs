@@ -12,6 +12,7 @@ use crate::fields::Catalogue;
 use crate::operand::{self, Operand, Typed};
 use crate::source::Text;
 
+pub(crate) use value::Printing;
 use value::Style;
 
 /// Field names longer than this are not looked up piece by piece.
@@ -31,7 +32,7 @@ const SUGGESTED: &[(&str, &str)] = &[
 #[derive(Clone, Debug)]
 pub struct Template {
     parts: Vec<Part>,
-    utc_offset_seconds: i32,
+    printing: Printing,
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +49,16 @@ struct Token {
     width: Option<usize>,
     operand: Operand,
     style: Style,
+    /// The fields it prints, as alerts carry them: itself, or those inside a transformer.
+    fields: Vec<Named>,
+}
+
+/// A field under the name an output has for it.
+#[derive(Clone, Debug)]
+struct Named {
+    name: String,
+    operand: Operand,
+    style: Style,
 }
 
 impl Template {
@@ -55,11 +66,11 @@ impl Template {
     pub(crate) fn compile(
         text: &Text,
         catalogue: Catalogue<'_>,
-        utc_offset_seconds: i32,
+        printing: Printing,
     ) -> (Self, Vec<Failure>) {
         let mut template = Self {
             parts: Vec::new(),
-            utc_offset_seconds,
+            printing,
         };
         let mut failures = Vec::new();
         let trimmed = text.text.trim_end().len();
@@ -94,7 +105,7 @@ impl Template {
     pub(crate) fn of_field(
         text: &Text,
         catalogue: Catalogue<'_>,
-        utc_offset_seconds: i32,
+        printing: Printing,
     ) -> Result<Self, Failure> {
         let no_field = || {
             let name = text.text.clone();
@@ -114,12 +125,12 @@ impl Template {
         let token = new_token(text.text.clone(), None, typed);
         Ok(Self {
             parts: vec![Part::Token(Box::new(token))],
-            utc_offset_seconds,
+            printing,
         })
     }
 
     /// Who the container is, as far as there are fields for it, and the fields that the settings add.
-    pub(crate) fn suggested(catalogue: Catalogue<'_>, utc_offset_seconds: i32) -> Self {
+    pub(crate) fn suggested(catalogue: Catalogue<'_>, printing: Printing) -> Self {
         let mut parts = Vec::new();
         let mut add = |key: String, token: Token| {
             let blank = if parts.is_empty() { "" } else { " " };
@@ -140,10 +151,7 @@ impl Template {
                 add(name.replace('.', "_"), new_token(name, None, typed));
             }
         }
-        Self {
-            parts,
-            utc_offset_seconds,
-        }
+        Self { parts, printing }
     }
 
     /// Appends another one behind a blank.
@@ -179,7 +187,7 @@ impl Template {
                     value::print(
                         &mut value,
                         token.style,
-                        self.utc_offset_seconds,
+                        self.printing,
                         &token.operand.extract(view),
                     );
                     line.push_str(&show(&token.text, value));
@@ -192,13 +200,16 @@ impl Template {
         line
     }
 
-    /// The values of the fields it prints, each once, by the names it has for them.
+    /// The values of the fields it prints, each once, by the names it has for them. A transformer is no field:
+    /// those inside it stand for it. Values keep their types, but for those whose text is no plain number or text:
+    /// bytes are given as they are printed, and numbers that are printed in hexadecimal as text.
     #[must_use]
     pub fn fields<'e>(&self, view: View<'e>) -> Vec<(&str, Extracted<'e>)> {
         let mut fields: Vec<(&str, Extracted<'e>)> = Vec::new();
-        for token in self.tokens() {
-            if !fields.iter().any(|(name, _)| *name == token.text) {
-                fields.push((&token.text, token.operand.extract(view)));
+        for named in self.tokens().flat_map(|token| &token.fields) {
+            if !fields.iter().any(|(name, _)| *name == named.name) {
+                let value = named.operand.extract(view);
+                fields.push((&named.name, value::typed(named.style, self.printing, value)));
             }
         }
         fields
@@ -262,11 +273,28 @@ fn token(cursor: &mut Cursor<'_>, catalogue: Catalogue<'_>) -> Result<Token, Pro
 fn new_token(text: String, width: Option<usize>, typed: Typed) -> Token {
     let typed = typed.first();
     let style = Style::of(&text, typed.field_type, typed.shape);
+    let mut fields = Vec::new();
+    if let Operand::Call(_) = &typed.operand {
+        typed.operand.each_field(&mut |field| {
+            fields.push(Named {
+                name: field.name().to_owned(),
+                style: Style::of(field.name(), field.row().field_type, field.shape()),
+                operand: Operand::Field(field.clone()),
+            });
+        });
+    } else {
+        fields.push(Named {
+            name: text.clone(),
+            operand: typed.operand.clone(),
+            style,
+        });
+    }
     Token {
         text,
         width,
         operand: typed.operand,
         style,
+        fields,
     }
 }
 

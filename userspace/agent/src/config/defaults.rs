@@ -1,10 +1,11 @@
 //! What holds where nothing is configured. `vigia.example.yaml` states the same; a test compares.
 
+use super::selection::AppendOutput;
 use super::value::{AbsolutePath, Bounded, MinimumPriority, RingBytes};
 use super::{
-    Budget, DAY_S, DEFAULT_LISTEN, DEFAULT_RULES, Engines, FileOutput, Inventory, Matching,
-    Metrics, Outputs, Privileges, ProcRoot, Redaction, Rules, Secrets, Sensor, StateDir, Stdout,
-    StdoutFormat, Throttle,
+    Budget, DAY_S, DEFAULT_LISTEN, DEFAULT_RULES, Engines, FileOutput, Inventory, JsonLine,
+    Matching, Metrics, Outputs, Privileges, ProcRoot, Redaction, Rules, Secrets, Sensor, StateDir,
+    Stdout, StdoutFormat, Throttle,
 };
 
 impl Default for Rules {
@@ -13,6 +14,7 @@ impl Default for Rules {
             paths: vec![DEFAULT_RULES.into()],
             minimum_priority: MinimumPriority::default(),
             matching: Matching::default(),
+            select: Vec::new(),
         }
     }
 }
@@ -56,6 +58,24 @@ impl Default for Outputs {
             stdout: Stdout::default(),
             file: FileOutput::default(),
             webhooks: Vec::new(),
+            append_output: vec![AppendOutput {
+                suggested_output: true,
+                ..AppendOutput::default()
+            }],
+            time_format_iso_8601: false,
+            buffer_format_base64: false,
+            json: JsonLine::default(),
+        }
+    }
+}
+
+impl Default for JsonLine {
+    fn default() -> Self {
+        Self {
+            include_message_property: false,
+            include_output_property: true,
+            include_output_fields_property: true,
+            include_tags_property: true,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Environment variables that override the configuration file.
 //!
 //! Every key has one: `VIGIA_` and the key's path in capitals, joined by `_`, so that `metrics.listen` is
-//! `VIGIA_METRICS_LISTEN`. `VIGIA_NODE` is short for `VIGIA_NODE_NAME`. Lists are comma separated or
+//! `VIGIA_METRICS_LISTEN`. `VIGIA_NODE` is short for `VIGIA_NODE_NAME`, and `VIGIA_STATIC_FIELDS` is Falco's name
+//! for `VIGIA_FIXED_FIELDS`. Lists are comma separated or
 //! written as YAML (`[a, b]`), mappings as `key=value,key=value` or YAML (`{key: value}`).
 
 use serde_json::{Map, Value};
@@ -109,7 +110,8 @@ impl Key {
     }
 
     fn is_short(&self, variable: &str) -> bool {
-        variable == "VIGIA_NODE" && self.path == ["node", "name"]
+        (variable == "VIGIA_NODE" && self.path == ["node", "name"])
+            || (variable == "VIGIA_STATIC_FIELDS" && self.path == ["fixed_fields"])
     }
 
     fn set(&self, config: &mut Config, text: &str) -> Result<(), String> {
@@ -194,6 +196,8 @@ mod tests {
                 "VIGIA_OUTPUTS_WEBHOOKS",
                 "[{url: 'https://x/', headers: {Authorization: canary}}]",
             ),
+            ("VIGIA_RULES_SELECT", "[{disable: {tag: noisy}}]"),
+            ("VIGIA_OUTPUTS_JSON_INCLUDE_TAGS_PROPERTY", "false"),
             ("HOME", "/root"),
         ])
         .unwrap();
@@ -206,6 +210,8 @@ mod tests {
         assert_eq!(config.rules.paths.len(), 2);
         assert_eq!(config.engines.sockets.len(), 1);
         assert_eq!(config.fixed_fields.len(), 2);
+        assert_eq!(config.rules.select.len(), 1);
+        assert!(!config.outputs.json.include_tags_property);
         assert_eq!(
             config.outputs.webhooks[0]
                 .headers

@@ -102,6 +102,12 @@ impl Config {
         let lists = [
             ("fixed_fields", self.fixed_fields.len(), MAX_FIXED_FIELDS),
             ("rules.paths", self.rules.paths.len(), MAX_ITEMS),
+            ("rules.select", self.rules.select.len(), MAX_ITEMS),
+            (
+                "outputs.append_output",
+                self.outputs.append_output.len(),
+                MAX_ITEMS,
+            ),
             ("engines.sockets", self.engines.sockets.len(), 16),
             (
                 "secrets.declared_readers",
@@ -118,6 +124,15 @@ impl Config {
                 key,
                 format!("at most {most} entries are accepted, not {length}"),
             );
+        }
+        for (index, append) in self.outputs.append_output.iter().enumerate() {
+            let most = append.extra_fields.len().max(append.rules.tags.len());
+            if most > MAX_ITEMS {
+                return refuse(
+                    &format!("outputs.append_output[{index}]"),
+                    format!("at most {MAX_ITEMS} entries are accepted, not {most}"),
+                );
+            }
         }
         if self.rules.paths.is_empty() {
             return refuse(
@@ -331,6 +346,22 @@ mod tests {
             ),
             ("throttle:\n  window_s: soon\n", "x.yaml:2:3: found string"),
             ("scope: all\n", "x.yaml:1:8: `all` is no scope"),
+            (
+                "rules: {select: [{enable: {name: x}}]}\n",
+                "x.yaml:1:28: unknown value `name`; known are rule, tag",
+            ),
+            (
+                "rules:\n  select:\n    - disabel: {tag: x}\n",
+                "x.yaml:3:7: unknown value `disabel`; did you mean `disable`?",
+            ),
+            (
+                "outputs: {append_output: [{match: {tag: [x]}}]}\n",
+                "unknown key `tag`; did you mean `tags`?",
+            ),
+            (
+                "outputs: {append_output: [{extra_fields: [[]]}]}\n",
+                "the name of a field, or one name with a text",
+            ),
             (
                 "rules: {matching: best}\n",
                 "x.yaml:1:19: unknown value `best`",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
-use vigia_alerts::{Outputs, Throttle, TimeStyle};
+use vigia_alerts::{Outputs, Throttle};
 use vigia_engine::Ruleset;
 use vigia_event::call::named;
 use vigia_event::{EventType, Node};
@@ -60,7 +60,7 @@ impl Pipeline {
             },
         };
         // A mistake in the outputs should show before the kernel is touched.
-        let outputs = Outputs::start(settings::outputs(&config)?, TimeStyle::default())?;
+        let outputs = Outputs::start(settings::outputs(&config)?, settings::rendering(&config))?;
         let alert_context = settings::alert_context(&config)?;
         let mut sensor =
             Sensor::start(&settings::sensor(&config)).context("cannot start the probes")?;

@@ -13,13 +13,13 @@ const MAX_FIELDS: usize = 128;
 /// Values of a list.
 const MAX_VALUES: usize = 64;
 
-/// Field to value; `evt.time` is always there.
+/// Field to value; `time`, a name and nanoseconds since the epoch, is always there.
 pub(super) fn typed(
     fields: &[(&str, Extracted<'_>)],
-    time_ns: u64,
+    time: (String, u64),
     texts: &Texts<'_>,
 ) -> BTreeMap<String, Json> {
-    let mut typed = BTreeMap::from([("evt.time".to_owned(), Json::from(time_ns))]);
+    let mut typed = BTreeMap::from([(time.0, Json::from(time.1))]);
     for (name, value) in fields.iter().take(MAX_FIELDS) {
         let value = json(name, value, texts);
         typed.insert(lossy(name.as_bytes(), NAME_BYTES), value);

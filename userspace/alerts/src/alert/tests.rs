@@ -4,7 +4,7 @@ use serde_json::json;
 use vigia_event::container::Container;
 
 use super::*;
-use crate::render::{Rendered, TimeStyle};
+use crate::render::{RenderOptions, Rendered};
 use crate::sample::{self, CANARY, TIME_NS, alert, context, finding, refused_write, secret_read};
 
 #[test]
@@ -59,7 +59,7 @@ fn evidence_names_process_file_mount_result_and_container() {
 fn a_secret_in_argv_environment_or_label_appears_nowhere() {
     for event in [refused_write(b"/x?password=c4n4ry"), secret_read()] {
         let alert = sample::judged(&event, finding(&event), &context());
-        let rendered = Rendered::new(alert, TimeStyle::default());
+        let rendered = Rendered::new(alert, RenderOptions::default());
         for form in [rendered.json(), rendered.text(), &rendered.readable(false)] {
             assert!(!form.contains(CANARY), "{form}");
         }

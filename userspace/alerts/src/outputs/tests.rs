@@ -1,5 +1,6 @@
 //! Whatever happens to a receiver, the counters add up and every alert has one fate.
 
+use crate::render::TimeStyle;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
@@ -27,7 +28,7 @@ fn webhook(url: String, options: WebhookOptions) -> OutputConfig {
 }
 
 fn start(config: OutputConfig) -> Outputs {
-    Outputs::start(vec![config], TimeStyle::default()).expect("the output starts")
+    Outputs::start(vec![config], RenderOptions::default()).expect("the output starts")
 }
 
 /// The counters of the only output, which must add up.
@@ -318,9 +319,12 @@ async fn standard_output_is_written_in_the_form_asked_for() {
     ] {
         let (sender, receiver) = mpsc::channel(1);
         let counters = Arc::new(Counters::default());
-        let style = TimeStyle {
-            iso8601: true,
-            ..TimeStyle::default()
+        let style = RenderOptions {
+            time: TimeStyle {
+                iso8601: true,
+                ..TimeStyle::default()
+            },
+            ..RenderOptions::default()
         };
         counters.recorded();
         let alert = Arc::new(Rendered::new(numbered(7), style));
@@ -400,7 +404,7 @@ async fn what_cannot_start_says_why_and_not_with_which_credentials() {
         ),
     ] {
         let error =
-            Outputs::start(vec![config], TimeStyle::default()).expect_err("it cannot start");
+            Outputs::start(vec![config], RenderOptions::default()).expect_err("it cannot start");
         assert_eq!(error.to_string(), expected);
     }
     let options = WebhookOptions {

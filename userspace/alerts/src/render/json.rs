@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use serde_json::ser::{Formatter, Serializer};
 
-use super::utc;
+use super::{JsonProperties, utc};
 use crate::alert::{Alert, AlertId, AlertMetadata, ContainerEvidence, Evidence};
 use crate::text::{cut, is_deceptive, push_unicode_escape};
 
@@ -27,30 +27,36 @@ struct Line<'a> {
     evidence: &'a Evidence,
     hostname: &'a str,
     id: &'a AlertId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
     metadata: &'a AlertMetadata,
-    output: &'a str,
-    output_fields: &'a BTreeMap<String, Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_fields: Option<&'a BTreeMap<String, Json>>,
     priority: &'static str,
     rule: &'a str,
     source: &'a str,
-    tags: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a [String]>,
     time: String,
 }
 
 /// The alert as one line of at most [`MAX_LINE_BYTES`]; what had to be cut is marked by `"truncated":true`.
-pub(super) fn line(alert: &Alert, output: &str) -> String {
+pub(super) fn line(alert: &Alert, output: &str, properties: JsonProperties) -> String {
     let line = Line {
         container: alert.container.as_ref(),
         evidence: &alert.evidence,
         hostname: &alert.hostname,
         id: &alert.id,
+        message: properties.message.then_some(&alert.message),
         metadata: &alert.metadata,
-        output,
-        output_fields: &alert.output_fields,
+        output: properties.output.then_some(output),
+        output_fields: properties.output_fields.then_some(&alert.output_fields),
         priority: alert.priority.name(),
         rule: &alert.rule,
         source: &alert.source,
-        tags: &alert.tags,
+        tags: properties.tags.then_some(&alert.tags),
         time: utc(alert.time_ns),
     };
     let whole = compact(&line);

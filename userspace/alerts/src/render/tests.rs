@@ -9,9 +9,12 @@ use crate::sample::{self, TIME_NS, alert, context, finding, refused_write};
 fn rendered(alert: Alert) -> Rendered {
     Rendered::new(
         alert,
-        TimeStyle {
-            zone: TimeZone::UTC,
-            iso8601: false,
+        RenderOptions {
+            time: TimeStyle {
+                zone: TimeZone::UTC,
+                iso8601: false,
+            },
+            ..RenderOptions::default()
         },
     )
 }

@@ -72,7 +72,7 @@ fn the_fields_of_an_output_are_listed_once_with_their_values() {
         spelling: Spelling::Given,
     };
     let ruleset = super::ruleset(&[&with_output(
-        "%t.text %t.text %t.ancestor[2] %tolower(t.text)",
+        "%tolower(t.text) %t.text %t.ancestor[2] %concat(t.text, t.path)",
     )]);
     let shown: Vec<&str> = ruleset.rules()[0]
         .output
@@ -80,7 +80,8 @@ fn the_fields_of_an_output_are_listed_once_with_their_values() {
         .into_iter()
         .map(|(name, _)| name)
         .collect();
-    assert_eq!(shown, ["t.text", "t.ancestor[2]", "tolower(t.text)"]);
+    // A transformer is no field of an alert, what it reads is.
+    assert_eq!(shown, ["t.text", "t.ancestor[2]", "t.path"]);
 }
 
 #[test]
