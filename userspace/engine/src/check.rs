@@ -1,5 +1,7 @@
 //! Whether a comparison makes sense: which operators a type has, and what a constant means in it.
 
+pub(crate) mod hints;
+pub(crate) mod posix;
 mod services;
 
 use std::net::IpAddr;
@@ -9,6 +11,7 @@ use vigia_event::FieldType;
 use vigia_event::fields::Shape;
 
 use crate::condition::ast::{Constant, Operator};
+use crate::condition::cursor;
 use crate::diagnostics::Problem;
 use crate::graph::{Const, OfField};
 use crate::operand::Typed;
@@ -105,14 +108,8 @@ pub(crate) fn constant(
                     .ok_or_else(|| invalid("an even number of hexadecimal digits"))?;
                 return Ok(Const::Bytes(decoded.into()));
             }
-            let numeric = matches!(
-                operator,
-                Operator::Less
-                    | Operator::LessOrEqual
-                    | Operator::Greater
-                    | Operator::GreaterOrEqual
-            );
-            if numeric && parse_number(text()?).is_none() {
+            // Only the name of a list gets here without being a number, or what stands in that list.
+            if operator.takes_number() && !is_number(constant) {
                 return Err(invalid(
                     "a number, which '<', '<=', '>' and '>=' compare with",
                 ));
@@ -144,7 +141,8 @@ pub(crate) fn constant(
             let text = text()?;
             let port = match text {
                 "" => Some(0),
-                text => text.parse::<u16>().ok().or_else(|| services::port(text)),
+                digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
+                name => services::port(name),
             };
             Const::Int(
                 port.ok_or_else(|| invalid("a port or a well-known service"))?
@@ -156,13 +154,21 @@ pub(crate) fn constant(
             b"false" => Const::Bool(false),
             _ => return Err(invalid("true or false")),
         },
-        FieldType::Ip => Const::Ip(text()?.parse().map_err(|_| invalid("an IP address"))?),
+        FieldType::Ip => Const::Ip(parse_address(text()?).ok_or_else(|| invalid("an IP address"))?),
         FieldType::IpNet => {
             let (address, length) = parse_network(text()?)
                 .ok_or_else(|| invalid("a network such as 10.0.0.0/8 or fd00::/8"))?;
             Const::Net(address, length)
         }
     })
+}
+
+/// Whether a constant is one number as conditions write it.
+fn is_number(constant: &Constant) -> bool {
+    let Ok(text) = constant.value.to_str() else {
+        return false;
+    };
+    !text.is_empty() && cursor::number(text).len() == text.len()
 }
 
 fn parse_number(text: &str) -> Option<i128> {
@@ -190,9 +196,23 @@ fn parse_number(text: &str) -> Option<i128> {
     })
 }
 
+/// An address with a dot is one of IPv4: events have no others, so an IPv6 address that ends like one would match
+/// nothing.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    if text.contains('.') {
+        text.parse().ok().map(IpAddr::V4)
+    } else {
+        text.parse().ok().map(IpAddr::V6)
+    }
+}
+
 fn parse_network(text: &str) -> Option<(IpAddr, u8)> {
     let (address, length) = text.split_once('/')?;
-    let (address, length): (IpAddr, u8) = (address.parse().ok()?, length.parse().ok()?);
+    let address = parse_address(address)?;
+    let length: u8 = length
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| length.parse().ok())??;
     let valid = match address {
         IpAddr::V4(_) => length <= 32,
         IpAddr::V6(_) => (1..=128).contains(&length),
@@ -246,6 +266,8 @@ mod tests {
             ("0.0.0.0/0", true),
             ("10.0.0.0/33", false),
             ("10.0.0.0", false),
+            ("10.0.0.0/+8", false),
+            ("::ffff:10.0.0.0/104", false),
             ("fd00::/8", true),
             ("::/0", false),
             ("::1/129", false),

@@ -42,13 +42,40 @@ pub(crate) fn is_bare_argument(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_bare_in_brackets)
 }
 
+/// The number that a text starts with: whole, hexadecimal, or with a fraction and an exponent.
+pub(crate) fn number(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let digits = |from: usize, is_digit: fn(&u8) -> bool| {
+        let rest = bytes.get(from..).unwrap_or(&[]);
+        rest.iter().take_while(|byte| is_digit(byte)).count()
+    };
+    if let [b'0', b'x' | b'X', ..] = bytes {
+        let hex = digits(2, u8::is_ascii_hexdigit);
+        if hex > 0 {
+            return &text[..2 + hex];
+        }
+    }
+    let sign = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
+    let whole = digits(sign, u8::is_ascii_digit);
+    if whole == 0 {
+        return "";
+    }
+    let mut length = sign + whole;
+    if bytes.get(length) == Some(&b'.') {
+        length += 1 + digits(length + 1, u8::is_ascii_digit);
+    }
+    if let Some([b'e' | b'E', b'+' | b'-']) = bytes.get(length..length + 2) {
+        let exponent = digits(length + 2, u8::is_ascii_digit);
+        if exponent > 0 {
+            length += 2 + exponent;
+        }
+    }
+    &text[..length]
+}
+
 impl<'t> Cursor<'t> {
     pub(crate) fn new(text: &'t Text) -> Self {
         Self { text, at: 0 }
-    }
-
-    pub(crate) fn new_at(text: &'t Text, at: usize) -> Self {
-        Self { text, at }
     }
 
     pub(crate) fn rest(&self) -> &'t str {
@@ -113,37 +140,6 @@ impl<'t> Cursor<'t> {
             dots += 1;
         }
         (dots > 0).then(|| &self.rest()[..length])
-    }
-
-    /// The number that starts here, without moving: whole, hexadecimal, or with a fraction and an exponent.
-    pub(crate) fn number(&self) -> &'t str {
-        let bytes = self.bytes();
-        let digits = |from: usize, is_digit: fn(&u8) -> bool| {
-            let rest = bytes.get(from..).unwrap_or(&[]);
-            rest.iter().take_while(|byte| is_digit(byte)).count()
-        };
-        if let [b'0', b'x' | b'X', ..] = bytes {
-            let hex = digits(2, u8::is_ascii_hexdigit);
-            if hex > 0 {
-                return &self.rest()[..2 + hex];
-            }
-        }
-        let sign = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
-        let whole = digits(sign, u8::is_ascii_digit);
-        if whole == 0 {
-            return "";
-        }
-        let mut length = sign + whole;
-        if bytes.get(length) == Some(&b'.') {
-            length += 1 + digits(length + 1, u8::is_ascii_digit);
-        }
-        if let Some([b'e' | b'E', b'+' | b'-']) = bytes.get(length..length + 2) {
-            let exponent = digits(length + 2, u8::is_ascii_digit);
-            if exponent > 0 {
-                length += 2 + exponent;
-            }
-        }
-        &self.rest()[..length]
     }
 
     /// What stands in brackets right here.

@@ -6,7 +6,7 @@ use bstr::ByteSlice;
 use crate::condition::ast::{
     Check, Constant, Expr, Operator, Quantifier, Right, Term, TermKind, Transformer,
 };
-use crate::condition::cursor::{Cursor, Failure, is_blank};
+use crate::condition::cursor::{Cursor, Failure, is_blank, number};
 use crate::diagnostics::{Problem, nearest};
 use crate::source::Text;
 
@@ -353,8 +353,8 @@ impl<'t> Parser<'t> {
                 TermKind::List(self.nested(Self::terms)?)
             }
             Some(b'"' | b'\'') => TermKind::Constant(self.cursor.string("a value")?.value),
-            Some(_) if !self.cursor.number().is_empty() => {
-                let number = self.cursor.number();
+            Some(_) if !number(self.cursor.rest()).is_empty() => {
+                let number = number(self.cursor.rest());
                 self.cursor.at += number.len();
                 TermKind::Constant(number.into())
             }
@@ -470,7 +470,7 @@ impl<'t> Parser<'t> {
         // A name may be that of a list with one number.
         let is_number = |value: &Constant| {
             value.value.first().is_some_and(u8::is_ascii_alphabetic)
-                || Cursor::new_at(self.cursor.text, start).number().len() == value.value.len()
+                || number(&self.cursor.text.text[start..]).len() == value.value.len()
         };
         if operator.takes_number() && (value.quoted || !is_number(&value)) {
             self.cursor.at = start;

@@ -9,11 +9,15 @@ use rustc_hash::FxHashSet;
 use vigia_event::glob;
 
 use super::in_order;
+use crate::check::posix;
 use crate::condition::ast::Operator;
 use crate::pattern::prefixes::{End, Paths, Prefixes};
 
 /// A compiled regular expression may take this much memory.
-const REGEX_BYTES: usize = 1 << 20;
+const REGEX_BYTES: usize = 8 << 20;
+
+/// What it may remember of the texts it saw, per thread.
+const REGEX_CACHE_BYTES: usize = 1 << 20;
 
 /// A test of one text; of several constants, one must match.
 #[derive(Debug)]
@@ -133,11 +137,10 @@ pub(crate) fn regex(pattern: &[u8]) -> Result<Regex, String> {
     let build = |pattern: &str| {
         RegexBuilder::new(pattern)
             .size_limit(REGEX_BYTES)
-            .dfa_size_limit(REGEX_BYTES)
+            .dfa_size_limit(REGEX_CACHE_BYTES)
             .nest_limit(100)
             .build()
     };
-    // Alone first: `a)|(b` must not become valid by what is put around it.
     let short = |error: ::regex::Error| {
         let message = error.to_string();
         message
@@ -147,7 +150,7 @@ pub(crate) fn regex(pattern: &[u8]) -> Result<Regex, String> {
             .trim_start_matches("error: ")
             .to_owned()
     };
-    build(pattern).map_err(short)?;
+    let pattern = posix::translate(pattern)?;
     build(&format!(r"\A(?:{pattern})\z")).map_err(short)
 }
 
