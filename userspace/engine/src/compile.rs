@@ -198,6 +198,7 @@ impl Compiler<'_> {
         for (code, item, span, problem) in failures {
             report.add(code, span, Some(&item), problem);
         }
+        lower::report_hints(&lowered.hints, &item, report);
         // Without a node, a failure was reported.
         let Some(condition) = lowered.node else {
             return;

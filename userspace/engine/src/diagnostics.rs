@@ -31,6 +31,7 @@ pub enum Code {
     CompileOutput,
     Validate,
     UnknownSource,
+    UnsafeMissing,
     NoEventType,
     UnknownFilter,
     UnusedMacro,
@@ -41,6 +42,7 @@ pub enum Code {
     InvalidListName,
     UnknownKey,
     UnmatchedSelection,
+    Hint,
 }
 
 impl Code {
@@ -55,6 +57,7 @@ impl Code {
             Self::CompileOutput => "LOAD_ERR_COMPILE_OUTPUT",
             Self::Validate => "LOAD_ERR_VALIDATE",
             Self::UnknownSource => "LOAD_UNKNOWN_SOURCE",
+            Self::UnsafeMissing => "LOAD_UNSAFE_NA_CHECK",
             Self::NoEventType => "LOAD_NO_EVTTYPE",
             Self::UnknownFilter => "LOAD_UNKNOWN_FILTER",
             Self::UnusedMacro => "LOAD_UNUSED_MACRO",
@@ -65,6 +68,7 @@ impl Code {
             Self::InvalidListName => "LOAD_INVALID_LIST_NAME",
             Self::UnknownKey => "LOAD_UNKNOWN_KEY",
             Self::UnmatchedSelection => "LOAD_UNMATCHED_SELECTION",
+            Self::Hint => "LOAD_COMPILE_CONDITION",
         }
     }
 
@@ -79,6 +83,7 @@ impl Code {
             Self::CompileOutput => "An output cannot be compiled",
             Self::Validate => "An item does not fit the other items or this engine",
             Self::UnknownSource => "A rule is for a source of events that is not there",
+            Self::UnsafeMissing => "A condition compares what is missing as if it were there",
             Self::NoEventType => "A rule is asked about very many event types",
             Self::UnknownFilter => "A rule was skipped because it names an unknown field",
             Self::UnusedMacro => "A macro is not used",
@@ -89,6 +94,7 @@ impl Code {
             Self::InvalidListName => "A list has a name that conditions cannot contain",
             Self::UnknownKey => "An item has a key that does not exist",
             Self::UnmatchedSelection => "A setting picks no rule",
+            Self::Hint => "A condition compiles, but may not say what was meant",
         }
     }
 

@@ -151,6 +151,18 @@ impl<'s> Catalogue<'s> {
         (self.rows)().find(|row| row.name == name)
     }
 
+    /// Whether a text is the name of a field; cheap enough to ask of every constant.
+    pub(crate) fn is_field(self, text: &str) -> bool {
+        let takes_name =
+            |row: &FieldRow| matches!(row.argument, ArgumentRule::Parameter | ArgumentRule::Name);
+        text.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+            && text.rsplit_once('.').is_some_and(|(family, last)| {
+                self.find(text).is_some()
+                    || (!last.is_empty() && self.find(family).is_some_and(takes_name))
+            })
+    }
+
     /// Resolves a name and what stood in brackets behind it.
     pub(crate) fn resolve(
         self,

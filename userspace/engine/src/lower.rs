@@ -38,6 +38,8 @@ pub(crate) struct Lowered {
     pub(crate) node: Option<NodeId>,
     /// What is wrong in its own text.
     pub(crate) failures: Vec<Failure>,
+    /// What is strange in its own text.
+    pub(crate) hints: Vec<Failure>,
     /// The macros it uses, directly or not.
     pub(crate) macros: BTreeSet<usize>,
 }
@@ -49,6 +51,8 @@ pub(crate) struct Lowering<'c> {
     pub(crate) lists: Lists<'c>,
     pub(crate) graph: Graph,
     macros: Vec<MacroState>,
+    /// What is strange about the comparison that is being lowered.
+    hints: Vec<Failure>,
     /// How many macros are being lowered right now.
     depth: u32,
 }
@@ -61,6 +65,7 @@ impl<'c> Lowering<'c> {
             lists: Lists::new(collection),
             graph: Graph::default(),
             macros: collection.macros.iter().map(|_| MacroState::New).collect(),
+            hints: Vec::new(),
             depth: 0,
         }
     }
@@ -123,6 +128,10 @@ impl<'c> Lowering<'c> {
             let done = self.macro_node(slot);
             named.extend(&done.macros);
             let unused = !used.contains(&slot);
+            if !unused {
+                let item = Item::Macro(self.collection.macros[slot].name.clone());
+                report_hints(&done.hints, &item, report);
+            }
             let item = Item::Macro(self.collection.macros[slot].name.clone());
             // What a macro means is judged only where it is used: unused ones may name fields of other
             // engines. What it says must be readable in any case.
@@ -185,13 +194,17 @@ impl<'c> Lowering<'c> {
                 Some(self.graph.not(inner))
             }
             Expr::Macro { name, span } => self.macro_reference(name, *span, scope),
-            Expr::Check(check) => match self.check(check) {
-                Ok(node) => Some(node),
-                Err(failures) => {
-                    scope.lowered.failures.extend(failures);
-                    None
+            Expr::Check(check) => {
+                let lowered = self.check(check);
+                scope.lowered.hints.append(&mut self.hints);
+                match lowered {
+                    Ok(node) => Some(node),
+                    Err(failures) => {
+                        scope.lowered.failures.extend(failures);
+                        None
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -266,6 +279,17 @@ fn is_syntax(problem: &Problem) -> bool {
             | Problem::UndefinedMacro { .. }
             | Problem::MacroLoop { .. }
     )
+}
+
+/// Reports what is strange in a condition.
+pub(crate) fn report_hints(hints: &[Failure], item: &Item, report: &mut Report<'_>) {
+    for (span, problem) in hints {
+        let code = match problem {
+            Problem::UnsafeMissing { .. } => Code::UnsafeMissing,
+            _ => Code::Hint,
+        };
+        report.add(code, *span, Some(item), problem.clone());
+    }
 }
 
 /// The code of what is wrong with a condition.

@@ -34,7 +34,7 @@ pub(crate) fn constant(
             constant: text.to_owned(),
         });
     }
-    if text.contains('.') && catalogue.resolve(text, None).is_ok() {
+    if catalogue.is_field(text) {
         return Some(Problem::ConstantIsField {
             constant: text.to_owned(),
         });

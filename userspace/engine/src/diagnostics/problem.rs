@@ -159,6 +159,16 @@ pub enum Problem {
         right: String,
         reason: &'static str,
     },
+    #[error("event types are compared with names only, and not changed before")]
+    EventTypeChanged,
+    #[error("'{constant}' is the name of a field, but is compared as text here")]
+    ConstantIsField { constant: String },
+    #[error("'{constant}' looks like a transformer, but is compared as text here")]
+    ConstantLooksLikeCall { constant: String },
+    #[error("the regular expression '{pattern}' has nothing of a pattern in it")]
+    SimplerThanRegex { pattern: String, simpler: String },
+    #[error("{field} compares as equal to <NA> where it is missing")]
+    UnsafeMissing { field: String },
     #[error("the rule matches {count} event types, which is slow")]
     TooManyEventTypes { count: usize },
 
@@ -209,6 +219,19 @@ impl Problem {
             }
             Self::TooManyEventTypes { .. } => {
                 Some("name the event types it is about with evt.type".to_owned())
+            }
+            Self::ConstantIsField { constant } => {
+                Some(format!("write val({constant}) for the value of the field"))
+            }
+            Self::ConstantLooksLikeCall { .. } => {
+                Some("write it without quotes for the value that it yields".to_owned())
+            }
+            Self::SimplerThanRegex { simpler, .. } => Some(format!(
+                "`{}` says it plainly, and is faster",
+                simpler.trim_end()
+            )),
+            Self::UnsafeMissing { field } => {
+                Some(format!("`{field} exists` says whether there is one"))
             }
             Self::Skipped(problem) => problem.help(),
             _ => None,

@@ -6,7 +6,7 @@ use vigia_event::fields::{Argument, Shape};
 use vigia_event::{EventType, FieldType};
 
 use super::Lowering;
-use crate::check;
+use crate::check::{self, hints};
 use crate::condition::ast::{Check, Constant, Operator, Quantifier, Right};
 use crate::condition::cursor::Failure;
 use crate::diagnostics::{Problem, nearest};
@@ -23,13 +23,28 @@ impl Lowering<'_> {
             Err(failure) => {
                 // The other side is looked at all the same: for what is wrong with it, and so that the lists
                 // it names count as used.
-                let right = self.constants(check).err().unwrap_or_default();
+                let right = match self.constants(check) {
+                    Ok((_, constants)) => {
+                        let hint = hints::unsafe_missing(check, &constants);
+                        self.hints
+                            .extend(hint.map(|problem| (check.left.span, problem)));
+                        Vec::new()
+                    }
+                    Err(failures) => failures,
+                };
                 return Err(std::iter::once(failure).chain(right).collect());
             }
         };
+        if matches!(left.operand, Operand::Call(_))
+            && left
+                .operand
+                .any_field(&|field| is_event_type(field.row().name))
+        {
+            return Err(vec![(check.left.span, Problem::EventTypeChanged)]);
+        }
         if let Some(name) = plain_field(&left) {
             match name {
-                "evt.type" | "syscall.type" => {
+                name if is_event_type(name) => {
                     if let Some(node) = self.event_type_check(check)? {
                         return Ok(node);
                     }
@@ -70,6 +85,11 @@ impl Lowering<'_> {
             _ => self.constants(check)?,
         };
         let values = read_constants(&left, check.operator, &constants)?;
+        for constant in &constants {
+            let hint = hints::constant(&left, check.operator, constant, self.catalogue);
+            self.hints
+                .extend(hint.map(|problem| (constant.span, problem)));
+        }
         let slot = self.graph.slot(left);
         Ok(self.graph.leaf(Leaf::Constants {
             slot,
@@ -114,14 +134,7 @@ impl Lowering<'_> {
     fn event_type_check(&mut self, check: &Check) -> Result<Option<NodeId>, Vec<Failure>> {
         let negated = match (check.operator, &check.right) {
             (Operator::Exists, _) => return Ok(Some(self.graph.constant(true))),
-            (Operator::Equal | Operator::In | Operator::NotEqual, Right::Term(term)) => {
-                let problem = Problem::FieldsDiffer {
-                    left: "evt.type".to_owned(),
-                    right: "another field".to_owned(),
-                    reason: "event types are compared with their names only",
-                };
-                return Err(vec![(term.span, problem)]);
-            }
+            (_, Right::Term(term)) => return Err(vec![(term.span, Problem::EventTypeChanged)]),
             (_, Right::Quantified(..)) => return Ok(None),
             (Operator::Equal | Operator::In, _) => false,
             (Operator::NotEqual, _) => true,
@@ -238,6 +251,10 @@ fn same_type(left: FieldType, right: FieldType) -> bool {
         other => other,
     };
     plain(left) == plain(right)
+}
+
+fn is_event_type(field: &str) -> bool {
+    matches!(field, "evt.type" | "syscall.type")
 }
 
 fn plain_field(left: &Typed) -> Option<&'static str> {
