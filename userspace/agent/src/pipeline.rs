@@ -21,6 +21,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use vigia_alerts::{Context, Outputs, Throttle};
 use vigia_engine::{Ruleset, Scratch};
 use vigia_event::container::Engine;
+use vigia_event::names::DomainNames;
 use vigia_event::users::Users;
 use vigia_event::{Captured, Event, Node};
 use vigia_inventory::containers::ContainerTable;
@@ -75,6 +76,8 @@ struct Stages {
     latency: Latency,
     host_users: Arc<Users>,
     node: Arc<Node>,
+    /// Answers for the domain names that rules compare with.
+    domain_names: Arc<DomainNames>,
     ruleset: Arc<Ruleset>,
     scratch: Scratch,
     throttle: Throttle,

@@ -118,21 +118,17 @@ pub(crate) fn refused_write(path: &[u8]) -> Event {
             is_secret: false,
             task,
             what: What::Call(Box::new(Call {
-                event_type: named::OPENAT,
-                result: -30,
-                args: [0; 6],
                 paths: vec![GivenPath {
                     given: path.into(),
                     ..GivenPath::default()
                 }],
-                texts: Vec::new(),
-                open_how: None,
-                file: None,
+                ..Call::new(named::OPENAT, -30)
             })),
         },
         process: Arc::new(process),
         ancestors: vec![Arc::new(parent)].into(),
         session_leader: None,
+        group_leader: None,
         container: Some(Arc::new(Container {
             id: "ab".repeat(32),
             engine: Engine::Docker,
@@ -148,6 +144,7 @@ pub(crate) fn refused_write(path: &[u8]) -> Event {
             boot_id: "b00t".into(),
             ..Node::default()
         }),
+        domain_names: Arc::default(),
         paths: Default::default(),
     };
     event.prepare();

@@ -76,15 +76,7 @@ fn event(event_type: &str, result: i64, values: &str) -> Event {
         env: env.into(),
         ..Process::default()
     };
-    let call = Call {
-        event_type,
-        result,
-        args: [0; 6],
-        paths: Vec::new(),
-        texts: Vec::new(),
-        open_how: None,
-        file: None,
-    };
+    let call = Call::new(event_type, result);
     Event {
         number: 1,
         time_ns: 1_769_003_611_726_060_287,
@@ -101,11 +93,13 @@ fn event(event_type: &str, result: i64, values: &str) -> Event {
         process: Arc::new(process),
         ancestors: Arc::from(Vec::new()),
         session_leader: None,
+        group_leader: None,
         container: None,
         mounts: Arc::default(),
         users: Arc::default(),
         secret: None,
         node: Arc::default(),
+        domain_names: Arc::default(),
         paths: Default::default(),
     }
 }

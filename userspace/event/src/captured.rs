@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::EventType;
 use crate::call::named;
+use crate::descriptor::Descriptor;
 use crate::file::File;
+use crate::socket::{Address, Socket};
 
 /// One record of the probes, decoded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -212,9 +214,38 @@ pub struct Call {
     pub open_how: Option<[u64; 3]>,
     /// The file the call made a descriptor for, or was called on.
     pub file: Option<File>,
+    /// The same where it is no file.
+    pub descriptor: Option<Descriptor>,
+    /// The address that the program passed: the peer of `connect` and `sendto`, the own one of `bind`.
+    pub address: Option<Address>,
+    /// The bytes it read, wrote, sent or received, as far as captured; `None` where data is not captured.
+    pub data: Option<BString>,
 }
 
 impl Call {
+    /// A call of which nothing is known beyond its result.
+    #[must_use]
+    pub fn new(event_type: EventType, result: i64) -> Self {
+        Self {
+            event_type,
+            result,
+            args: [0; 6],
+            paths: Vec::new(),
+            texts: Vec::new(),
+            open_how: None,
+            file: None,
+            descriptor: None,
+            address: None,
+            data: None,
+        }
+    }
+
+    /// The socket the call made or was called on.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Socket> {
+        self.descriptor.as_ref()?.socket()
+    }
+
     /// Whether the call has put a mount onto its path.
     #[must_use]
     pub fn covers_its_path(&self) -> bool {

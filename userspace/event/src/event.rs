@@ -10,8 +10,10 @@ use crate::captured::{Call, Captured, What};
 use crate::container::Container;
 use crate::file::File;
 use crate::mount::{Mount, MountTable};
+use crate::names::DomainNames;
 use crate::process::{Ancestors, Process};
 use crate::secret::SecretAccess;
+use crate::socket::Socket;
 use crate::users::Users;
 
 /// A captured record together with snapshots of what it happened to.
@@ -29,8 +31,10 @@ pub struct Event {
     pub process: Arc<Process>,
     /// Its ancestors, parent first.
     pub ancestors: Ancestors,
-    /// The session leader's name; empty for unknown.
+    /// The leader of its session; `None` for unknown.
     pub session_leader: Option<Arc<Process>>,
+    /// The leader of its process group; `None` for unknown.
+    pub group_leader: Option<Arc<Process>>,
     /// Its container; `None` on the host.
     pub container: Option<Arc<Container>>,
     /// The mounts it sees: those of its container, or of the host.
@@ -41,6 +45,8 @@ pub struct Event {
     pub secret: Option<Box<SecretAccess>>,
     /// The machine.
     pub node: Arc<Node>,
+    /// Addresses of the domain names that rules compare with.
+    pub domain_names: Arc<DomainNames>,
     /// Absolute spellings of the path it is about, made once (see [`Event::prepare`]).
     pub paths: PathSpellings,
 }
@@ -55,6 +61,8 @@ pub struct Node {
     pub hostname: BString,
     /// The kernel's boot id.
     pub boot_id: BString,
+    /// When capturing began, nanoseconds since the epoch; 0 for unknown.
+    pub capture_start_ns: u64,
 }
 
 /// The two ways to spell the path an event is about.
@@ -116,6 +124,12 @@ impl Event {
     #[must_use]
     pub fn file(&self) -> Option<&File> {
         self.call().and_then(|call| call.file.as_ref())
+    }
+
+    /// The socket the call made or was called on.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Socket> {
+        self.call().and_then(Call::socket)
     }
 
     /// What it returned; `None` for events without a result.

@@ -4,13 +4,14 @@
 
 /// Writes a row whose field has one value and takes no argument.
 macro_rules! row {
-    ($name:literal, $field_type:ident, $stability:ident, $doc:literal, $example:literal, $extract:expr) => {
+    ($name:literal, $field_type:ident, $stability:ident, $availability:ident, $doc:literal, $example:literal, $extract:expr) => {
         FieldRow {
             name: $name,
             field_type: FieldType::$field_type,
             shape: Shape::Single,
             argument: ArgumentRule::None,
             stability: Stability::$stability,
+            availability: Availability::$availability,
             doc: $doc,
             example: $example,
             extract: $extract,
@@ -41,6 +42,8 @@ pub struct FieldRow {
     pub argument: ArgumentRule,
     /// How long a value holds.
     pub stability: Stability,
+    /// Which events have a value.
+    pub availability: Availability,
     /// What it is, in one or two sentences.
     pub doc: &'static str,
     /// An example value.
@@ -131,6 +134,74 @@ pub enum Stability {
     Stable,
     /// No longer than the event.
     Volatile,
+}
+
+/// Which events have a value of a field; others have none, whatever they are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Availability {
+    /// Every event.
+    Always,
+    /// Calls that have a result.
+    Results,
+    /// Calls that read, write, send or receive, where their data is captured.
+    Data,
+    /// Calls that make a descriptor or are called on one.
+    Descriptors,
+    /// Calls that made a descriptor for a file, or were called on one.
+    Files,
+    /// Calls on an internet socket whose ends are known.
+    Connections,
+    /// Calls with a path.
+    Paths,
+    /// Calls with two paths.
+    TwoPaths,
+    /// Opens of a secret.
+    Secrets,
+    /// Processes whose start, or the start of their program, was observed.
+    Observed,
+    /// Processes that run a script.
+    Scripts,
+    /// Processes whose ancestors are known.
+    Parents,
+    /// Processes in containers.
+    Containers,
+    /// Processes in containers that an engine tells about.
+    Metadata,
+    /// The same, and processes of the host.
+    MetadataOrHost,
+    /// Processes of Swarm tasks.
+    Swarm,
+    /// Processes of pods.
+    Kubernetes,
+    /// None: the name exists so that rules which use it load.
+    Never,
+}
+
+impl Availability {
+    /// The words of the documentation.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Always => "every event",
+            Self::Results => "calls with a result",
+            Self::Data => "calls whose data is captured",
+            Self::Descriptors => "calls on a descriptor",
+            Self::Files => "calls on an open file",
+            Self::Connections => "calls on an internet socket",
+            Self::Paths => "calls with a path",
+            Self::TwoPaths => "calls with two paths",
+            Self::Secrets => "opens of a secret",
+            Self::Observed => "processes whose start was observed",
+            Self::Scripts => "processes that run a script",
+            Self::Parents => "processes with known ancestors",
+            Self::Containers => "containers",
+            Self::Metadata => "containers with metadata",
+            Self::MetadataOrHost => "containers with metadata, and the host",
+            Self::Swarm => "Swarm tasks",
+            Self::Kubernetes => "pods",
+            Self::Never => "never",
+        }
+    }
 }
 
 /// The row of a field's name.

@@ -18,14 +18,17 @@
 pub mod call;
 pub mod captured;
 pub mod container;
+pub mod descriptor;
 mod event;
 pub mod fields;
 pub mod file;
 pub mod glob;
 pub mod mount;
+pub mod names;
 mod params;
 pub mod process;
 pub mod secret;
+pub mod socket;
 #[cfg(test)]
 mod testing;
 pub mod text;
@@ -35,7 +38,9 @@ mod value;
 pub use call::EventType;
 pub use captured::Captured;
 pub use container::{Container, Metadata};
+pub use descriptor::Descriptor;
 pub use event::{Event, Node, PathSpellings, Spelling, View};
 pub use file::File;
 pub use process::Process;
+pub use socket::Socket;
 pub use value::{Extracted, FieldType, Value};

@@ -13,13 +13,8 @@ use crate::users::Users;
 pub(crate) fn call(name: &str, args: [u64; 6], result: i64) -> Event {
     let event_type = EventType::from_name(name).expect("a row");
     let call = Call {
-        event_type,
-        result,
         args,
-        paths: Vec::new(),
-        texts: Vec::new(),
-        open_how: None,
-        file: None,
+        ..Call::new(event_type, result)
     };
     event(event_type, What::Call(Box::new(call)))
 }
@@ -42,11 +37,13 @@ pub(crate) fn event(event_type: EventType, what: What) -> Event {
         process: Arc::new(Process::default()),
         ancestors: Arc::from(Vec::new()),
         session_leader: None,
+        group_leader: None,
         container: None,
         mounts: Arc::new(MountTable::default()),
         users: Arc::new(Users::default()),
         secret: None,
         node: Arc::new(Node::default()),
+        domain_names: Arc::default(),
         paths: PathSpellings::default(),
     }
 }

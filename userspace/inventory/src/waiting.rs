@@ -248,11 +248,13 @@ mod tests {
             process: Arc::default(),
             ancestors: Arc::default(),
             session_leader: None,
+            group_leader: None,
             container,
             mounts: Arc::default(),
             users: Arc::default(),
             secret: None,
             node: Arc::default(),
+            domain_names: Arc::default(),
             paths: Default::default(),
         }
     }

@@ -54,6 +54,7 @@ struct Described {
     #[serde(rename = "type")]
     field_type: &'static str,
     values: &'static str,
+    availability: &'static str,
     stable: bool,
     doc: &'static str,
     example: &'static str,
@@ -79,6 +80,7 @@ impl From<&'static FieldRow> for Described {
                 Shape::Aliases => "several for the same",
                 Shape::AnyOfUnlessIndexed => "any of several, one with a number",
             },
+            availability: row.availability.text(),
             stable: row.stability == Stability::Stable,
             doc: row.doc,
             example: row.example,
@@ -119,16 +121,17 @@ pub fn to_markdown() -> String {
             // Writing to a string cannot fail.
             let _ = write!(
                 text,
-                "\n## {family}\n\n| field | argument | type | values | what it is | example |\n|---|---|---|---|---|---|\n"
+                "\n## {family}\n\n| field | argument | type | values | on | what it is | example |\n|---|---|---|---|---|---|---|\n"
             );
         }
         let _ = writeln!(
             text,
-            "| `{}` | {} | {} | {} | {} | {} |",
+            "| `{}` | {} | {} | {} | {} | {} | {} |",
             row.name,
             cell(row.argument),
             row.field_type,
             row.values,
+            row.availability,
             cell(row.doc),
             code(row.example),
         );

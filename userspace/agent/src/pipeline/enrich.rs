@@ -32,6 +32,7 @@ impl Stages {
             event_type,
             ancestors: self.processes.ancestors(&process),
             session_leader: self.processes.session_leader(&process),
+            group_leader: self.processes.group_leader(&process),
             captured,
             process,
             container,
@@ -39,6 +40,7 @@ impl Stages {
             users,
             secret: None,
             node: Arc::clone(&self.node),
+            domain_names: Arc::clone(&self.domain_names),
             paths: PathSpellings::default(),
         };
         event.prepare();

@@ -103,6 +103,7 @@ impl Pipeline {
             latency: Latency::default(),
             host_users: Arc::new(users::of_process(&constants.proc_root, 1).unwrap_or_default()),
             node: Arc::new(node(&config, &node_name)),
+            domain_names: Arc::default(),
             scratch: ruleset.scratch(),
             rule_metrics: metrics.rules(
                 ruleset
@@ -285,6 +286,7 @@ fn node(config: &Config, name: &str) -> Node {
         name: name.into(),
         hostname: rustix::system::uname().nodename().to_bytes().into(),
         boot_id: boot_id.trim_ascii().into(),
+        capture_start_ns: WallClock::sample().epoch_ns(WallClock::boot_now_ns()),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use vigia_event::fields::{Argument, ArgumentRule, FieldRow, Shape, Stability};
+use vigia_event::fields::{Argument, ArgumentRule, Availability, FieldRow, Shape, Stability};
 use vigia_event::{Extracted, FieldType, Value, View};
 
 use crate::fields::Catalogue;
@@ -25,6 +25,7 @@ macro_rules! field {
             shape: Shape::$shape,
             argument: ArgumentRule::$argument,
             stability: Stability::$stability,
+            availability: Availability::Always,
             doc: "A field of a test.",
             example: "",
             extract: |view, argument| {
@@ -59,6 +60,7 @@ static FIELDS: &[FieldRow] = &[
         shape: Shape::Single,
         argument: ArgumentRule::None,
         stability: Stability::Stable,
+        availability: Availability::Always,
         doc: "Counts how often it is read.",
         example: "",
         extract: |_, _| {
@@ -72,6 +74,7 @@ static FIELDS: &[FieldRow] = &[
         shape: Shape::Single,
         argument: ArgumentRule::None,
         stability: Stability::Stable,
+        availability: Availability::Always,
         doc: "The path in the spelling of the pass.",
         example: "",
         extract: |view, _| Extracted::text(view.path()),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use vigia_event::fields::{ArgumentRule, FieldRow, Shape, Stability};
+use vigia_event::fields::{ArgumentRule, Availability, FieldRow, Shape, Stability};
 use vigia_event::{Extracted, FieldType};
 
 use crate::collection::Collection;
@@ -38,6 +38,7 @@ macro_rules! stand_ins {
             shape: Shape::$shape,
             argument: ArgumentRule::None,
             stability: Stability::Stable,
+            availability: Availability::Never,
             doc: "Stands in for a field to come.",
             example: "",
             extract: |_, _| Extracted::Missing,

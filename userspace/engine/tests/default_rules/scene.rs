@@ -47,11 +47,13 @@ impl Case {
                 .map(|name| Arc::new(named_process(name)))
                 .collect(),
             session_leader: None,
+            group_leader: None,
             container,
             mounts,
             users: Arc::default(),
             secret: self.secret.as_ref().map(|secret| Box::new(secret.access())),
             node: Arc::new(Node::default()),
+            domain_names: Arc::default(),
             paths: Default::default(),
         };
         event.prepare();
@@ -100,20 +102,17 @@ impl Case {
             ..GivenPath::default()
         };
         Call {
-            event_type,
-            result,
             args,
             paths: match &self.target {
                 Some(target) => vec![given(&self.path.clone().unwrap_or_default()), given(target)],
                 None => self.path.iter().map(given).collect(),
             },
-            texts: Vec::new(),
-            open_how: None,
             file: real_path.map(|path| File {
                 path: path.into(),
                 mode: 0o100_644,
                 ..File::default()
             }),
+            ..Call::new(event_type, result)
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::mount::MountTable;
 use crate::secret::SecretKind;
 use crate::value::{Extracted, FieldType, Value};
 
-use super::{Argument, ArgumentRule, FieldRow, Shape, Stability};
+use super::{Argument, ArgumentRule, Availability, FieldRow, Shape, Stability};
 
 /// What Falco prints for processes outside containers.
 const HOST: &str = "host";
@@ -19,6 +19,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.id",
         Text,
         Stable,
+        Always,
         "The first 12 digits of the container's id; `host` outside containers.",
         "3ad7b26ded6d",
         |view, _| Value::text(container(view).map_or(HOST, Container::short_id)).into()
@@ -27,6 +28,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.full_id",
         Text,
         Stable,
+        Always,
         "The container's id; `host` outside containers.",
         "3ad7b26ded6d8e7b23da7d48fe889434573036c27ae5a74837233de441c3601e",
         |view, _| Value::text(container(view).map_or(HOST, |container| container.id.as_str()))
@@ -36,6 +38,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.type",
         Text,
         Stable,
+        Always,
         "The engine: `docker`, `podman`, `containerd`, `cri-o`, `unknown`; `host` outside containers.",
         "docker",
         |view, _| Value::text(container(view).map_or(HOST, |container| container.engine.name()))
@@ -45,6 +48,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.name",
         Text,
         Stable,
+        MetadataOrHost,
         "The container's name; `host` outside containers.",
         "web",
         |view, _| inspected(view, HOST, |inspected| Some(Value::text(&inspected.name)))
@@ -53,6 +57,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.image",
         Text,
         Stable,
+        MetadataOrHost,
         "The image as the container's creator named it; empty outside containers.",
         "nginx:1.27",
         |view, _| inspected(view, "", |inspected| Some(Value::text(&inspected.image)))
@@ -61,6 +66,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.image.repository",
         Text,
         Stable,
+        MetadataOrHost,
         "The image without tag and digest; empty outside containers.",
         "docker.io/library/nginx",
         |view, _| inspected(view, "", |inspected| Some(Value::text(
@@ -71,6 +77,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.image.tag",
         Text,
         Stable,
+        MetadataOrHost,
         "The image's tag; empty outside containers.",
         "1.27",
         |view, _| inspected(view, "", |inspected| Some(Value::text(
@@ -81,6 +88,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.image.digest",
         Text,
         Stable,
+        MetadataOrHost,
         "The image's digest; empty outside containers.",
         "sha256:5e1e...",
         |view, _| inspected(view, "", |inspected| Some(Value::text(
@@ -91,6 +99,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.image.id",
         Text,
         Stable,
+        MetadataOrHost,
         "The image's id; empty outside containers.",
         "8f2b...",
         |view, _| inspected(view, "", |inspected| Some(Value::text(&inspected.image_id)))
@@ -99,6 +108,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.privileged",
         Bool,
         Stable,
+        Metadata,
         "Whether it was started privileged. Missing outside containers.",
         "false",
         |view, _| only_inspected(view, |inspected| Some(Value::Bool(inspected.privileged)))
@@ -107,6 +117,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.host_pid",
         Bool,
         Stable,
+        Metadata,
         "Whether it uses the host's pid namespace.",
         "false",
         |view, _| only_inspected(view, |inspected| Some(Value::Bool(
@@ -117,6 +128,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.host_network",
         Bool,
         Stable,
+        Metadata,
         "Whether it uses the host's network namespace.",
         "false",
         |view, _| only_inspected(view, |inspected| Some(Value::Bool(
@@ -127,6 +139,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.host_ipc",
         Bool,
         Stable,
+        Metadata,
         "Whether it uses the host's IPC namespace.",
         "false",
         |view, _| only_inspected(view, |inspected| Some(Value::Bool(
@@ -139,6 +152,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         shape: Shape::Single,
         argument: ArgumentRule::Name,
         stability: Stability::Stable,
+        availability: Availability::Metadata,
         doc: "A label, by name in brackets or behind a dot. Missing where it is not set.",
         example: "shop",
         extract: |view, argument| match argument {
@@ -150,6 +164,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.labels",
         Text,
         Stable,
+        Metadata,
         "All labels as `name:value`, joined by `, `, without those of Kubernetes.",
         "tier:web",
         |view, _| only_inspected(view, |inspected| Some(Value::made(labels(inspected))))
@@ -158,6 +173,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.mounts",
         Text,
         Stable,
+        Metadata,
         "The declared mounts as `source:destination:mode:writable:propagation`, joined by commas.",
         "/srv:/data:ro:false:rprivate",
         |view, _| only_inspected(view, |inspected| Some(Value::made(mounts(inspected))))
@@ -218,6 +234,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.start_ts",
         AbsTime,
         Stable,
+        Containers,
         "When its first process started. Missing where that was not observed.",
         "1769000000000000000",
         |view, _| Extracted::from_option(
@@ -230,6 +247,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.duration",
         RelTime,
         Volatile,
+        Containers,
         "How long ago its first process started.",
         "1500000000",
         |view, _| uptime(view)
@@ -238,6 +256,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.uptime",
         RelTime,
         Volatile,
+        Containers,
         "How long ago its first process started: the same as `container.duration`.",
         "1500000000",
         |view, _| uptime(view)
@@ -246,6 +265,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.read_only",
         Bool,
         Stable,
+        Containers,
         "Whether its root is meant to be read-only: as declared, or as mounted when it started, whatever was remounted since. Missing outside containers and while neither is known.",
         "true",
         |view, _| read_only(view)
@@ -256,6 +276,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         shape: Shape::List,
         argument: ArgumentRule::None,
         stability: Stability::Stable,
+        availability: Availability::Containers,
         doc: "The names of the secrets its mount table grants it. Missing outside containers and while the table is not known.",
         example: "(db_password,tls_key)",
         extract: |view, _| secrets(view),
@@ -264,6 +285,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.observed",
         Bool,
         Stable,
+        Containers,
         "Whether its start was observed: false for a container that ran before the agent.",
         "true",
         |view, _| Extracted::from_option(
@@ -274,6 +296,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.swarm.service",
         Text,
         Stable,
+        Swarm,
         "The Swarm service. Missing outside Swarm.",
         "shop_web",
         |view, _| swarm(view, Swarm::service)
@@ -282,6 +305,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.swarm.task",
         Text,
         Stable,
+        Swarm,
         "The Swarm task's name. Missing outside Swarm.",
         "shop_web.1.x8d3vk7",
         |view, _| swarm(view, Swarm::task)
@@ -290,6 +314,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.swarm.node",
         Text,
         Stable,
+        Swarm,
         "The Swarm node's id. Missing outside Swarm.",
         "k2j1h0",
         |view, _| swarm(view, Swarm::node)
@@ -298,6 +323,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.swarm.stack",
         Text,
         Stable,
+        Swarm,
         "The stack the service belongs to. Missing outside stacks.",
         "shop",
         |view, _| swarm(view, Swarm::stack)
@@ -306,6 +332,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "k8s.ns.name",
         Text,
         Stable,
+        Kubernetes,
         "The pod's namespace. Missing outside Kubernetes.",
         "prod",
         |view, _| label(view, "io.kubernetes.pod.namespace")
@@ -314,6 +341,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "k8s.pod.name",
         Text,
         Stable,
+        Kubernetes,
         "The pod's name. Missing outside Kubernetes.",
         "web-7d8",
         |view, _| label(view, "io.kubernetes.pod.name")
@@ -322,6 +350,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "k8s.pod.uid",
         Text,
         Stable,
+        Kubernetes,
         "The pod's uid. Missing outside Kubernetes.",
         "2f1c...",
         |view, _| label(view, "io.kubernetes.pod.uid")
@@ -340,6 +369,7 @@ const fn mount_row(
         shape: Shape::Single,
         argument: ArgumentRule::Name,
         stability: Stability::Stable,
+        availability: Availability::Metadata,
         doc,
         example,
         extract,

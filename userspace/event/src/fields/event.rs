@@ -6,7 +6,7 @@ use crate::params;
 use crate::text::{O_CREAT, O_TMPFILE, result_text};
 use crate::value::{Extracted, FieldType, Value};
 
-use super::{Argument, ArgumentRule, FieldRow, Shape, Stability};
+use super::{Argument, ArgumentRule, Availability, FieldRow, Shape, Stability};
 
 /// `errno` values with which the kernel refuses a write.
 const REFUSALS: [i64; 3] = [-libc_errno::EROFS, -libc_errno::EACCES, -libc_errno::EPERM];
@@ -23,6 +23,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.num",
         Uint,
         Volatile,
+        Always,
         "Counts events from 1.",
         "4711",
         |view, _| Value::Uint(view.event.number).into()
@@ -31,6 +32,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.type",
         Text,
         Stable,
+        Always,
         "The event's type: the name of the system call, or of an event of our own.",
         "openat",
         |view, _| Value::text(view.event.event_type.name()).into()
@@ -39,6 +41,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.time",
         AbsTime,
         Volatile,
+        Always,
         "When it happened; outputs print the time of day.",
         "13:53:31.726060287",
         |view, _| Value::Uint(view.event.time_ns).into()
@@ -47,6 +50,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.rawtime",
         AbsTime,
         Volatile,
+        Always,
         "When it happened, in nanoseconds since the epoch.",
         "1769000000000000000",
         |view, _| Value::Uint(view.event.time_ns).into()
@@ -55,6 +59,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.datetime",
         AbsTime,
         Volatile,
+        Always,
         "When it happened; outputs print date and time.",
         "2026-01-21 13:53:31.726060287",
         |view, _| Value::Uint(view.event.time_ns).into()
@@ -63,6 +68,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.time.s",
         AbsTime,
         Volatile,
+        Always,
         "When it happened; outputs print the time of day in seconds.",
         "13:53:31",
         |view, _| Value::Uint(view.event.time_ns).into()
@@ -71,6 +77,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.time.iso8601",
         AbsTime,
         Volatile,
+        Always,
         "When it happened; outputs print ISO 8601 in UTC.",
         "2026-01-21T13:53:31.726060287+0000",
         |view, _| Value::Uint(view.event.time_ns).into()
@@ -79,6 +86,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.cpu",
         Uint,
         Volatile,
+        Always,
         "The processor it happened on.",
         "1",
         |view, _| Value::Uint(view.event.captured.cpu.into()).into()
@@ -87,6 +95,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.dir",
         Text,
         Stable,
+        Always,
         "Deprecated: always `<`, because events are sent when the call returns.",
         "<",
         |_, _| Value::text("<").into()
@@ -95,6 +104,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.source",
         Text,
         Stable,
+        Always,
         "The source of the event.",
         "syscall",
         |_, _| Value::text("syscall").into()
@@ -103,6 +113,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.hostname",
         Text,
         Stable,
+        Always,
         "The host's name.",
         "node-3",
         |view, _| Value::text(&view.event.node.hostname).into()
@@ -111,6 +122,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "node.name",
         Text,
         Stable,
+        Always,
         "The node's name as configured (`node.name`, `VIGIA_NODE`), else the host's.",
         "swarm-worker-2",
         |view, _| Value::text(&view.event.node.name).into()
@@ -121,6 +133,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         shape: Shape::Single,
         argument: ArgumentRule::Parameter,
         stability: Stability::Volatile,
+        availability: Availability::Always,
         doc: "A parameter of the event as text, by name (`evt.arg.flags`) or position (`evt.arg[0]`). Missing where this type of event has no such parameter.",
         example: "O_CREAT|O_WRONLY",
         extract: |view, argument| {
@@ -137,6 +150,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.args",
         Text,
         Volatile,
+        Always,
         "All parameters as `name=text`, joined by spaces.",
         "fd=3 name=/etc/hosts flags=O_RDONLY",
         |view, _| Value::made(params::all(view.event)).into()
@@ -145,6 +159,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.rawres",
         Int,
         Volatile,
+        Results,
         "What the call returned; negative for a failure.",
         "-30",
         |view, _| Extracted::from_option(view.event.result().map(Value::Int))
@@ -153,6 +168,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.res",
         Text,
         Stable,
+        Results,
         "`SUCCESS`, or the name of the error.",
         "EROFS",
         |view, _| {
@@ -166,6 +182,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.failed",
         Bool,
         Stable,
+        Results,
         "Whether the call failed.",
         "true",
         |view, _| Extracted::from_option(view.event.result().map(|result| Value::Bool(result < 0)))
@@ -174,6 +191,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.refused",
         Bool,
         Stable,
+        Always,
         "Whether the kernel refused the call for lack of permission or because the file system is read-only (EROFS, EACCES, EPERM).",
         "true",
         |view, _| Value::Bool(
@@ -187,6 +205,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.is_open_read",
         Bool,
         Stable,
+        Always,
         "Whether it opens a file for reading (also for reading and writing). False with O_PATH and for every other event.",
         "true",
         |view, _| Value::Bool(opens_for_reading(view.event)).into()
@@ -195,6 +214,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.is_open_write",
         Bool,
         Stable,
+        Always,
         "Whether it opens a file for writing. False for every other event.",
         "true",
         |view, _| Value::Bool(opens_for_writing(view.event)).into()
@@ -203,6 +223,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.is_open_exec",
         Bool,
         Stable,
+        Always,
         "Whether it creates a file with permission to execute. False for every other event.",
         "false",
         |view, _| Value::Bool(creates_executable(view.event)).into()
@@ -211,6 +232,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.is_open_create",
         Bool,
         Stable,
+        Always,
         "Whether it created the file it opens. False for every other event.",
         "false",
         |view, _| Value::Bool(creates(view.event)).into()
@@ -219,6 +241,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "evt.is_write_call",
         Bool,
         Stable,
+        Always,
         "Whether it is a call that would change the file system: an open for writing or with O_CREAT or O_TRUNC, or one of mkdir, unlink, rmdir, rename, link, symlink, mknod, truncate, chmod, chown, utimensat, setxattr, removexattr and their relatives.",
         "true",
         |view, _| Value::Bool(changes_files(view.event)).into()

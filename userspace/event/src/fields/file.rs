@@ -8,13 +8,14 @@ use crate::event::{Event, View};
 use crate::secret::{SecretAccess, SecretKind};
 use crate::value::{Extracted, FieldType, Value};
 
-use super::{ArgumentRule, FieldRow, Shape, Stability};
+use super::{ArgumentRule, Availability, FieldRow, Shape, Stability};
 
 pub(super) static FIELDS: &[FieldRow] = &[
     row!(
         "fd.name",
         Path,
         Stable,
+        Paths,
         "The path made absolute. A condition is judged once with the path as the program gave it and, where it differs, once with the path as the kernel resolved it.",
         "/etc/nginx/nginx.conf",
         |view, _| Extracted::text(file_path(view))
@@ -23,6 +24,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.realpath",
         Path,
         Stable,
+        Files,
         "The path as the kernel resolved it, in both passes. Missing where the call has no open file.",
         "/data/nginx.conf",
         |view, _| Extracted::text(view.event.paths.real.as_ref())
@@ -31,6 +33,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.nameraw",
         Path,
         Stable,
+        Paths,
         "The path exactly as the program gave it.",
         "../nginx.conf",
         |view, _| Extracted::text(given(view).map(|path| &path.given))
@@ -39,6 +42,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.directory",
         Path,
         Stable,
+        Paths,
         "The directory of `fd.name`; `fd.name` itself for a directory.",
         "/etc/nginx",
         |view, _| Extracted::text(directory(view))
@@ -47,6 +51,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.filename",
         Text,
         Stable,
+        Paths,
         "The last component of `fd.name`. Missing for directories.",
         "nginx.conf",
         |view, _| Extracted::text(file_name(view))
@@ -55,6 +60,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.path.top",
         Path,
         Stable,
+        Paths,
         "The first two components of `fd.name`: what repeats of the same write attempt are counted by.",
         "/etc/nginx",
         |view, _| Extracted::text(file_path(view).map(first_two_components))
@@ -63,6 +69,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.num",
         Int,
         Volatile,
+        Descriptors,
         "The descriptor's number: the new one of an open, -1 for a failed one.",
         "3",
         |view, _| Extracted::from_option(number(view.event).map(Value::Int))
@@ -71,6 +78,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.type",
         Text,
         Stable,
+        Descriptors,
         "`file` or `directory`. Missing where the event has no open file.",
         "file",
         |view, _| Extracted::text(view.event.file().map(|file| if file.is_directory() {
@@ -83,6 +91,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.typechar",
         Text,
         Stable,
+        Descriptors,
         "`f` for a file, also for a failed open; `d` for a directory.",
         "f",
         |view, _| Extracted::text(type_character(view.event))
@@ -91,6 +100,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.dev",
         Uint,
         Stable,
+        Files,
         "Device number of the file system.",
         "2a",
         |view, _| Extracted::from_option(
@@ -101,6 +111,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.dev.major",
         Uint,
         Stable,
+        Files,
         "Major part of the device number.",
         "0",
         |view, _| Extracted::from_option(
@@ -113,6 +124,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.dev.minor",
         Uint,
         Stable,
+        Files,
         "Minor part of the device number.",
         "42",
         |view, _| Extracted::from_option(
@@ -125,6 +137,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.ino",
         Uint,
         Stable,
+        Files,
         "Inode number.",
         "131077",
         |view, _| Extracted::from_option(view.event.file().map(|file| Value::Uint(file.ino)))
@@ -133,6 +146,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.is_upper_layer",
         Bool,
         Stable,
+        Always,
         "Whether the file lies in the container's writable layer.",
         "true",
         |view, _| Value::Bool(
@@ -146,6 +160,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.is_lower_layer",
         Bool,
         Stable,
+        Always,
         "Whether the file lies in a layer of the image.",
         "true",
         |view, _| Value::Bool(
@@ -159,6 +174,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.mount.type",
         Text,
         Stable,
+        Paths,
         "The file system type of the mount the path lies on, as the container's mount table has it.",
         "overlay",
         |view, _| Extracted::text(view.mount().map(|mount| &mount.fs_type))
@@ -167,6 +183,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.mount.point",
         Path,
         Stable,
+        Paths,
         "Where that mount stands.",
         "/run/secrets/db",
         |view, _| Extracted::text(view.mount().map(|mount| &mount.point))
@@ -175,6 +192,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.mount.read_only",
         Bool,
         Stable,
+        Paths,
         "Whether that mount is read-only.",
         "true",
         |view, _| Extracted::from_option(view.mount().map(|mount| Value::Bool(mount.read_only)))
@@ -183,6 +201,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.mount.kind",
         Text,
         Stable,
+        Paths,
         "What that mount is to the container: `root`, `volume`, `tmpfs`, `secret`, `engine` (hosts, hostname, resolv.conf), `kernel` (proc, sys, masked paths), or `other`.",
         "root",
         |view, _| Extracted::text(view.mount().map(|mount| mount.kind.name()))
@@ -191,6 +210,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.is_secret",
         Bool,
         Stable,
+        Always,
         "Whether the file is a secret, whatever its path. False for configurations.",
         "true",
         |view, _| Value::Bool(
@@ -202,6 +222,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.secret.name",
         Text,
         Stable,
+        Secrets,
         "The secret's name.",
         "db_password",
         |view, _| Extracted::text(secret(view).map(|access| &access.secret.name))
@@ -210,6 +231,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.secret.path",
         Path,
         Stable,
+        Secrets,
         "Where the container that was granted it finds the secret.",
         "/run/secrets/db_password",
         |view, _| Extracted::text(secret(view).map(|access| &access.secret.path))
@@ -218,6 +240,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.secret.kind",
         Text,
         Stable,
+        Secrets,
         "`secret`, `config`, or `unknown` (one of the two).",
         "secret",
         |view, _| Extracted::text(secret(view).map(|access| access.secret.kind.name()))
@@ -226,6 +249,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.secret.source",
         Text,
         Stable,
+        Secrets,
         "Who provides it: `swarm`, `compose`, `podman`, `kubernetes`, `declared`, or `unknown`.",
         "swarm",
         |view, _| Extracted::text(secret(view).map(|access| access.secret.source.name()))
@@ -234,6 +258,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.secret.reader",
         Text,
         Volatile,
+        Secrets,
         "Who opens it: `engine`, `host`, `foreign`, `probe`, `entered`, `dropped`, `declared`, `main`, `startup`, `lineage`, `late`, or `unknown`.",
         "entered",
         |view, _| Extracted::text(secret(view).map(|access| access.reader.name()))
@@ -242,6 +267,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.secret.reason",
         Text,
         Volatile,
+        Secrets,
         "Why the reader is judged so, with the chain of programs.",
         "sh was started inside the container from outside",
         |view, _| Extracted::text(secret(view).map(|access| access.reason.as_str()))
@@ -250,6 +276,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fs.path.name",
         Path,
         Stable,
+        Paths,
         "The path of a call that works on a path, made absolute; as `fd.name`, but also for calls without a descriptor (unlink, mkdir, chmod, ...). For a rename or link the old one, for `move_mount` the new one.",
         "/etc/cron.d/x",
         |view, _| Extracted::text(view.path())
@@ -258,6 +285,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fs.path.nameraw",
         Path,
         Stable,
+        Paths,
         "That path exactly as the program gave it.",
         "../cron.d/x",
         |view, _| Extracted::text(given(view).map(|path| &path.given))
@@ -266,6 +294,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fs.path.source",
         Path,
         Stable,
+        TwoPaths,
         "The first path of a call with two, made absolute.",
         "/etc/passwd",
         |view, _| Extracted::from_option(
@@ -276,6 +305,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fs.path.sourceraw",
         Path,
         Stable,
+        TwoPaths,
         "The first path of a call with two, as given.",
         "passwd",
         |view, _| Extracted::text(two_paths(view.event).map(|paths| &paths[0].given))
@@ -284,6 +314,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fs.path.target",
         Path,
         Stable,
+        TwoPaths,
         "The second path of a call with two, made absolute.",
         "/tmp/p",
         |view, _| Extracted::from_option(
@@ -294,6 +325,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fs.path.targetraw",
         Path,
         Stable,
+        TwoPaths,
         "The second path of a call with two, as given.",
         "p",
         |view, _| Extracted::text(two_paths(view.event).map(|paths| &paths[1].given))

@@ -10,13 +10,14 @@ use crate::file::{Layer, Origin};
 use crate::process::Process;
 use crate::value::{Extracted, FieldType, Value};
 
-use super::{Argument, ArgumentRule, FieldRow, Shape, Stability};
+use super::{Argument, ArgumentRule, Availability, FieldRow, Shape, Stability};
 
 pub(super) static FIELDS: &[FieldRow] = &[
     row!(
         "proc.name",
         Text,
         Stable,
+        Always,
         "The thread's name (at most 15 bytes).",
         "nginx",
         |view, _| Value::text(&view.event.process.task.comm).into()
@@ -25,6 +26,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.exe",
         Text,
         Stable,
+        Always,
         "`argv[0]` as the program was given it.",
         "nginx",
         |view, _| Value::text(&view.event.process.exe).into()
@@ -33,6 +35,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.exepath",
         Path,
         Stable,
+        Always,
         "The executable's path, resolved by the kernel, seen from the process's root; `memfd:NAME` for anonymous memory.",
         "/usr/sbin/nginx",
         |view, _| Extracted::from_option(known_text(&view.event.process.exe_path))
@@ -41,6 +44,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.cmdline",
         Text,
         Stable,
+        Always,
         "The thread's name and the arguments, joined by spaces.",
         "nginx -g daemon off;",
         |view, _| Value::made(view.event.process.command_line()).into()
@@ -51,6 +55,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         shape: Shape::Single,
         argument: ArgumentRule::OptionalIndex,
         stability: Stability::Stable,
+        availability: Availability::Always,
         doc: "The arguments behind `argv[0]`, joined by spaces; with an index one of them, from 0.",
         example: "-g daemon off;",
         extract: |view, argument| match argument {
@@ -62,6 +67,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.nargs",
         Uint,
         Stable,
+        Always,
         "How many arguments stand behind `argv[0]`.",
         "2",
         |view, _| Value::Uint(view.event.process.args.len() as u64).into()
@@ -72,6 +78,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         shape: Shape::Single,
         argument: ArgumentRule::OptionalName,
         stability: Stability::Stable,
+        availability: Availability::Always,
         doc: "The environment, joined by spaces; with a name in brackets the value of one variable, empty where it is not set. Captured only while a rule asks for it.",
         example: "/usr/bin:/bin",
         extract: |view, argument| environment(&view.event.process, argument),
@@ -80,6 +87,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.cwd",
         Path,
         Volatile,
+        Always,
         "The working directory, with a slash at the end.",
         "/var/www/",
         |view, _| working_directory(&view.event.process)
@@ -88,6 +96,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.pid",
         Int,
         Stable,
+        Always,
         "Process id in the host's pid namespace.",
         "4711",
         |view, _| Value::Int(view.event.captured.task.pid.into()).into()
@@ -96,6 +105,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.vpid",
         Int,
         Stable,
+        Always,
         "Process id in its own pid namespace: 1 for a container's first process.",
         "1",
         |view, _| Value::Int(view.event.captured.task.vpid.into()).into()
@@ -104,6 +114,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.ppid",
         Int,
         Volatile,
+        Always,
         "Process id of the parent.",
         "1",
         |view, _| Value::Int(view.event.process.task.parent_pid.into()).into()
@@ -112,6 +123,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.pgid",
         Int,
         Volatile,
+        Always,
         "Process group id in the host's pid namespace.",
         "4711",
         |view, _| Value::Int(view.event.captured.task.pgid.into()).into()
@@ -120,6 +132,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.vpgid",
         Int,
         Volatile,
+        Always,
         "Process group id in its own pid namespace.",
         "1",
         |view, _| Value::Int(view.event.captured.task.vpgid.into()).into()
@@ -128,6 +141,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.is_vpgid_leader",
         Bool,
         Volatile,
+        Always,
         "Whether it leads its process group.",
         "true",
         |view, _| Value::Bool(view.event.captured.task.vpgid == view.event.captured.task.vpid)
@@ -137,6 +151,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.sid",
         Int,
         Volatile,
+        Always,
         "Session id in the host's pid namespace.",
         "4711",
         |view, _| Value::Int(view.event.captured.task.sid.into()).into()
@@ -145,6 +160,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.sname",
         Text,
         Volatile,
+        Always,
         "The name of the session's leader; empty where it is not known.",
         "bash",
         |view, _| Value::text(
@@ -159,6 +175,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.tty",
         Uint,
         Stable,
+        Always,
         "The controlling terminal's device number; 0 for none.",
         "34816",
         |view, _| Value::Uint(view.event.process.task.tty.into()).into()
@@ -167,6 +184,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.exe_ino",
         Uint,
         Stable,
+        Observed,
         "The executable's inode number.",
         "131077",
         |view, _| Extracted::from_option(
@@ -181,6 +199,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.exe_ino.ctime",
         AbsTime,
         Stable,
+        Observed,
         "When the executable's inode last changed.",
         "1769000000000000000",
         |view, _| time(
@@ -195,6 +214,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.exe_ino.mtime",
         AbsTime,
         Stable,
+        Observed,
         "When the executable was last written.",
         "1769000000000000000",
         |view, _| time(
@@ -209,6 +229,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.exe_ino.ctime_duration_proc_start",
         RelTime,
         Stable,
+        Observed,
         "How long before the process was made the executable's inode changed.",
         "1200000000",
         |view, _| since_change(&view.event.process)
@@ -217,6 +238,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.is_exe_upper_layer",
         Bool,
         Stable,
+        Observed,
         "Whether the executable lies in the container's writable layer.",
         "true",
         |view, _| Value::Bool(layer(&view.event.process) == Layer::Upper).into()
@@ -225,6 +247,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.is_exe_lower_layer",
         Bool,
         Stable,
+        Observed,
         "Whether the executable lies in a layer of the image.",
         "true",
         |view, _| Value::Bool(layer(&view.event.process) == Layer::Lower).into()
@@ -233,6 +256,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.is_exe_from_memfd",
         Bool,
         Stable,
+        Always,
         "Whether the executable is anonymous memory.",
         "false",
         |view, _| Value::Bool(view.event.process.exe_origin == Origin::Memfd).into()
@@ -241,6 +265,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.exe_origin",
         Text,
         Stable,
+        Always,
         "Where the executable comes from: `image`, `upper` (the container's writable layer), `volume`, `tmpfs`, `memfd`, or `unknown`.",
         "upper",
         |view, _| Value::text(view.event.process.exe_origin.name()).into()
@@ -249,6 +274,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.script",
         Path,
         Stable,
+        Scripts,
         "The script that an interpreter runs by its `#!` line. Missing where no script runs.",
         "/docker-entrypoint.sh",
         |view, _| Extracted::text(
@@ -263,6 +289,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.script_origin",
         Text,
         Stable,
+        Scripts,
         "Where the script comes from, in the words of `proc.exe_origin`. Missing where no script runs.",
         "image",
         |view, _| Extracted::text(
@@ -277,6 +304,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.entered",
         Bool,
         Stable,
+        Observed,
         "Whether the process, or an ancestor, joined the container from outside (`docker exec`, `nsenter`). Missing where its start was not observed.",
         "true",
         |view, _| Extracted::from_option(view.event.captured.task.entered.map(Value::Bool))
@@ -285,6 +313,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.duration",
         RelTime,
         Volatile,
+        Always,
         "How long ago the process was made.",
         "1500000000",
         |view, _| duration(view.event)
@@ -293,6 +322,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.pname",
         Text,
         Stable,
+        Parents,
         "The parent's name.",
         "bash",
         |view, _| parent(view, |parent| Some(Value::text(&parent.task.comm)))
@@ -301,6 +331,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.pexe",
         Text,
         Stable,
+        Parents,
         "The parent's `argv[0]`.",
         "bash",
         |view, _| parent(view, |parent| Some(Value::text(&parent.exe)))
@@ -309,6 +340,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.pexepath",
         Path,
         Stable,
+        Parents,
         "The parent's executable.",
         "/bin/bash",
         |view, _| parent(view, |parent| known_text(&parent.exe_path))
@@ -317,6 +349,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "proc.pcmdline",
         Text,
         Stable,
+        Parents,
         "The parent's name and arguments.",
         "bash -c ls",
         |view, _| parent(view, |parent| Some(Value::made(parent.command_line())))
@@ -370,6 +403,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "thread.tid",
         Int,
         Volatile,
+        Always,
         "Thread id in the host's pid namespace.",
         "4711",
         |view, _| Value::Int(view.event.captured.task.tid.into()).into()
@@ -378,6 +412,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "thread.vtid",
         Int,
         Volatile,
+        Always,
         "Thread id in its own pid namespace.",
         "1",
         |view, _| Value::Int(view.event.captured.task.vtid.into()).into()
@@ -386,6 +421,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "thread.cap_effective",
         Text,
         Stable,
+        Always,
         "Effective capabilities, by name, joined by spaces.",
         "CAP_CHOWN CAP_NET_RAW",
         |view, _| Value::made(capabilities(
@@ -397,6 +433,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "thread.cap_permitted",
         Text,
         Stable,
+        Always,
         "Permitted capabilities, by name, joined by spaces.",
         "CAP_CHOWN CAP_NET_RAW",
         |view, _| Value::made(capabilities(
@@ -408,6 +445,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "thread.cap_inheritable",
         Text,
         Stable,
+        Always,
         "Inheritable capabilities, by name, joined by spaces.",
         "CAP_CHOWN",
         |view, _| Value::made(capabilities(
@@ -430,6 +468,7 @@ const fn ancestor_row(
         argument: ArgumentRule::OptionalIndex,
         // An ancestor may execute at any time without the process taking notice.
         stability: Stability::Volatile,
+        availability: Availability::Parents,
         doc,
         example,
         extract,

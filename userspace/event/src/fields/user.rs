@@ -4,7 +4,7 @@ use crate::event::View;
 use crate::users::User;
 use crate::value::{Extracted, FieldType, Value};
 
-use super::{ArgumentRule, FieldRow, Shape, Stability};
+use super::{ArgumentRule, Availability, FieldRow, Shape, Stability};
 
 /// What stands for a name that no file knows.
 const NOT_AVAILABLE: &str = "<NA>";
@@ -16,6 +16,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "user.uid",
         Uint,
         Stable,
+        Always,
         "Effective user id, in the initial user namespace.",
         "1000",
         |view, _| Value::Uint(uid(view).into()).into()
@@ -24,6 +25,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "user.name",
         Text,
         Stable,
+        Always,
         "The user's name in the container's (or the host's) passwd; `root` for an unlisted uid 0, `<NA>` for any other.",
         "postgres",
         |view, _| name(view, uid(view))
@@ -32,6 +34,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "user.homedir",
         Text,
         Stable,
+        Always,
         "The user's home directory; `<NA>` where passwd does not list the user.",
         "/root",
         |view, _| of_passwd(view, |user| &user.home)
@@ -40,6 +43,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "user.shell",
         Text,
         Stable,
+        Always,
         "The user's shell; `<NA>` where passwd does not list the user.",
         "/bin/sh",
         |view, _| of_passwd(view, |user| &user.shell)
@@ -48,6 +52,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "user.loginuid",
         Int,
         Stable,
+        Always,
         "Audit login uid; -1 for none.",
         "-1",
         |view, _| {
@@ -64,6 +69,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "user.loginname",
         Text,
         Stable,
+        Always,
         "Name of the audit login uid; `<NA>` for none.",
         "alice",
         |view, _| name(view, view.event.captured.task.credentials.loginuid)
@@ -72,6 +78,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "group.gid",
         Uint,
         Stable,
+        Always,
         "Effective group id, in the initial user namespace.",
         "1000",
         |view, _| Value::Uint(view.event.captured.task.credentials.egid.into()).into()
@@ -80,6 +87,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "group.name",
         Text,
         Stable,
+        Always,
         "The group's name in the container's (or the host's) group file; `root` for an unlisted gid 0, `<NA>` for any other.",
         "www-data",
         |view, _| {

@@ -125,15 +125,8 @@ fn inside(pid: u32) -> Task {
 }
 
 fn call(name: &str, result: i64) -> What {
-    What::Call(Box::new(Call {
-        event_type: EventType::from_name(name).expect("a call"),
-        result,
-        args: [0; 6],
-        paths: Vec::new(),
-        texts: Vec::new(),
-        open_how: None,
-        file: None,
-    }))
+    let event_type = EventType::from_name(name).expect("a call");
+    What::Call(Box::new(Call::new(event_type, result)))
 }
 
 fn id_of(container: Option<Arc<Container>>) -> Option<String> {

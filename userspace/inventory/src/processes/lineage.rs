@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use smallvec::SmallVec;
+use vigia_event::captured::Task;
 use vigia_event::process::{Ancestors, Process, ProcessKey};
 
 use super::ProcessTable;
@@ -34,18 +35,28 @@ impl ProcessTable {
     /// The leader of the session a process belongs to: the process with the session's id, or, if that one is
     /// no longer known, the oldest ancestor in the same session.
     pub fn session_leader(&mut self, process: &Process) -> Option<Arc<Process>> {
-        let sid = process.task.sid;
-        if sid == 0 {
+        self.leader(process, |task| task.sid)
+    }
+
+    /// The leader of the group a process belongs to, found like [`ProcessTable::session_leader`].
+    pub fn group_leader(&mut self, process: &Process) -> Option<Arc<Process>> {
+        self.leader(process, |task| task.pgid)
+    }
+
+    fn leader(&mut self, process: &Process, of: fn(&Task) -> u32) -> Option<Arc<Process>> {
+        let id = of(&process.task);
+        if id == 0 {
             return None;
         }
-        // The kernel does not give a pid away while a session has it as its id, so this is never a stranger.
-        if let Some(leader) = self.latest(sid).filter(|leader| leader.task.sid == sid) {
+        // The kernel does not give a pid away while a session or group has it as its id, so this is never a
+        // stranger.
+        if let Some(leader) = self.latest(id).filter(|leader| of(&leader.task) == id) {
             return Some(Arc::clone(leader));
         }
         let ancestors = self.ancestors(process);
         ancestors
             .iter()
-            .take_while(|ancestor| ancestor.task.sid == sid)
+            .take_while(|ancestor| of(&ancestor.task) == id)
             .last()
             .cloned()
     }

@@ -22,6 +22,10 @@ pub(super) fn call(record: Record<'_>) -> Result<What, Malformed> {
         texts: texts(record, &body.texts)?,
         open_how: (body.flags & call::OPEN_HOW != 0).then_some(body.open_how),
         file: file::decode(record, &body.file)?,
+        // The probes deliver files only.
+        descriptor: None,
+        address: None,
+        data: None,
     })))
 }
 
