@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use vigia_event::captured::Captured;
 use vigia_event::container::Inspected;
 use vigia_event::mount::MountTable;
+use vigia_event::names::DomainNames;
 use vigia_event::secret::SecretAccess;
 use vigia_event::users::Users;
 use vigia_event::{Container, Event, EventType, File, Node, Process};
@@ -136,6 +137,7 @@ pub(crate) enum Record<'r> {
     Mounts(Cow<'r, MountTable>),
     Inspected(Cow<'r, Inspected>),
     Node(Cow<'r, Node>),
+    DomainNames(Cow<'r, DomainNames>),
     Process(Box<ProcessRecord<'r>>),
     Container(Box<ContainerRecord<'r>>),
     Event(Box<EventRecord<'r>>),
@@ -177,9 +179,11 @@ pub(crate) struct EventRecord<'r> {
     pub(crate) process: u32,
     pub(crate) ancestors: Vec<u32>,
     pub(crate) session_leader: Option<u32>,
+    pub(crate) group_leader: Option<u32>,
     pub(crate) container: Option<u32>,
     pub(crate) mounts: u32,
     pub(crate) users: u32,
     pub(crate) secret: Option<Cow<'r, SecretAccess>>,
     pub(crate) node: u32,
+    pub(crate) domain_names: u32,
 }

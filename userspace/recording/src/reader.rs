@@ -11,6 +11,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use vigia_event::container::Inspected;
 use vigia_event::mount::MountTable;
+use vigia_event::names::DomainNames;
 use vigia_event::users::Users;
 use vigia_event::{Container, Event, File, Metadata, Node, PathSpellings, Process};
 use zstd::stream::read::Decoder;
@@ -116,6 +117,7 @@ struct Snapshots {
     mounts: Known<MountTable>,
     inspected: Known<Inspected>,
     nodes: Known<Node>,
+    domain_names: Known<DomainNames>,
     processes: Known<Process>,
     containers: Known<Container>,
     weight: usize,
@@ -341,6 +343,10 @@ impl Snapshots {
                 self.weigh(&*inspected, bytes)?;
                 room(self.inspected.add(inspected.into_owned()))?;
             }
+            Record::DomainNames(names) => {
+                self.weigh(&*names, bytes)?;
+                room(self.domain_names.add(names.into_owned()))?;
+            }
             Record::Node(node) => {
                 self.weigh(&*node, bytes)?;
                 room(self.nodes.add(node.into_owned()))?;
@@ -417,6 +423,7 @@ impl Snapshots {
                 .map(process)
                 .collect::<Result<Arc<[_]>, _>>()?,
             session_leader: record.session_leader.map(process).transpose()?,
+            group_leader: record.group_leader.map(process).transpose()?,
             container: record
                 .container
                 .map(|number| found(&self.containers, number, "container"))
@@ -425,6 +432,7 @@ impl Snapshots {
             users: found(&self.users, record.users, "table of users")?,
             secret: record.secret.map(|secret| Box::new(secret.into_owned())),
             node: found(&self.nodes, record.node, "machine")?,
+            domain_names: found(&self.domain_names, record.domain_names, "table of names")?,
             paths: PathSpellings::default(),
         };
         event.prepare();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use vigia_event::container::Inspected;
 use vigia_event::mount::MountTable;
+use vigia_event::names::DomainNames;
 use vigia_event::users::Users;
 use vigia_event::{Container, File, Node, Process};
 
@@ -37,6 +38,7 @@ pub(crate) trait Weigh {
 
 impl Weigh for File {}
 impl Weigh for Node {}
+impl Weigh for DomainNames {}
 impl Weigh for Container {}
 impl Weigh for MountTable {
     fn elements(&self) -> usize {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use vigia_event::container::Inspected;
 use vigia_event::mount::MountTable;
+use vigia_event::names::DomainNames;
 use vigia_event::users::Users;
 use vigia_event::{Container, Event, File, Metadata, Node, Process};
 use zstd::stream::write::Encoder;
@@ -89,6 +90,7 @@ struct Shared {
     mounts: Written<MountTable>,
     inspected: Written<Inspected>,
     nodes: Written<Node>,
+    domain_names: Written<DomainNames>,
     processes: Written<Process>,
     containers: Written<Container>,
     weight: usize,
@@ -273,6 +275,7 @@ impl<W: Write, R: Redact> Writer<W, R> {
             return Err(Refusal::TooLarge);
         }
         let node = self.node(&event.node)?;
+        let domain_names = self.domain_names(&event.domain_names)?;
         let users = self.users(&event.users)?;
         let mounts = self.mounts(&event.mounts)?;
         let process = self.process(&event.process)?;
@@ -283,6 +286,11 @@ impl<W: Write, R: Redact> Writer<W, R> {
             .collect::<Result<_, _>>()?;
         let session_leader = event
             .session_leader
+            .as_ref()
+            .map(|leader| self.process(leader))
+            .transpose()?;
+        let group_leader = event
+            .group_leader
             .as_ref()
             .map(|leader| self.process(leader))
             .transpose()?;
@@ -306,11 +314,13 @@ impl<W: Write, R: Redact> Writer<W, R> {
             process,
             ancestors,
             session_leader,
+            group_leader,
             container,
             mounts,
             users,
             secret,
             node,
+            domain_names,
         };
         append(&mut self.batch, &Record::Event(Box::new(record)))?;
         Ok(())
@@ -323,6 +333,15 @@ impl<W: Write, R: Redact> Writer<W, R> {
         let bytes = append(&mut self.batch, &Record::Node(Cow::Borrowed(node)))?;
         self.shared.weigh(node.weight(bytes))?;
         self.shared.nodes.add(node).ok_or(Refusal::TooLarge)
+    }
+
+    fn domain_names(&mut self, names: &Arc<DomainNames>) -> Result<u32, Refusal> {
+        if let Some(number) = self.shared.domain_names.number(names) {
+            return Ok(number);
+        }
+        let bytes = append(&mut self.batch, &Record::DomainNames(Cow::Borrowed(names)))?;
+        self.shared.weigh(names.weight(bytes))?;
+        self.shared.domain_names.add(names).ok_or(Refusal::TooLarge)
     }
 
     fn users(&mut self, users: &Arc<Users>) -> Result<u32, Refusal> {
@@ -427,6 +446,7 @@ impl Shared {
             self.mounts.len(),
             self.inspected.len(),
             self.nodes.len(),
+            self.domain_names.len(),
             self.processes.len(),
             self.containers.len(),
         ]

@@ -6,6 +6,7 @@ use vigia_event::captured::{Call, Captured, Exec, GivenPath, Task, What};
 use vigia_event::container::{DeclaredMount, Engine, Inspected};
 use vigia_event::file::{Layer, Origin as FileOrigin};
 use vigia_event::mount::{Mount, MountKind, MountTable};
+use vigia_event::names::DomainNames;
 use vigia_event::process::{ProcessKey, Script};
 use vigia_event::secret::{
     Reader as SecretReader, SecretAccess, SecretKind, SecretRef, SecretSource,
@@ -125,8 +126,6 @@ fn inspected() -> Inspected {
 
 fn opened(path: &str) -> What {
     What::Call(Box::new(Call {
-        event_type: EventType::from_name("openat").expect("a row"),
-        result: 3,
         args: [u64::MAX; 6],
         paths: vec![GivenPath {
             given: path.into(),
@@ -136,6 +135,7 @@ fn opened(path: &str) -> What {
         texts: vec!["text".into()],
         open_how: Some([1, 2, 3]),
         file: Some(file("/real")),
+        ..Call::new(EventType::from_name("openat").expect("a row"), 3)
     }))
 }
 
@@ -152,6 +152,8 @@ pub(super) fn events() -> Vec<Event> {
         metadata: Metadata::Known(Arc::new(inspected())),
         ..Container::default()
     });
+    let mut domain_names = DomainNames::pending(["slow.test".to_owned()]);
+    domain_names.answer("fast.test", ["192.0.2.1".parse().expect("an address")]);
     let base = Event {
         number: 1,
         time_ns: 1_000,
@@ -168,6 +170,7 @@ pub(super) fn events() -> Vec<Event> {
         process: Arc::new(process(7, "nginx")),
         ancestors: vec![Arc::new(process(2, "sh")), Arc::new(process(1, "init"))].into(),
         session_leader: Some(Arc::new(process(2, "sh"))),
+        group_leader: Some(Arc::new(process(7, "nginx"))),
         container: Some(container),
         mounts,
         users,
@@ -180,7 +183,9 @@ pub(super) fn events() -> Vec<Event> {
             name: "node-1".into(),
             hostname: "host".into(),
             boot_id: "b".into(),
+            capture_start_ns: 900,
         }),
+        domain_names: Arc::new(domain_names),
         paths: PathSpellings::default(),
     };
     let mut events = vec![base.clone(); 5];
