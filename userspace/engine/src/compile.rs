@@ -23,7 +23,7 @@ use crate::template::{Printing, Template};
 const MANY_EVENT_TYPES: usize = 100;
 
 /// The only source of events there is.
-const SYSCALL: &str = "syscall";
+pub(crate) const SYSCALL: &str = "syscall";
 
 /// How rules are compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub(crate) fn compile_with(
             diagnostics: report.finish(),
         };
     }
-    let mut collection = Collection::read(sources, &mut report);
+    let mut collection = Collection::read(sources, catalogue, &mut report);
     selection::apply(&options.selections, &mut collection, &mut report);
     let mut compiler = Compiler {
         options,
@@ -228,6 +228,8 @@ impl Compiler<'_> {
             extra_fields,
             group_by,
             enabled: definition.enabled,
+            capture: definition.capture,
+            capture_duration_ms: definition.capture_duration_ms,
         });
     }
 
@@ -248,8 +250,7 @@ impl Compiler<'_> {
                 Some(item),
                 Problem::Deprecated { what },
             );
-            text.text.replace_range(at..at + CONTAINER_INFO.len(), "");
-            text.origins.drain(at..at + CONTAINER_INFO.len());
+            text.remove(at, at + CONTAINER_INFO.len());
         }
         let (output, failures) = Template::compile(&text, self.catalogue, self.options.printing());
         self.warn_of_deprecated_fields(definition, &text, item, report);
@@ -263,18 +264,15 @@ impl Compiler<'_> {
         item: &Item,
         report: &mut Report<'_>,
     ) {
-        for field in ["evt.dir", "evt.latency", "evt.wait_latency"] {
-            for text in [&definition.condition, output] {
-                if let Some(at) = text.text.find(field) {
-                    let what = format!("field {field}");
-                    let span = text.span(at, at + field.len());
-                    report.add(
-                        Code::DeprecatedItem,
-                        span,
-                        Some(item),
-                        Problem::Deprecated { what },
-                    );
-                }
+        for text in [&definition.condition, output] {
+            for (at, field) in deprecated_fields(&text.text) {
+                let what = format!("field {field}");
+                report.add(
+                    Code::DeprecatedItem,
+                    text.span(at, at + field.len()),
+                    Some(item),
+                    Problem::Deprecated { what },
+                );
             }
         }
     }
@@ -358,4 +356,24 @@ impl Compiler<'_> {
             kept: None,
         }
     }
+}
+
+/// Fields that are constant since events are seen only when calls return, wherever a text names them.
+fn deprecated_fields(text: &str) -> Vec<(usize, &str)> {
+    const NAMES: [&str; 6] = [
+        "evt.dir",
+        "evt.latency",
+        "evt.latency.s",
+        "evt.latency.ns",
+        "evt.latency.human",
+        "evt.wait_latency",
+    ];
+    text.match_indices("evt.")
+        .filter_map(|(at, _)| {
+            let rest = &text[at..];
+            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "._".contains(c)));
+            let name = rest[..end.unwrap_or(rest.len())].trim_end_matches('.');
+            NAMES.contains(&name).then_some((at, name))
+        })
+        .collect()
 }

@@ -20,84 +20,57 @@ pub enum Severity {
     Warning,
 }
 
-/// The kind of a diagnostic, under the name by which users of Falco know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "the names are Falco's")]
-pub enum Code {
-    FileRead,
-    YamlParse,
-    YamlValidate,
-    CompileCondition,
-    CompileOutput,
-    Validate,
-    UnknownSource,
-    UnsafeMissing,
-    NoEventType,
-    UnknownFilter,
-    UnusedMacro,
-    UnusedList,
-    UnknownItem,
-    DeprecatedItem,
-    InvalidMacroName,
-    InvalidListName,
-    UnknownKey,
-    UnmatchedSelection,
-    Hint,
+macro_rules! codes {
+    ($( $variant:ident = $name:literal, $description:literal; )*) => {
+        /// The kind of a diagnostic, under the name by which users of Falco know it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $( #[doc = $description] $variant ),* }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &[Self] = &[ $( Self::$variant ),* ];
+
+            /// The name, such as `LOAD_ERR_YAML_PARSE`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $( Self::$variant => $name ),* }
+            }
+
+            /// What diagnostics of this kind have in common, in a few words.
+            #[must_use]
+            pub fn description(self) -> &'static str {
+                match self { $( Self::$variant => $description ),* }
+            }
+        }
+    };
+}
+
+// Falco's codes for extensions are missing, because there are none; those that Falco does not have stand last.
+codes! {
+    FileRead = "LOAD_ERR_FILE_READ", "A rules file cannot be read";
+    YamlParse = "LOAD_ERR_YAML_PARSE", "A rules file is not valid YAML";
+    YamlValidate = "LOAD_ERR_YAML_VALIDATE", "An item does not have the keys and values it needs";
+    CompileCondition = "LOAD_ERR_COMPILE_CONDITION", "A condition cannot be compiled";
+    CompileOutput = "LOAD_ERR_COMPILE_OUTPUT", "An output cannot be compiled";
+    Validate = "LOAD_ERR_VALIDATE", "An item does not fit the other items or this engine";
+    UnknownSource = "LOAD_UNKNOWN_SOURCE", "A rule is for a source of events that is not there";
+    UnsafeMissing = "LOAD_UNSAFE_NA_CHECK", "A condition compares what is missing as if it were there";
+    NoEventType = "LOAD_NO_EVTTYPE", "A rule is asked about very many event types";
+    UnknownFilter = "LOAD_UNKNOWN_FILTER", "A rule was skipped because it names an unknown field";
+    UnusedMacro = "LOAD_UNUSED_MACRO", "A macro is not used";
+    UnusedList = "LOAD_UNUSED_LIST", "A list is not used";
+    UnknownItem = "LOAD_UNKNOWN_ITEM", "An item is of no known kind";
+    DeprecatedItem = "LOAD_DEPRECATED_ITEM", "Something deprecated is used";
+    AppendNoValues = "LOAD_APPEND_NO_VALUES", "An exception is appended to without values";
+    ExceptionNameNotUnique = "LOAD_EXCEPTION_NAME_NOT_UNIQUE", "Two exceptions of an item have one name";
+    InvalidMacroName = "LOAD_INVALID_MACRO_NAME", "A macro has a name that conditions cannot contain";
+    InvalidListName = "LOAD_INVALID_LIST_NAME", "A list has a name that conditions cannot contain";
+    UnknownKey = "LOAD_UNKNOWN_KEY", "An item has a key that does not exist";
+    Hint = "LOAD_COMPILE_CONDITION", "A condition compiles, but may not say what was meant";
+    UnmatchedSelection = "LOAD_UNMATCHED_SELECTION", "A setting picks no rule";
 }
 
 impl Code {
-    /// The name, such as `LOAD_ERR_YAML_PARSE`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::FileRead => "LOAD_ERR_FILE_READ",
-            Self::YamlParse => "LOAD_ERR_YAML_PARSE",
-            Self::YamlValidate => "LOAD_ERR_YAML_VALIDATE",
-            Self::CompileCondition => "LOAD_ERR_COMPILE_CONDITION",
-            Self::CompileOutput => "LOAD_ERR_COMPILE_OUTPUT",
-            Self::Validate => "LOAD_ERR_VALIDATE",
-            Self::UnknownSource => "LOAD_UNKNOWN_SOURCE",
-            Self::UnsafeMissing => "LOAD_UNSAFE_NA_CHECK",
-            Self::NoEventType => "LOAD_NO_EVTTYPE",
-            Self::UnknownFilter => "LOAD_UNKNOWN_FILTER",
-            Self::UnusedMacro => "LOAD_UNUSED_MACRO",
-            Self::UnusedList => "LOAD_UNUSED_LIST",
-            Self::UnknownItem => "LOAD_UNKNOWN_ITEM",
-            Self::DeprecatedItem => "LOAD_DEPRECATED_ITEM",
-            Self::InvalidMacroName => "LOAD_INVALID_MACRO_NAME",
-            Self::InvalidListName => "LOAD_INVALID_LIST_NAME",
-            Self::UnknownKey => "LOAD_UNKNOWN_KEY",
-            Self::UnmatchedSelection => "LOAD_UNMATCHED_SELECTION",
-            Self::Hint => "LOAD_COMPILE_CONDITION",
-        }
-    }
-
-    /// What diagnostics of this kind have in common, in a few words.
-    #[must_use]
-    pub fn description(self) -> &'static str {
-        match self {
-            Self::FileRead => "A rules file cannot be read",
-            Self::YamlParse => "A rules file is not valid YAML",
-            Self::YamlValidate => "An item does not have the keys and values it needs",
-            Self::CompileCondition => "A condition cannot be compiled",
-            Self::CompileOutput => "An output cannot be compiled",
-            Self::Validate => "An item does not fit the other items or this engine",
-            Self::UnknownSource => "A rule is for a source of events that is not there",
-            Self::UnsafeMissing => "A condition compares what is missing as if it were there",
-            Self::NoEventType => "A rule is asked about very many event types",
-            Self::UnknownFilter => "A rule was skipped because it names an unknown field",
-            Self::UnusedMacro => "A macro is not used",
-            Self::UnusedList => "A list is not used",
-            Self::UnknownItem => "An item is of no known kind",
-            Self::DeprecatedItem => "Something deprecated is used",
-            Self::InvalidMacroName => "A macro has a name that conditions cannot contain",
-            Self::InvalidListName => "A list has a name that conditions cannot contain",
-            Self::UnknownKey => "An item has a key that does not exist",
-            Self::UnmatchedSelection => "A setting picks no rule",
-            Self::Hint => "A condition compiles, but may not say what was meant",
-        }
-    }
-
     /// Whether it keeps the rules from loading.
     #[must_use]
     pub fn severity(self) -> Severity {
@@ -252,9 +225,19 @@ impl<'s> Report<'s> {
             .any(|(_, diagnostic)| diagnostic.is_error())
     }
 
-    /// All of them, by place.
+    /// All of them, by place; only plugins that are missing stand in front, as everything else may be wrong
+    /// because of them.
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
-        self.found.sort_by_key(|(span, _)| *span);
+        let unreadable = |(_, found): &(Span, Diagnostic)| found.code == Code::YamlParse;
+        if self.found.iter().any(unreadable) {
+            // What is missed may stand in the file that cannot be read.
+            self.found
+                .retain(|(_, found)| !found.problem.misses_definition());
+        }
+        self.found.sort_by_key(|(span, found)| {
+            let plugin = matches!(found.problem, Problem::PluginMissing { .. });
+            (!plugin, *span)
+        });
         self.found
             .into_iter()
             .map(|(_, diagnostic)| diagnostic)

@@ -318,7 +318,7 @@ pub const RULE: Kind = Kind {
         key(
             "group_by",
             Shape::Scalars,
-            Fixed,
+            Replace,
             "Ours: the fields whose values say which repeats are about the same thing.",
         ),
     ],

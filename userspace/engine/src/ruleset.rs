@@ -37,6 +37,10 @@ pub struct Rule {
     pub group_by: Vec<FieldReference>,
     /// Whether it is switched on.
     pub enabled: bool,
+    /// Whether it asks for a capture of what follows. It is read for compatibility; nothing is captured.
+    pub capture: bool,
+    /// How long that capture would be, in milliseconds.
+    pub capture_duration_ms: u32,
 }
 
 impl Rule {

@@ -3,6 +3,7 @@
 mod diagnostics;
 mod fields;
 mod grammar;
+mod loader;
 mod matching;
 mod operators;
 mod output;

@@ -15,6 +15,9 @@ use crate::source::{Span, Text};
 /// Nesting beyond this is refused: the deepest item of the language has five levels.
 const NESTING_LIMIT: usize = 32;
 
+/// Keys and values in the order of the file.
+pub(crate) type Entries = [(Rc<Node>, Rc<Node>)];
+
 /// A node of a rule file.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -67,11 +70,7 @@ impl Node {
             return None;
         };
         let origins = origins::of(file, self.span, scalar.style, &scalar.text);
-        Some(Text {
-            text: scalar.text.clone(),
-            origins,
-            source: self.span.source,
-        })
+        Some(Text::new(scalar.text.clone(), origins, self.span.source))
     }
 }
 

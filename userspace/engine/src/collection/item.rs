@@ -1,16 +1,14 @@
 //! Reading the keys of one item, with a diagnostic for every key that is not what it must be.
 
-use std::rc::Rc;
-
 use crate::diagnostics::{Code, Item, Problem, Report, nearest};
 use crate::keys;
 use crate::source::{Span, Text};
-use crate::yaml::{Kind, Node};
+use crate::yaml::{Entries, Kind, Node};
 
 /// One item of a rule file.
 pub(super) struct ItemReader<'i, 's> {
     span: Span,
-    entries: &'i [(Rc<Node>, Rc<Node>)],
+    entries: &'i Entries,
     /// The file it stands in.
     pub(super) file: &'i str,
     report: &'i mut Report<'s>,
@@ -21,7 +19,7 @@ pub(super) struct ItemReader<'i, 's> {
 impl<'i, 's> ItemReader<'i, 's> {
     pub(super) fn new(
         span: Span,
-        entries: &'i [(Rc<Node>, Rc<Node>)],
+        entries: &'i Entries,
         file: &'i str,
         report: &'i mut Report<'s>,
     ) -> Self {
@@ -38,7 +36,7 @@ impl<'i, 's> ItemReader<'i, 's> {
         self.report.add(code, span, self.item.as_ref(), problem);
     }
 
-    fn invalid(&mut self, span: Span, problem: Problem) {
+    pub(super) fn invalid(&mut self, span: Span, problem: Problem) {
         self.problem(Code::YamlValidate, span, problem);
     }
 
@@ -54,43 +52,46 @@ impl<'i, 's> ItemReader<'i, 's> {
             .map(|(_, value)| &**value)
     }
 
-    /// Warns of unknown and duplicate keys, and refuses those of `unsupported` that mean something.
-    pub(super) fn check_keys(&mut self, kind: &keys::Kind, unsupported: &[&'static str]) {
+    /// Where a key stands; where there is none, the start of the item.
+    pub(super) fn key_span(&self, key: &str) -> Span {
+        self.entries
+            .iter()
+            .find(|(name, _)| name.scalar() == Some(key))
+            .map_or(self.start(), |(name, _)| name.span)
+    }
+
+    /// The keys of it that mean something, with their places.
+    pub(super) fn keys(&self, kind: &keys::Kind) -> Vec<(Span, &'static keys::Key)> {
+        self.entries
+            .iter()
+            .filter_map(|(name, _)| Some((name.span, kind.key(name.scalar()?)?)))
+            .collect()
+    }
+
+    /// Its first character: the whole of it is too much to underline.
+    fn start(&self) -> Span {
+        Span {
+            end: self.span.start + 1,
+            ..self.span
+        }
+    }
+
+    /// Warns of unknown keys, and refuses those that stand twice.
+    pub(super) fn check_keys(&mut self, kind: &keys::Kind) {
         let mut seen: Vec<&str> = Vec::new();
-        for (key, value) in self.entries {
+        for (key, _) in self.entries {
             let name = key.scalar().unwrap_or("");
             if seen.contains(&name) {
-                self.invalid(
-                    key.span,
-                    Problem::DuplicateKey {
-                        key: name.to_owned(),
-                    },
-                );
-                continue;
-            }
-            if kind.key(name).is_none() {
-                let nearest = nearest(name, kind.names());
-                self.problem(
-                    Code::UnknownKey,
-                    key.span,
-                    Problem::UnknownKey {
-                        key: name.to_owned(),
-                        nearest,
-                    },
-                );
-                continue;
-            }
-            seen.push(name);
-            let empty = match &value.kind {
-                Kind::Null => true,
-                Kind::Scalar(scalar) => name == "append" && parse_bool(&scalar.text) == Some(false),
-                Kind::Sequence(items) => items.is_empty(),
-                Kind::Mapping(entries) => entries.is_empty(),
-            };
-            if let Some(&key_name) = unsupported.iter().find(|&&key| key == name)
-                && !empty
-            {
-                self.invalid(key.span, Problem::NotSupported { key: key_name });
+                let key_name = name.to_owned();
+                self.invalid(key.span, Problem::DuplicateKey { key: key_name });
+            } else if kind.key(name).is_some() {
+                seen.push(name);
+            } else {
+                let problem = Problem::UnknownKey {
+                    key: name.to_owned(),
+                    nearest: nearest(name, kind.names()),
+                };
+                self.problem(Code::UnknownKey, key.span, problem);
             }
         }
     }
@@ -105,11 +106,7 @@ impl<'i, 's> ItemReader<'i, 's> {
     /// A required scalar that is not empty.
     pub(super) fn text(&mut self, key: &'static str) -> Option<Text> {
         let Some(node) = self.get(key) else {
-            let start = Span {
-                end: self.span.start + 1,
-                ..self.span
-            };
-            self.invalid(start, Problem::MissingKey { key });
+            self.invalid(self.start(), Problem::MissingKey { key });
             return None;
         };
         let problem = match &node.kind {
@@ -122,12 +119,33 @@ impl<'i, 's> ItemReader<'i, 's> {
         None
     }
 
-    /// An optional scalar; empty counts as absent.
-    pub(super) fn optional_text(&mut self, key: &'static str) -> Option<String> {
+    /// An optional scalar; null and empty count as absent.
+    pub(super) fn optional_text(&mut self, key: &'static str) -> Option<Text> {
         match &self.get(key)?.kind {
             Kind::Null => None,
-            _ => self.text(key).map(|text| text.text),
+            Kind::Scalar(scalar) if scalar.text.is_empty() => None,
+            _ => self.text(key),
         }
+    }
+
+    /// An optional number.
+    pub(super) fn number(&mut self, key: &'static str) -> u32 {
+        let Some(node) = self.get(key) else {
+            return 0;
+        };
+        let problem = match &node.kind {
+            Kind::Null => return 0,
+            Kind::Scalar(scalar) => match scalar.text.parse() {
+                Ok(number) => return number,
+                Err(_) => Problem::NotANumber {
+                    key,
+                    given: scalar.text.clone(),
+                },
+            },
+            Kind::Sequence(_) | Kind::Mapping(_) => Problem::NotAScalar { key },
+        };
+        self.invalid(node.span, problem);
+        0
     }
 
     /// An optional boolean.
@@ -135,21 +153,52 @@ impl<'i, 's> ItemReader<'i, 's> {
         let Some(node) = self.get(key) else {
             return default;
         };
-        match node.scalar() {
-            Some(text) => parse_bool(text).unwrap_or_else(|| {
-                self.invalid(
-                    node.span,
-                    Problem::NotABool {
-                        key,
-                        given: text.to_owned(),
-                    },
-                );
-                default
-            }),
-            None => {
-                self.invalid(node.span, Problem::NotAScalar { key });
-                default
+        let problem = match &node.kind {
+            Kind::Null => return default,
+            Kind::Scalar(scalar) => match parse_bool(&scalar.text) {
+                Some(value) => return value,
+                None => Problem::NotABool {
+                    key,
+                    given: scalar.text.clone(),
+                },
+            },
+            Kind::Sequence(_) | Kind::Mapping(_) => Problem::NotAScalar { key },
+        };
+        self.invalid(node.span, problem);
+        default
+    }
+
+    /// The maps of a sequence, each to be read like an item.
+    pub(super) fn maps(&mut self, key: &'static str) -> Vec<(Span, &'i Entries)> {
+        let mut maps = Vec::new();
+        let items = match self.get(key).map(|node| (&node.kind, node.span)) {
+            None | Some((Kind::Null, _)) => return maps,
+            Some((Kind::Sequence(items), _)) => items,
+            Some((_, span)) => {
+                self.invalid(span, Problem::NotAMapSequence { key });
+                return maps;
             }
+        };
+        for item in items {
+            match &item.kind {
+                Kind::Mapping(entries) => maps.push((item.span, entries.as_slice())),
+                _ => self.invalid(item.span, Problem::NotAMapSequence { key }),
+            }
+        }
+        maps
+    }
+
+    /// A reader of a map inside this item.
+    pub(super) fn inner(&mut self, span: Span, entries: &'i Entries) -> ItemReader<'_, 's>
+    where
+        's: 'i,
+    {
+        ItemReader {
+            span,
+            entries,
+            file: self.file,
+            report: self.report,
+            item: self.item.clone(),
         }
     }
 
@@ -157,11 +206,7 @@ impl<'i, 's> ItemReader<'i, 's> {
     pub(super) fn scalars(&mut self, key: &'static str, required: bool) -> Option<Vec<&'i Node>> {
         let Some(node) = self.get(key) else {
             if required {
-                let start = Span {
-                    end: self.span.start + 1,
-                    ..self.span
-                };
-                self.invalid(start, Problem::MissingKey { key });
+                self.invalid(self.start(), Problem::MissingKey { key });
             }
             return None;
         };

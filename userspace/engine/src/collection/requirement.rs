@@ -1,10 +1,10 @@
 //! What a rule file requires of the engine that loads it.
 
+use super::item::ItemReader;
 use crate::diagnostics::{Code, Problem};
 use crate::keys;
-use crate::yaml::{Kind, Node};
-
-use super::item::ItemReader;
+use crate::source::Span;
+use crate::yaml::Kind;
 
 /// The version of Falco's rule engine whose language this engine speaks.
 const ENGINE_VERSION: (&str, Version) = ("0.63.0", (0, 63, 0));
@@ -16,22 +16,18 @@ type Version = (u64, u64, u64);
 
 /// Checks `required_engine_version`.
 pub(super) fn engine_version(item: &mut ItemReader<'_, '_>) {
-    item.check_keys(&keys::ENGINE_VERSION, &[]);
+    item.check_keys(&keys::ENGINE_VERSION);
     let Some(text) = item.text("required_engine_version") else {
         return;
     };
-    let span = text.span(0, text.text.len());
-    let required = match text.text.parse::<u64>() {
-        Ok(number) => Some((0, number, 0)),
-        Err(_) => parse_version(&text.text),
+    let span = text.whole();
+    let required = match parse_number(&text.text) {
+        Some(number) => Some((0, number, 0)),
+        None => parse_version(&text.text),
     };
     match required {
         None => {
-            item.problem(
-                Code::YamlValidate,
-                span,
-                Problem::InvalidEngineVersion { given: text.text },
-            );
+            item.invalid(span, Problem::InvalidEngineVersion { given: text.text });
         }
         Some(required) if !satisfies(ENGINE_VERSION.1, required) => {
             let problem = Problem::EngineTooOld {
@@ -44,66 +40,89 @@ pub(super) fn engine_version(item: &mut ItemReader<'_, '_>) {
     }
 }
 
-/// Checks `required_plugin_versions`.
+/// Checks `required_plugin_versions`. What is there does not change while files are read, so this need not wait
+/// for the last file, as it does in Falco; the report puts what is missing in front.
 pub(super) fn plugin_versions(item: &mut ItemReader<'_, '_>) {
-    item.check_keys(&keys::PLUGIN_VERSIONS, &[]);
-    let Some(node) = item.get("required_plugin_versions") else {
-        return;
-    };
-    let Kind::Sequence(entries) = &node.kind else {
-        return item.problem(
-            Code::YamlValidate,
-            node.span,
-            Problem::InvalidPluginRequirement,
-        );
-    };
-    for entry in entries {
-        let mut alternatives = vec![&**entry];
-        if let Some(Kind::Sequence(others)) = value(entry, "alternatives").map(|node| &node.kind) {
-            alternatives.extend(others.iter().map(|node| &**node));
+    item.check_keys(&keys::PLUGIN_VERSIONS);
+    if !matches!(
+        item.get("required_plugin_versions").map(|node| &node.kind),
+        Some(Kind::Sequence(_) | Kind::Null)
+    ) {
+        let span = item.key_span("required_plugin_versions");
+        let key = "required_plugin_versions";
+        return item.invalid(span, Problem::NotAMapSequence { key });
+    }
+    for (span, entries) in item.maps("required_plugin_versions") {
+        let mut entry = item.inner(span, entries);
+        entry.check_keys(&keys::PLUGIN);
+        let mut read = vec![plugin(&mut entry)];
+        for (span, entries) in entry.maps("alternatives") {
+            let mut alternative: ItemReader<'_, '_> = entry.inner(span, entries);
+            alternative.check_keys(&keys::PLUGIN_ALTERNATIVE);
+            read.push(plugin(&mut alternative));
         }
-        let read: Option<Vec<(&str, Version)>> = alternatives
-            .iter()
-            .map(|node| {
-                Some((
-                    value(node, "name")?.scalar()?,
-                    parse_version(value(node, "version")?.scalar()?)?,
-                ))
-            })
-            .collect();
-        match read {
-            None => item.problem(
-                Code::YamlValidate,
-                entry.span,
-                Problem::InvalidPluginRequirement,
-            ),
-            Some(read) => {
-                let (name, own) = CONTAINER_PLUGIN;
-                if !read
-                    .iter()
-                    .any(|&(plugin, required)| plugin == name && satisfies(own, required))
-                {
-                    let alternatives: Vec<String> = read
-                        .iter()
-                        .map(|(name, (a, b, c))| format!("{name} (>= {a}.{b}.{c})"))
-                        .collect();
-                    let problem = Problem::PluginMissing {
-                        alternatives: alternatives.join(", "),
-                    };
-                    item.problem(Code::Validate, entry.span, problem);
-                }
-            }
+        // What is wrong with one of them was said.
+        if let Some(read) = read.into_iter().collect::<Option<Vec<_>>>() {
+            check(&mut entry, span, &read);
         }
     }
 }
 
-fn value<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    match &node.kind {
-        Kind::Mapping(entries) => entries
+/// A plugin that serves, and the oldest version that does.
+struct Plugin {
+    name: String,
+    name_span: Span,
+    version: Version,
+}
+
+fn plugin(entry: &mut ItemReader<'_, '_>) -> Option<Plugin> {
+    let name = entry.name("name");
+    let version = entry.text("version").and_then(|text| {
+        let version = parse_version(&text.text);
+        if version.is_none() {
+            let span = text.whole();
+            entry.invalid(span, Problem::InvalidPluginVersion { given: text.text });
+        }
+        version
+    });
+    let (name, name_span) = name?;
+    Some(Plugin {
+        name,
+        name_span,
+        version: version?,
+    })
+}
+
+fn check(entry: &mut ItemReader<'_, '_>, span: Span, plugins: &[Plugin]) {
+    let mut names: Vec<&str> = Vec::new();
+    for plugin in plugins {
+        if names.contains(&plugin.name.as_str()) {
+            let name = plugin.name.clone();
+            entry.problem(
+                Code::Validate,
+                plugin.name_span,
+                Problem::PluginNamedTwice { name },
+            );
+            return;
+        }
+        names.push(&plugin.name);
+    }
+    let (name, own) = CONTAINER_PLUGIN;
+    let served = plugins
+        .iter()
+        .any(|plugin| plugin.name == name && satisfies(own, plugin.version));
+    if !served {
+        let alternatives: Vec<String> = plugins
             .iter()
-            .find(|(name, _)| name.scalar() == Some(key))
-            .map(|(_, value)| &**value),
-        _ => None,
+            .map(|plugin| {
+                let (major, minor, patch) = plugin.version;
+                format!("{} (>= {major}.{minor}.{patch})", plugin.name)
+            })
+            .collect();
+        let problem = Problem::PluginMissing {
+            alternatives: alternatives.join(", "),
+        };
+        entry.problem(Code::Validate, span, problem);
     }
 }
 
@@ -113,11 +132,16 @@ fn satisfies(own: Version, required: Version) -> bool {
 }
 
 fn parse_version(text: &str) -> Option<Version> {
-    let mut parts = text.split('.').map(|part| part.parse().ok());
+    let mut parts = text.split('.').map(parse_number);
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(Some(major)), Some(Some(minor)), Some(Some(patch)), None) => {
             Some((major, minor, patch))
         }
         _ => None,
     }
+}
+
+fn parse_number(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
 }

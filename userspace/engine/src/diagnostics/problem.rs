@@ -26,8 +26,6 @@ pub enum Problem {
         key: String,
         nearest: Option<String>,
     },
-    #[error("'{key}' is not supported yet")]
-    NotSupported { key: &'static str },
     #[error("Item has no mapping for key '{key}'")]
     MissingKey { key: &'static str },
     #[error("Mapping for key '{key}' is empty")]
@@ -40,7 +38,13 @@ pub enum Problem {
     NotAScalarSequence { key: &'static str },
     #[error("Value of '{key}' must be true or false, not '{given}'")]
     NotABool { key: &'static str, given: String },
-    #[error("Key '{key}' stands twice in one item")]
+    #[error("Value of '{key}' must be a whole number from 0 to 4294967295, not '{given}'")]
+    NotANumber { key: &'static str, given: String },
+    #[error("Value of '{key}' must be a map")]
+    NotAMapValue { key: &'static str },
+    #[error("Value of '{key}' must be a sequence of maps")]
+    NotAMapSequence { key: &'static str },
+    #[error("Key '{key}' stands twice in one map")]
     DuplicateKey { key: String },
     #[error("Invalid priority '{given}'")]
     InvalidPriority { given: String },
@@ -51,15 +55,84 @@ pub enum Problem {
     #[error("Rules require engine version {required}, but engine version is {own}")]
     EngineTooOld { required: String, own: &'static str },
     #[error(
-        "Invalid plugin requirement: every entry needs a 'name' and a 'version' of the form \"x.y.z\""
+        "Unable to parse plugin version '{given}' as a semver string. Expected \"x.y.z\" semver format."
     )]
-    InvalidPluginRequirement,
+    InvalidPluginVersion { given: String },
+    #[error("plugin '{name}' stands twice in one requirement and its alternatives")]
+    PluginNamedTwice { name: String },
     #[error("Plugin requirement not satisfied, must load one of: {alternatives}")]
     PluginMissing { alternatives: String },
     #[error("'{name}' is not a name that a condition can contain")]
     InvalidName { name: String },
     #[error("Rule '{name}' has 'enabled' but no rule by that name already exists")]
-    EnabledWithoutRule { name: String },
+    EnabledWithoutRule {
+        name: String,
+        nearest: Option<String>,
+    },
+    #[error("Keys 'override' and 'append: true' cannot be used together")]
+    OverrideWithAppend,
+    #[error("Key '{key}' cannot be appended to{}", if *replaceable { ", use 'replace' instead" } else { "" })]
+    CannotAppend { key: String, replaceable: bool },
+    #[error("Key '{key}' cannot be replaced")]
+    CannotReplace { key: String },
+    #[error("Invalid override operation for key '{key}': '{given}'")]
+    InvalidOverride { key: String, given: String },
+    #[error("{operation} override for '{key}' was specified but '{key}' is not defined")]
+    OverrideWithoutKey {
+        operation: &'static str,
+        key: &'static str,
+    },
+    #[error("Unexpected key '{key}': no corresponding entry under 'override' is defined.")]
+    UnexpectedKey { key: &'static str },
+    #[error(
+        "{kind} uses 'append' or 'override.{key}: append' but no {} by that name already exists",
+        kind.to_lowercase()
+    )]
+    NothingToAppendTo {
+        kind: &'static str,
+        key: &'static str,
+        nearest: Option<String>,
+    },
+    #[error("Rule uses 'override' but no rule by that name already exists")]
+    NothingToOverride { nearest: Option<String> },
+    #[error("Appended rule must have exceptions or condition property")]
+    NothingAppended,
+    #[error("exceptions of one rule have the name '{name}' twice")]
+    ExceptionNameTwice { name: String },
+    #[error("Rule exception '{name}' appends no values")]
+    ExceptionAppendsNothing { name: String },
+    #[error(
+        "Rule exception '{name}' must have {key}: no exception by that name exists to append to"
+    )]
+    ExceptionIncomplete { name: String, key: &'static str },
+    #[error("Can not append exception {key} to existing exception, only values")]
+    ExceptionFixed { key: &'static str },
+    #[error("Value of '{key}' must be a scalar or a sequence of scalars")]
+    NotAScalarOrSequence { key: &'static str },
+    #[error("Rule exception '{name}' names no field")]
+    ExceptionWithoutFields { name: String },
+    #[error("Fields and comps must both be single values, or both be lists")]
+    ExceptionMixed,
+    #[error("Fields and comps lists must have equal length, {fields} and {comps} were found")]
+    ExceptionCompsLength { fields: usize, comps: usize },
+    #[error("'{given}' is not a supported filter field")]
+    ExceptionField {
+        given: String,
+        nearest: Option<String>,
+    },
+    #[error("'{given}' is not a supported comparison operator")]
+    ExceptionOperator {
+        given: String,
+        nearest: Option<String>,
+    },
+    #[error("'{given}' does not compare one field with several values")]
+    ExceptionListOperator { given: String },
+    #[error("values of an exception must be {expected}")]
+    ExceptionValues { expected: &'static str },
+    #[error("Fields and values lists must have equal length, {fields} and {values} were found")]
+    ExceptionValuesLength { fields: usize, values: usize },
+    #[error("exceptions come to more than {maximum} bytes of conditions")]
+    ExceptionsTooLarge { maximum: usize },
     #[error("Rule has been re-defined with a different source")]
     SourceChanged,
     #[error("Unknown source '{source_name}', skipping the rule")]
@@ -199,6 +272,11 @@ impl Problem {
                 defined_later: false,
                 ..
             }
+            | Self::NothingToAppendTo { nearest, .. }
+            | Self::NothingToOverride { nearest }
+            | Self::EnabledWithoutRule { nearest, .. }
+            | Self::ExceptionField { nearest, .. }
+            | Self::ExceptionOperator { nearest, .. }
             | Self::InvalidToken { nearest, .. } => nearest
                 .as_ref()
                 .map(|nearest| format!("did you mean '{nearest}'?")),
@@ -212,6 +290,13 @@ impl Problem {
                     .map(|priority| priority.name())
                     .collect();
                 Some(format!("use one of {}", names.join(", ")))
+            }
+            Self::InvalidOverride { .. } => Some("use append or replace".to_owned()),
+            Self::OverrideWithAppend => {
+                Some("say what is appended under 'override', as in `condition: append`".to_owned())
+            }
+            Self::ExceptionListOperator { .. } => {
+                Some("use in, pmatch, intersects, or for instance `startswith anyof`".to_owned())
             }
             Self::ListRefused { name } => Some(format!("write `in ({name})`")),
             Self::UnclosedQuote => {
@@ -236,6 +321,17 @@ impl Problem {
             Self::Skipped(problem) => problem.help(),
             _ => None,
         }
+    }
+
+    /// Whether it is that something is not defined, which another file may do.
+    pub(crate) fn misses_definition(&self) -> bool {
+        matches!(
+            self,
+            Self::UndefinedMacro { .. }
+                | Self::NothingToAppendTo { .. }
+                | Self::NothingToOverride { .. }
+                | Self::EnabledWithoutRule { .. }
+        )
     }
 
     /// Whether `skip-if-unknown-filter` turns it into a warning.

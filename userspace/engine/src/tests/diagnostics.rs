@@ -139,8 +139,8 @@ fn what_is_wrong_with_items() {
         ),
         (
             "- list: x\n  items: []\n  append: true",
-            Code::YamlValidate,
-            "'append' is not supported yet",
+            Code::Validate,
+            "no list by that name",
         ),
         (
             "- macro: x\n  condition: ''",
@@ -175,7 +175,7 @@ fn what_is_wrong_with_items() {
         (
             "- rule: x\n  exceptions: [{name: a}]",
             Code::YamlValidate,
-            "'exceptions' is not supported yet",
+            "no mapping for key 'enabled'",
         ),
         (
             "- required_engine_version: 0.99.0",

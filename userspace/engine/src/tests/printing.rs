@@ -11,11 +11,7 @@ use crate::source::{Span, Text};
 
 /// A condition without a file around it.
 pub(super) fn text(condition: &str) -> Text {
-    Text {
-        text: condition.to_owned(),
-        origins: (0..=u32::try_from(condition.len()).expect("a short condition")).collect(),
-        source: 0,
-    }
+    Text::of_source(0, condition.to_owned())
 }
 
 /// A tree whose places are all the same, so that it can be compared with one that was built.

@@ -205,6 +205,7 @@ fn static_fields_are_fields_in_conditions_and_are_suggested_for_outputs() {
         &text,
         &Options {
             rule_matching: crate::RuleMatching::All,
+            keep_conditions: true,
             ..options
         },
     );

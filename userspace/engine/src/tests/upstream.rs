@@ -90,7 +90,7 @@ fn upstream_rules_have_the_event_types_they_have_in_falco() {
     let mut compared = 0;
     for source in sources() {
         let sources = [source];
-        let collection = Collection::read(&sources, &mut Report::new(&sources));
+        let collection = Collection::read(&sources, CATALOGUE, &mut Report::new(&sources));
         let mut lowering = Lowering::new(&collection, CATALOGUE);
         lowering.macros_in_order();
         for definition in &collection.rules {
