@@ -56,6 +56,17 @@ const SUITES: &[Suite] = &[
         packages: &[],
     },
     Suite {
+        name: "cases",
+        kind: Kind::Plain(&[
+            "--package=vigia-engine",
+            "--lib",
+            "tests::cases",
+            "--",
+            "--nocapture",
+        ]),
+        packages: &[],
+    },
+    Suite {
         name: "kubernetes",
         kind: Kind::Kubernetes,
         packages: &[packages::PYTHON],

@@ -1,11 +1,11 @@
 //! Tests of the whole way from the text of rules to matches, over a small set of fields of their own.
 
+mod cases;
 mod diagnostics;
 mod fields;
 mod grammar;
 mod loader;
 mod matching;
-mod operators;
 mod output;
 mod printing;
 mod reference;

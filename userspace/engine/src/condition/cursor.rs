@@ -316,8 +316,13 @@ impl<'t> Cursor<'t> {
             .take_while(|&&byte| is_bare(byte))
             .count()
             .max(1);
+        // Behind the last word rather than on the line behind it.
+        let at = match self.peek() {
+            None => self.text.text.trim_end().len(),
+            Some(_) => self.at,
+        };
         (
-            self.text.span(self.at, self.at + length),
+            self.text.span(at, at + length),
             Problem::Expected {
                 expected,
                 found: self.found(),

@@ -152,7 +152,9 @@ impl<'t> Parser<'t> {
                 } else {
                     self.cursor.expected("')', 'and' or 'or'")
                 };
-                self.failures.push(failure);
+                if self.failures.last().is_none_or(|last| last.0 != failure.0) {
+                    self.failures.push(failure);
+                }
                 if self.cursor.peek().is_none() {
                     return level.finish();
                 }
@@ -198,7 +200,7 @@ impl<'t> Parser<'t> {
         )
     }
 
-    /// Eats a keyword, which a blank, a parenthesis or the end must follow.
+    /// Eats a keyword, which must end there.
     fn keyword(&mut self, word: &str) -> bool {
         self.cursor.skip_blanks();
         let found = self.at_keyword(&[word]);
@@ -214,7 +216,7 @@ impl<'t> Parser<'t> {
             bytes.starts_with(word.as_bytes())
                 && bytes
                     .get(word.len())
-                    .is_none_or(|&next| is_blank(next) || next == b'(')
+                    .is_none_or(|&next| is_blank(next) || matches!(next, b'(' | b')'))
         })
     }
 
@@ -418,7 +420,7 @@ impl<'t> Parser<'t> {
             self.cursor.at += operator.word().len();
             let fits = match operator {
                 Operator::Exists => self.at_keyword(&["and", "or"]),
-                _ => self.cursor.bytes().get(self.cursor.identifier().len()) != Some(&b'('),
+                _ => self.name_ends_check(),
             };
             if fits {
                 return Ok(operator);
@@ -466,7 +468,12 @@ impl<'t> Parser<'t> {
             return self.list_name(operator);
         }
         let start = self.cursor.at;
-        let value = self.cursor.string("a value")?;
+        let expected = if operator.takes_number() {
+            "a number"
+        } else {
+            "a value"
+        };
+        let value = self.cursor.string(expected)?;
         // A name may be that of a list with one number.
         let is_number = |value: &Constant| {
             value.value.first().is_some_and(u8::is_ascii_alphabetic)
@@ -477,6 +484,16 @@ impl<'t> Parser<'t> {
             return Err(self.cursor.expected("a number"));
         }
         Ok(Right::One(value))
+    }
+
+    /// Whether the name that starts here is all that is left of a comparison.
+    fn name_ends_check(&self) -> bool {
+        let mut ahead = Parser::new(Cursor {
+            text: self.cursor.text,
+            at: self.cursor.at + self.cursor.identifier().len(),
+        });
+        ahead.cursor.skip_blanks();
+        matches!(ahead.cursor.peek(), None | Some(b')')) || ahead.at_keyword(&["and", "or"])
     }
 
     /// The name behind a list operator.

@@ -21,7 +21,7 @@ fn parsed(condition: &str) -> Result<Expr, String> {
         .map_err(|failures| format!("{condition}: {}", failures[0].1))
 }
 
-fn without_places(expr: Expr) -> Expr {
+pub(super) fn without_places(expr: Expr) -> Expr {
     let all = |parts: Vec<Expr>| parts.into_iter().map(without_places).collect();
     match expr {
         Expr::And(parts) => Expr::And(all(parts)),
