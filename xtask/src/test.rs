@@ -27,6 +27,8 @@ struct Suite {
 enum Kind {
     /// Anywhere: `cargo test` with these arguments.
     Plain(&'static [&'static str]),
+    /// Anywhere: the agent with these arguments.
+    Agent(&'static [&'static str]),
     /// A real kernel and real containers: the test file of the suite's name in tests/.
     EndToEnd,
     /// As [`Kind::EndToEnd`], with the agent's container image.
@@ -52,7 +54,7 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "rules",
-        kind: Kind::Plain(&["--package=vigia-engine", "--test=default_rules"]),
+        kind: Kind::Agent(&["test", "rules", "--coverage=require"]),
         packages: &[],
     },
     Suite {
@@ -182,6 +184,12 @@ impl Suite {
                     .args(["test", "--locked", "--no-fail-fast"])
                     .args(args),
             ),
+            Kind::Agent(args) => count(
+                workspace
+                    .cargo()
+                    .args(["run", "--locked", "--quiet", "--package=vigia", "--"])
+                    .args(args),
+            ),
             Kind::Kubernetes => kubernetes::check(workspace),
             Kind::EndToEnd | Kind::Deployment => {
                 let stage = stage.context("the stage could not be set")?;
@@ -216,13 +224,13 @@ impl Suite {
     }
 }
 
-/// Runs `cargo test` and counts what it says: (passed, failed).
+/// Runs tests and counts what they say: (passed, failed).
 fn count(command: &mut Command) -> Result<(u32, u32)> {
     eprintln!("    {}", workspace::line(command));
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
-        .context("starting cargo test")?;
+        .context("starting cargo")?;
     let (mut passed, mut failed) = (0, 0);
     for line in BufReader::new(child.stdout.take().context("standard output of cargo")?).lines() {
         let line = line?;
@@ -240,13 +248,16 @@ fn count(command: &mut Command) -> Result<(u32, u32)> {
     Ok((passed, failed))
 }
 
-/// Reads `test result: ok. 3 passed; 0 failed; ...`.
+/// Reads `test result: ok. 3 passed; 0 failed; ...`, and the `3 cases in 1 file: 3 passed, 0 failed` of `vigia test`.
 fn counts(line: &str) -> Option<(u32, u32)> {
-    let mut words = line.strip_prefix("test result: ")?.split(' ');
+    let result = line
+        .strip_prefix("test result: ")
+        .or_else(|| line.split_once(" cases in ").map(|(_, result)| result))?;
+    let mut words = result.split(' ');
     let mut number_before = |word: &str| -> Option<u32> {
         let mut last = None;
         for next in words.by_ref() {
-            if next.trim_end_matches(';') == word {
+            if next.trim_end_matches([';', ',']) == word {
                 return last;
             }
             last = next.parse().ok();
@@ -271,6 +282,7 @@ mod tests {
                 "test result: FAILED. 12 passed; 4 failed; 0 ignored; 0 measured",
                 Some((12, 4)),
             ),
+            ("140 cases in 5 files: 139 passed, 1 failed", Some((139, 1))),
             ("test result: nonsense", None),
             ("test a ... ok", None),
         ] {

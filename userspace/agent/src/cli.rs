@@ -7,7 +7,7 @@ mod doctor;
 pub mod fields;
 mod health;
 mod run;
-mod schema;
+mod test;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -45,6 +45,11 @@ enum Command {
     ///
     /// Shows every mistake of every file at once, each with its file, line and column. Needs no privileges.
     Check(check::Check),
+    /// Test rules: that they fire when they must, and only then
+    ///
+    /// Runs the cases of *.test.yaml files: events in a few words, each with the rule that must fire or must stay
+    /// silent. A failure is shown with the part of the condition that decided. Needs no privileges.
+    Test(test::Test),
     /// List the fields that rules may test and outputs may print
     Fields(fields::Fields),
     /// Examine what this host offers, and what is lost where it does not
@@ -61,11 +66,6 @@ enum Command {
     /// Without a flag: checks the configuration with the environment's overrides and names the keys that can
     /// be set, with their environment variables.
     Config(configuration::ShowConfig),
-    /// Print a JSON schema, by which editors complete and check files
-    ///
-    /// As in: vigia schema rules > rules.schema.json, and in the first line of a rule file:
-    /// # yaml-language-server: $schema=rules.schema.json
-    Schema(schema::Schema),
     /// Print completions for a shell
     ///
     /// As in: vigia completions bash > /etc/bash_completion.d/vigia
@@ -87,11 +87,11 @@ pub fn main() -> ExitCode {
             return report(flags.start().map(|()| ExitCode::SUCCESS));
         }
         Command::Check(flags) => flags.run(&mut out),
+        Command::Test(flags) => flags.run(&mut out),
         Command::Fields(flags) => flags.run(&mut out),
         Command::Doctor(flags) => flags.run(&mut out),
         Command::Health(flags) => flags.run(&mut out),
         Command::Config(flags) => flags.run(&mut out),
-        Command::Schema(flags) => flags.run(&mut out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "vigia", &mut out);
             Ok(ExitCode::SUCCESS)

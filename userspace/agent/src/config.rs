@@ -8,7 +8,6 @@
 mod defaults;
 pub mod environment;
 mod load;
-mod schema;
 pub mod scope;
 pub mod selection;
 pub mod value;
@@ -17,11 +16,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use load::{ConfigError, EXAMPLE, MAX_BYTES};
-pub(crate) use schema::priority_pattern;
 pub use scope::Scope;
 use selection::{AppendOutput, Select};
 use value::{AbsolutePath, Bounded, MinimumPriority, Sensitive, Text, Url};
@@ -38,7 +35,7 @@ const DAY_S: u64 = 86_400;
 /// Everything that can be configured.
 ///
 /// Serialising it exposes [`Sensitive`] values: only the environment overlay does so, in memory.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The machine.
@@ -77,7 +74,7 @@ pub struct Config {
 }
 
 /// Section `node`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Node {
     /// The name on every alert; the host's name if absent.
@@ -85,7 +82,7 @@ pub struct Node {
 }
 
 /// Section `rules`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
     /// Files, and folders whose `*.yaml` and `*.yml` are read in order of their names.
@@ -99,7 +96,7 @@ pub struct Rules {
 }
 
 /// How many rules one event may fire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Matching {
     /// The first that matches, in order of loading.
@@ -110,7 +107,7 @@ pub enum Matching {
 }
 
 /// Section `engines`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Engines {
     /// Unix sockets of Docker and of Podman's Docker-compatible service; those absent are tried again.
@@ -120,7 +117,7 @@ pub struct Engines {
 }
 
 /// Section `secrets`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Secrets {
     /// How long after the main process's last exec a container counts as starting, seconds.
@@ -132,7 +129,7 @@ pub struct Secrets {
 }
 
 /// Section `metrics`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Metrics {
     /// Whether `/metrics`, `/healthz` and `/readyz` are served.
@@ -144,7 +141,7 @@ pub struct Metrics {
 }
 
 /// Section `outputs`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Outputs {
     /// How many alerts may wait for one output.
@@ -168,7 +165,7 @@ pub struct Outputs {
 }
 
 /// Section `outputs.json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JsonLine {
     /// Whether there is `message`: the rule's output without time and priority.
@@ -182,7 +179,7 @@ pub struct JsonLine {
 }
 
 /// Section `outputs.stdout`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stdout {
     /// Whether alerts are printed.
@@ -192,7 +189,7 @@ pub struct Stdout {
 }
 
 /// How alerts are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StdoutFormat {
     /// Readable on a terminal, JSON otherwise.
@@ -207,7 +204,7 @@ pub enum StdoutFormat {
 }
 
 /// Section `outputs.file`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FileOutput {
     /// The file alerts are appended to; none if absent.
@@ -217,7 +214,7 @@ pub struct FileOutput {
 }
 
 /// How alerts are written to a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileFormat {
     /// One JSON object a line.
@@ -228,7 +225,7 @@ pub enum FileFormat {
 }
 
 /// An item of `outputs.webhooks`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
     /// What metrics and logs call it; `webhook-1`, `webhook-2`, ... if absent.
@@ -257,7 +254,7 @@ pub struct Webhook {
 }
 
 /// Section `throttle`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Throttle {
     /// How long repeats are folded into one summary, seconds; 0 sends every alert.
@@ -267,7 +264,7 @@ pub struct Throttle {
 }
 
 /// Section `redaction`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Redaction {
     /// Whether anything is blanked out.
@@ -281,7 +278,7 @@ pub struct Redaction {
 }
 
 /// Section `sensor`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sensor {
     /// Size of the ring between kernel and agent, bytes; a power of two.
@@ -293,7 +290,7 @@ pub struct Sensor {
 }
 
 /// Section `sensor.budget`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
     /// Sustained, for each container.
@@ -303,7 +300,7 @@ pub struct Budget {
 }
 
 /// Section `inventory`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Inventory {
     /// How many processes are remembered, ended ones included.
@@ -313,7 +310,7 @@ pub struct Inventory {
 }
 
 /// Section `log`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// What is logged.
@@ -323,7 +320,7 @@ pub struct Log {
 }
 
 /// How much is logged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the names are those of the levels")]
 pub enum LogLevel {
@@ -336,7 +333,7 @@ pub enum LogLevel {
 }
 
 /// How the log is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One readable line an event.
@@ -347,7 +344,7 @@ pub enum LogFormat {
 }
 
 /// Section `privileges`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Privileges {
     /// Whether capabilities that the agent does not need are given up at start.
@@ -357,12 +354,12 @@ pub struct Privileges {
 }
 
 /// Where the host's /proc is mounted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ProcRoot(pub AbsolutePath);
 
 /// Where the agent keeps what outlives it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StateDir(pub AbsolutePath);
 

@@ -14,6 +14,5 @@ pub mod pipeline;
 pub mod privileges;
 pub mod rules;
 pub mod run;
-pub mod schema;
 pub mod settings;
 pub mod signals;

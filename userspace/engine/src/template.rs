@@ -129,6 +129,15 @@ impl Template {
         })
     }
 
+    /// Prints the value of one field, or of a transformer, named as in a condition.
+    ///
+    /// # Errors
+    /// There is no such field.
+    pub fn field(name: &str) -> Result<Self, Problem> {
+        let text = Text::of_source(0, name.to_owned());
+        Self::of_field(&text, Catalogue::EVENT, Printing::default()).map_err(|(_, problem)| problem)
+    }
+
     /// Who the container is, as far as there are fields for it, and the fields that the settings add.
     pub(crate) fn suggested(catalogue: Catalogue<'_>, printing: Printing) -> Self {
         let mut parts = Vec::new();
@@ -276,11 +285,10 @@ fn new_token(text: String, width: Option<usize>, typed: Typed) -> Token {
     let mut fields = Vec::new();
     if let Operand::Call(_) = &typed.operand {
         typed.operand.each_field(&mut |field| {
-            let inner = Typed::of(field.clone()).first();
             fields.push(Named {
-                style: Style::of(&inner.text, inner.field_type, inner.shape),
-                name: inner.text,
-                operand: inner.operand,
+                name: field.name().to_owned(),
+                style: Style::of(field.name(), field.row().field_type, field.shape()),
+                operand: Operand::Field(field.clone()),
             });
         });
     } else {

@@ -1,0 +1,140 @@
+//! Names of flags, errors and capabilities back to numbers, by asking the tables that print them.
+
+use vigia_event::text::{TextStyle, errno_name, flag_names};
+
+/// What the kernel calls capabilities, by number.
+const CAPABILITIES: [&str; 41] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+];
+
+/// The bits of a capability's name, or of `all`.
+pub(super) fn capabilities(name: &str) -> Option<u64> {
+    if name == "all" {
+        return Some((1 << CAPABILITIES.len()) - 1);
+    }
+    let name = name.strip_prefix("CAP_").unwrap_or(name);
+    let bit = CAPABILITIES.iter().position(|one| *one == name)?;
+    Some(1 << bit)
+}
+
+/// The number of an error's name.
+pub(super) fn errno(name: &str) -> Option<i64> {
+    (1..=4095).find(|&number| errno_name(number) == Some(name))
+}
+
+/// The number that a text of some style stands for: digits, or names joined by `|`.
+pub(super) fn number(style: TextStyle, text: &str) -> Option<u64> {
+    let octal = matches!(style, TextStyle::Octal | TextStyle::Mode);
+    if let Some(number) = digits(text, octal) {
+        return Some(number);
+    }
+    text.split('|')
+        .map(|name| flag(style, name.trim()))
+        .try_fold(0, |all, one| Some(all | one?))
+}
+
+fn digits(text: &str, octal: bool) -> Option<u64> {
+    if let Some(hex) = text.strip_prefix("0x") {
+        return u64::from_str_radix(hex, 16).ok();
+    }
+    if octal {
+        return u64::from_str_radix(text.strip_prefix("0o").unwrap_or(text), 8).ok();
+    }
+    text.parse::<u64>()
+        .ok()
+        .or_else(|| text.parse::<i64>().ok().map(i64::cast_unsigned))
+}
+
+/// The number that is printed as a name: one bit, one of the flags that are several, or a row of an enumeration.
+fn flag(style: TextStyle, name: &str) -> Option<u64> {
+    const O_SYNC: u64 = 0o4_010_000;
+    const O_TMPFILE: u64 = 0o20_200_000;
+    let bits = (0..64).map(|bit| 1 << bit);
+    // Only flags of opens have names for several bits at once.
+    let several: &[u64] = match style {
+        TextStyle::OpenFlags => &[0, O_SYNC, O_TMPFILE],
+        _ => &[0],
+    };
+    several
+        .iter()
+        .copied()
+        .chain(bits)
+        .chain(0..0x400)
+        .chain(0x4200..0x4300)
+        .find(|&number| {
+            flag_names(style, number).is_some_and(|names| names.split('|').any(|one| one == name))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_the_numbers_that_print_them() {
+        for (style, text, expected) in [
+            (TextStyle::OpenFlags, "O_RDONLY", Some(0)),
+            (TextStyle::OpenFlags, "O_WRONLY|O_CREAT", Some(0o101)),
+            (TextStyle::OpenFlags, "O_RDWR|O_TMPFILE", Some(0o20_200_002)),
+            (TextStyle::OpenFlags, "O_SYNC", Some(0o4_010_000)),
+            (TextStyle::OpenFlags, "O_NONE", None),
+            (TextStyle::PtraceRequest, "PTRACE_ATTACH", Some(16)),
+            (TextStyle::PtraceRequest, "PTRACE_PEEKUSR", Some(3)),
+            (TextStyle::PtraceRequest, "PTRACE_SEIZE", Some(0x4206)),
+            (
+                TextStyle::MountFlags,
+                "REMOUNT|BIND",
+                Some(1 << 5 | 1 << 12),
+            ),
+            (TextStyle::Mode, "0755", Some(0o755)),
+            (TextStyle::Mode, "S_ISUID|S_IXUSR", Some(0o4100)),
+            (TextStyle::Int, "-1", Some(u64::MAX)),
+            (TextStyle::Uint, "0x10", Some(16)),
+        ] {
+            assert_eq!(number(style, text), expected, "{text}");
+        }
+        assert_eq!(errno("EROFS"), Some(30));
+        assert_eq!(capabilities("CAP_SYS_ADMIN"), Some(1 << 21));
+        assert_eq!(capabilities("all").map(u64::count_ones), Some(41));
+    }
+}
