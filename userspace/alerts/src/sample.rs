@@ -181,7 +181,7 @@ pub(crate) fn finding(event: &Event) -> Finding<'static, '_> {
         fields: vec![
             (
                 "proc.cmdline",
-                Extracted::One(Value::made(event.process.command_line())),
+                Extracted::One(Value::Bytes(event.process.command_line())),
             ),
             ("proc.env[API_TOKEN]", Extracted::One(Value::text(CANARY))),
             ("user.uid", Extracted::One(Value::Uint(33))),

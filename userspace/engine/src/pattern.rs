@@ -1,3 +1,4 @@
 //! Patterns over bytes.
 
 pub(crate) mod prefixes;
+pub(crate) mod required;

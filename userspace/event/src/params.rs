@@ -183,8 +183,8 @@ fn own<'e>(event: &'e Event, row: &ParamRow) -> Option<Cow<'e, [u8]>> {
             made(errno_name(-result).map_or_else(|| result.to_string(), str::to_owned))
         }),
         "exe" => Cow::Borrowed(process.exe.as_slice()),
-        "args" => Cow::Owned(bstr::join(" ", process.args.iter())),
-        "env" => Cow::Owned(bstr::join(" ", process.env.iter())),
+        "args" => process.argument_line(),
+        "env" => process.environment_line(),
         "cwd" => Cow::Borrowed(process.cwd.as_slice()),
         "comm" => Cow::Borrowed(process.task.comm.as_slice()),
         "tid" => made(process.task.tid.to_string()),

@@ -1,12 +1,17 @@
 //! A process as an event's rules see it: an immutable snapshot.
 
+mod lines;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 use serde::{Deserialize, Serialize};
 
 use crate::captured::Task;
 use crate::file::{File, Origin};
+
+pub use lines::Lines;
 
 /// Names a process for good, also after its pid was given away again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -62,6 +67,9 @@ pub struct Process {
     pub script: Option<Script>,
     /// Whether its start was observed: false for what was found in /proc.
     pub observed: bool,
+    /// What rules ask for again and again, made once.
+    #[serde(skip)]
+    pub lines: Lines,
 }
 
 /// A script: run by its `#!` line, or given to an interpreter as an argument.
@@ -82,13 +90,20 @@ impl Process {
 
     /// The thread's name and its arguments, joined by spaces: Falco's `proc.cmdline`.
     #[must_use]
-    pub fn command_line(&self) -> Vec<u8> {
-        let mut line = self.task.comm.to_vec();
-        for arg in self.args.iter() {
-            line.push(b' ');
-            line.extend_from_slice(arg);
-        }
-        line
+    pub fn command_line(&self) -> Cow<'_, [u8]> {
+        self.lines.command(self.task.comm.as_bstr(), &self.args)
+    }
+
+    /// The arguments, joined by spaces.
+    #[must_use]
+    pub fn argument_line(&self) -> Cow<'_, [u8]> {
+        self.lines.arguments(self.task.comm.as_bstr(), &self.args)
+    }
+
+    /// The environment, joined by spaces.
+    #[must_use]
+    pub fn environment_line(&self) -> Cow<'_, [u8]> {
+        self.lines.environment(&self.env)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::{Const, Leaf, OfField, Slot};
 use crate::condition::ast::{Operator, Quantifier};
+use crate::pattern::required::{Place, Required, required};
 
 /// What is expected of a node.
 #[derive(Clone, Copy, Debug)]
@@ -100,35 +101,41 @@ fn any_of(odds: impl Iterator<Item = f32>) -> f32 {
 /// How often a value compares with a constant.
 fn odds(operator: Operator, value: &Const) -> f32 {
     use Operator as O;
+    if let Const::Bytes(text) = value
+        && let Some(required) = required(operator, text)
+    {
+        return of_text(required);
+    }
     let equal = match value {
-        Const::Bytes(text) if text.len() <= 1 => 0.5,
-        Const::Bytes(_) => 0.01,
-        Const::Int(_) | Const::Bool(_) => 0.3,
+        Const::Bytes(_) => 0.05,
+        Const::Int(_) | Const::Bool(_) => 0.5,
         Const::Ip(_) => 0.02,
         Const::Net(..) => 0.2,
     };
-    let length = match value {
-        Const::Bytes(text) => text.len(),
-        _ => 0,
-    };
     match operator {
-        O::NotEqual => 1.0 - equal,
+        O::NotEqual => match value {
+            Const::Bytes(text) => 1.0 - odds(O::Equal, &Const::Bytes(text.clone())),
+            _ => 1.0 - equal,
+        },
         O::Exists => 0.9,
-        O::Less | O::LessOrEqual | O::Greater | O::GreaterOrEqual => 0.5,
-        O::StartsWith | O::StartsWithBytes => match length {
-            0 => 1.0,
-            1 => 0.5,
-            2..=5 => 0.04,
-            _ => 0.01,
-        },
-        O::EndsWith | O::Contains | O::ContainsFolded | O::ContainsBytes => match length {
-            0 => 1.0,
-            1 => 0.4,
-            2..=3 => 0.1,
-            _ => 0.01,
-        },
-        O::Glob | O::GlobFolded | O::Regex | O::PathMatch => 0.05,
-        O::Equal | O::In | O::Intersects => equal,
+        O::Less | O::LessOrEqual | O::Greater | O::GreaterOrEqual => 0.8,
+        _ => equal,
+    }
+}
+
+/// How often a value has a text in some place: the longer the text, the more seldom. One character is a kind of
+/// thing, and most things are of one kind.
+fn of_text(required: Required<'_>) -> f32 {
+    match (required.place, required.text.len()) {
+        (Place::Whole, 0) => 0.1,
+        (Place::Whole, 1) => 0.9,
+        (Place::Whole, _) => 0.01,
+        (_, 0) => 1.0,
+        (Place::Start, 1) => 0.6,
+        (_, 1) => 0.4,
+        (_, 2..=3) => 0.1,
+        (Place::Start, 4..=6) => 0.05,
+        _ => 0.01,
     }
 }
 

@@ -8,8 +8,12 @@ use super::Asked;
 use super::index::Kind;
 use crate::graph::{Graph, Leaf, Node, NodeId, SlotId};
 
-/// What is to be paid where a rule is found in vain, in nanoseconds.
-const JUDGING_NS: f32 = 60.0;
+/// What is to be paid where a rule is found in vain, in nanoseconds: it is judged, and what it reads may be volatile.
+const IN_VAIN_NS: f32 = 250.0;
+/// What it is worth not to read a volatile field: an event that reads none can be recognised when it comes again.
+const VOLATILE_NS: f32 = 150.0;
+/// How many rules share a look, as long as nobody has chosen.
+const COMPANY: f32 = 16.0;
 /// More parts than this make no index worth it.
 const PARTS_LIMIT: usize = 64;
 /// Choices depend on what other rules chose, so they are made this often.
@@ -28,15 +32,25 @@ pub(super) enum Access {
 #[derive(Clone, Debug)]
 struct Choice {
     parts: Rc<[Access]>,
-    /// What looking costs and what being found in vain costs, per event.
-    score: f32,
+    /// What looking costs per event, in nanoseconds.
+    cost: f32,
+    /// How often a rule is found.
+    odds: f32,
+    volatile: bool,
+}
+
+impl Choice {
+    fn score(&self) -> f32 {
+        let volatile = if self.volatile { VOLATILE_NS } else { 0.0 };
+        self.cost + volatile + self.odds.min(1.0) * IN_VAIN_NS
+    }
 }
 
 /// Chooses for all rules together.
 pub(super) struct Chooser<'g> {
     graph: &'g Graph,
-    /// How many rules are found in the same look.
-    looks: FxHashMap<(SlotId, Kind), f32>,
+    /// How many rules look at an operand, in all and in the same way; `None` before the first choice.
+    looks: Option<FxHashMap<(SlotId, Option<Kind>), f32>>,
     guards: FxHashMap<NodeId, f32>,
     known: FxHashMap<NodeId, Choice>,
 }
@@ -56,22 +70,21 @@ impl<'g> Chooser<'g> {
         }
         let mut chooser = Self {
             graph,
-            looks: FxHashMap::default(),
+            looks: None,
             guards,
             known: FxHashMap::default(),
         };
         for _ in 1..ROUNDS {
-            let mut looks: FxHashMap<(SlotId, Kind), f32> = FxHashMap::default();
+            let mut looks: FxHashMap<(SlotId, Option<Kind>), f32> = FxHashMap::default();
             for asked in asked.clone() {
                 for access in chooser.choose(asked.condition).iter() {
-                    if let Access::Leaf(slot, node) = *access
-                        && let Some(kind) = chooser.kind(node)
-                    {
-                        *looks.entry((slot, kind)).or_default() += 1.0;
+                    if let Access::Leaf(slot, node) = *access {
+                        *looks.entry((slot, None)).or_default() += 1.0;
+                        *looks.entry((slot, chooser.kind(node))).or_default() += 1.0;
                     }
                 }
             }
-            chooser.looks = looks;
+            chooser.looks = Some(looks);
             chooser.known.clear();
         }
         chooser
@@ -90,32 +103,20 @@ impl<'g> Chooser<'g> {
         if let Some(known) = self.known.get(&id) {
             return known.clone();
         }
-        let mut best = self.guard(id);
-        match self.graph.node(id) {
+        let best = match self.graph.node(id) {
             Node::And(parts) => {
-                for &part in parts {
-                    let choice = self.best(part);
-                    if choice.score < best.score {
-                        best = choice;
-                    }
-                }
+                let choices: Vec<Choice> = parts.iter().map(|&part| self.best(part)).collect();
+                let own = self.guard(id);
+                choices.into_iter().fold(own, better)
             }
             Node::Or(parts) => {
-                if let Some(choice) = self.all_of(parts)
-                    && choice.score < best.score
-                {
-                    best = choice;
-                }
+                let own = self.guard(id);
+                self.all_of(parts)
+                    .map_or(own.clone(), |choice| better(own, choice))
             }
-            Node::Leaf(leaf) => {
-                if let Some(choice) = self.leaf(id, leaf)
-                    && choice.score < best.score
-                {
-                    best = choice;
-                }
-            }
-            Node::Constant(_) | Node::Not(_) => {}
-        }
+            Node::Leaf(leaf) => self.leaf(id, leaf).unwrap_or_else(|| self.guard(id)),
+            Node::Constant(_) | Node::Not(_) => self.guard(id),
+        };
         self.known.insert(id, best.clone());
         best
     }
@@ -123,21 +124,24 @@ impl<'g> Chooser<'g> {
     fn guard(&self, id: NodeId) -> Choice {
         let estimate = self.graph.estimate(id);
         let shared = self.guards.get(&id).copied().unwrap_or(1.0);
-        let volatile = if estimate.volatile { JUDGING_NS } else { 0.0 };
         Choice {
             parts: Rc::new([Access::Guard(id)]),
-            score: (estimate.cost + 5.0 + volatile) / shared + estimate.odds * JUDGING_NS,
+            cost: (estimate.cost + 5.0) / shared,
+            odds: estimate.odds,
+            volatile: estimate.volatile,
         }
     }
 
     /// The parts of an `or`, each by its best.
     fn all_of(&mut self, parts: &[NodeId]) -> Option<Choice> {
         let mut all = Vec::new();
-        let mut score = 0.0;
+        let (mut cost, mut odds, mut volatile) = (0.0, 0.0, false);
         for &part in parts {
             let choice = self.best(part);
             all.extend_from_slice(&choice.parts);
-            score += choice.score;
+            cost += choice.cost;
+            odds += choice.odds;
+            volatile |= choice.volatile;
             if all.len() > PARTS_LIMIT {
                 return None;
             }
@@ -146,7 +150,9 @@ impl<'g> Chooser<'g> {
         all.dedup();
         Some(Choice {
             parts: all.into(),
-            score,
+            cost,
+            odds,
+            volatile,
         })
     }
 
@@ -154,21 +160,32 @@ impl<'g> Chooser<'g> {
         let kind = self.kind(id)?;
         let slot = leaf.slots().next()?;
         let estimate = self.graph.estimate(id);
-        // Nobody has chosen yet: count on some company.
-        let shared = self
-            .looks
-            .get(&(slot, kind))
-            .copied()
-            .unwrap_or(if self.looks.is_empty() { 4.0 } else { 1.0 });
-        let volatile = if estimate.volatile { JUDGING_NS } else { 0.0 };
+        let others = |looks: &FxHashMap<_, f32>, look| looks.get(&look).copied().unwrap_or(1.0);
+        let (of_slot, of_kind) = match &self.looks {
+            None => (COMPANY, COMPANY),
+            Some(looks) => (
+                others(looks, (slot, None)),
+                others(looks, (slot, Some(kind))),
+            ),
+        };
         let read = self.graph.slots()[slot as usize].operand.cost();
         Some(Choice {
             parts: Rc::new([Access::Leaf(slot, id)]),
-            score: (read + kind.cost() + volatile) / shared + estimate.odds * JUDGING_NS,
+            cost: read / of_slot + kind.cost() / of_kind,
+            odds: estimate.odds,
+            volatile: estimate.volatile,
         })
     }
 
     fn kind(&self, id: NodeId) -> Option<Kind> {
         Kind::of(self.graph.node(id))
+    }
+}
+
+fn better(one: Choice, other: Choice) -> Choice {
+    if other.score() < one.score() {
+        other
+    } else {
+        one
     }
 }

@@ -8,6 +8,7 @@ use super::Hits;
 use super::trie::{End, Trie};
 use crate::condition::ast::{Operator, Quantifier};
 use crate::graph::{Const, Leaf, Node, OfField, SlotId};
+use crate::pattern::required::{Place, required};
 
 /// An automaton with a table per state is fast, and large: only for this many bytes of literals.
 const TABLE_BYTES: usize = 4096;
@@ -15,16 +16,10 @@ const TABLE_BYTES: usize = 4096;
 /// How a comparison is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
-    /// The value is one of these texts.
-    Text,
-    /// The value is one of these numbers.
+    /// By a number.
     Number,
-    /// The value starts with one of these.
-    Start,
-    /// The value ends with one of these.
-    End,
-    /// The value contains one of these.
-    Contained,
+    /// By a text in some place.
+    Text(Place),
 }
 
 impl Kind {
@@ -40,23 +35,26 @@ impl Kind {
         else {
             return None;
         };
-        Some(match (operator, values.first()?) {
-            (Operator::Equal, Const::Bytes(_)) => Self::Text,
-            (Operator::Equal, Const::Int(_)) => Self::Number,
-            (Operator::StartsWith | Operator::StartsWithBytes, _) => Self::Start,
-            (Operator::EndsWith, _) => Self::End,
-            (Operator::Contains | Operator::ContainsBytes, _) => Self::Contained,
-            _ => return None,
-        })
+        let kind = |value: &Const| match value {
+            Const::Bytes(text) => Some(Self::Text(required(*operator, text)?.place)),
+            Const::Int(_) => (*operator == Operator::Equal).then_some(Self::Number),
+            _ => None,
+        };
+        // The first one stands for all, which mostly are alike.
+        let first = kind(values.first()?)?;
+        values
+            .iter()
+            .all(|value| kind(value).is_some())
+            .then_some(first)
     }
 
     /// What a look costs, in nanoseconds.
     pub(super) fn cost(self) -> f32 {
         match self {
-            Self::Text => 8.0,
             Self::Number => 4.0,
-            Self::Start | Self::End => 10.0,
-            Self::Contained => 40.0,
+            Self::Text(Place::Whole) => 8.0,
+            Self::Text(Place::Start | Place::End) => 10.0,
+            Self::Text(Place::Anywhere) => 40.0,
         }
     }
 }
@@ -111,27 +109,30 @@ pub(super) struct IndexBuilder {
 impl IndexBuilder {
     /// Adds a comparison that has a [`Kind`], and the rule that it finds.
     pub(super) fn add(&mut self, node: &Node, rule: usize) {
-        let (Some(kind), Node::Leaf(Leaf::Constants { values, .. })) = (Kind::of(node), node)
+        let Node::Leaf(Leaf::Constants {
+            operator, values, ..
+        }) = node
         else {
             return;
         };
         self.all.add(rule);
         for value in values {
-            let text = match value {
-                Const::Bytes(text) => text,
-                Const::Int(number) => {
-                    self.numbers.entry(*number).or_default().add(rule);
-                    continue;
+            match value {
+                Const::Int(number) => self.numbers.entry(*number).or_default().add(rule),
+                Const::Bytes(text) => {
+                    let Some(required) = required(*operator, text) else {
+                        continue;
+                    };
+                    let map = match required.place {
+                        Place::Whole => &mut self.texts,
+                        Place::Start => &mut self.starts,
+                        Place::End => &mut self.ends,
+                        Place::Anywhere => &mut self.contained,
+                    };
+                    map.entry(required.text.into()).or_default().add(rule);
                 }
-                _ => continue,
-            };
-            let map = match kind {
-                Kind::Start => &mut self.starts,
-                Kind::End => &mut self.ends,
-                Kind::Contained => &mut self.contained,
-                Kind::Text | Kind::Number => &mut self.texts,
-            };
-            map.entry(text.clone()).or_default().add(rule);
+                _ => {}
+            }
         }
     }
 

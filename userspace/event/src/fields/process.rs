@@ -47,7 +47,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Always,
         "The thread's name and the arguments, joined by spaces.",
         "nginx -g daemon off;",
-        |view, _| Value::made(view.event.process.command_line()).into()
+        |view, _| Value::Bytes(view.event.process.command_line()).into()
     ),
     FieldRow {
         name: "proc.args",
@@ -60,7 +60,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         example: "-g daemon off;",
         extract: |view, argument| match argument {
             Argument::Index(index) => Extracted::text(view.event.process.args.get(*index as usize)),
-            _ => Value::made(bstr::join(" ", view.event.process.args.iter())).into(),
+            _ => Value::Bytes(view.event.process.argument_line()).into(),
         },
     },
     row!(
@@ -352,7 +352,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Parents,
         "The parent's name and arguments.",
         "bash -c ls",
-        |view, _| parent(view, |parent| Some(Value::made(parent.command_line())))
+        |view, _| parent(view, |parent| Some(Value::Bytes(parent.command_line())))
     ),
     ancestor_row(
         "proc.aname",
@@ -382,7 +382,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "bash -c ls",
         |view, argument| {
             ancestors(view, argument, |process| {
-                Some(Value::made(process.command_line()))
+                Some(Value::Bytes(process.command_line()))
             })
         },
     ),
@@ -515,7 +515,7 @@ fn known_text<'e>(text: &'e bstr::BString) -> Option<Value<'e>> {
 
 fn environment<'e>(process: &'e Process, argument: &Argument) -> Extracted<'e> {
     let Argument::Name(name) = argument else {
-        return Value::made(bstr::join(" ", process.env.iter())).into();
+        return Value::Bytes(process.environment_line()).into();
     };
     let value = process.env.iter().find_map(|variable| {
         variable

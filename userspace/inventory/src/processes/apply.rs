@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vigia_event::captured::{Exec, Fork, Task};
 use vigia_event::mount::MountTable;
-use vigia_event::process::{Process, ProcessKey};
+use vigia_event::process::{Lines, Process, ProcessKey};
 
 use super::{Entry, Moment, ProcessTable, origin_of, script};
 
@@ -109,6 +109,7 @@ impl ProcessTable {
             cwd: exec.cwd.clone(),
             observed: known.as_ref().is_none_or(|known| known.observed),
             task,
+            lines: Lines::default(),
         });
         match self.entries.get_mut(&key) {
             Some(entry) => {
