@@ -14,7 +14,7 @@ use crate::condition::ast::{Constant, Operator};
 use crate::condition::cursor;
 use crate::diagnostics::Problem;
 use crate::graph::{Const, OfField};
-use crate::operand::Typed;
+use crate::operand::{Operand, Typed};
 use crate::predicate;
 
 /// Refuses an operator that the type of its left-hand side does not have.
@@ -25,6 +25,7 @@ pub(crate) fn operator(left: &Typed, operator: Operator) -> Result<(), Problem> 
         O::Equal | O::NotEqual | O::In | O::Intersects | O::Exists
     );
     let allowed = match (left.shape, left.field_type) {
+        _ if is_domain_name(left) => matches!(operator, O::Equal | O::NotEqual | O::In | O::Exists),
         (Shape::List, _) => matches!(operator, O::In | O::Intersects | O::Exists),
         (_, FieldType::Text | FieldType::Path) => {
             !matches!(operator, O::ContainsBytes | O::StartsWithBytes)
@@ -53,6 +54,7 @@ pub(crate) fn operator(left: &Typed, operator: Operator) -> Result<(), Problem> 
         return Ok(());
     }
     let left_type = match left.shape {
+        _ if is_domain_name(left) => "domain name",
         Shape::List => "list",
         _ => left.field_type.name(),
     };
@@ -61,6 +63,11 @@ pub(crate) fn operator(left: &Typed, operator: Operator) -> Result<(), Problem> 
         left: left.text.clone(),
         left_type,
     })
+}
+
+/// Domain names are not text: an address either belongs to one or not.
+fn is_domain_name(left: &Typed) -> bool {
+    matches!(&left.operand, Operand::Field(field) if field.is_domain_name())
 }
 
 /// Which of several values of the left-hand side must satisfy an operator.
@@ -72,6 +79,8 @@ pub(crate) fn of_field(left: &Typed, operator: Operator) -> OfField {
     match (left.shape, operator) {
         (Shape::List, Operator::In) => OfField::EveryOrNone,
         (Shape::Aliases, Operator::NotEqual) => OfField::EveryOrNone,
+        // An address that has none of the names that rules use differs from each.
+        (_, Operator::NotEqual) if is_domain_name(left) => OfField::EveryOrNone,
         // Both ends of a connection differ; for every other field, some value does.
         (Shape::AnyOf, Operator::NotEqual) if address => OfField::Every,
         _ => OfField::Any,

@@ -6,6 +6,7 @@ use crate::appended::{Additions, AppendOutput};
 use crate::collection::{Collection, RuleDefinition};
 use crate::condition::cursor::Failure;
 use crate::diagnostics::{Code, Diagnostic, Item, Problem, Report};
+use crate::domains;
 use crate::events::EventTypes;
 use crate::fields::{Catalogue, FieldReference};
 use crate::graph::NodeId;
@@ -332,6 +333,8 @@ impl Compiler<'_> {
                     .iter()
                     .any(FieldReference::reads_environment)
         });
+        let domain_names =
+            domains::compared(&graph, active.iter().map(|&index| self.conditions[index]));
         let asked: Vec<(u32, NodeId, EventTypes)> = active
             .iter()
             .filter_map(|&index| {
@@ -351,6 +354,7 @@ impl Compiler<'_> {
             sees_failed_executions,
             event_types,
             uses_environment,
+            domain_names,
             matching: self.options.rule_matching,
             active,
             kept: None,

@@ -72,6 +72,14 @@ impl FieldReference {
         }
     }
 
+    /// Whether it is an address by the names that resolve to it.
+    pub(crate) fn is_domain_name(&self) -> bool {
+        matches!(
+            self.row.name,
+            "fd.cip.name" | "fd.sip.name" | "fd.lip.name" | "fd.rip.name"
+        )
+    }
+
     /// Whether a rule that names it wants to see failed executions.
     pub(crate) fn tells_result(&self) -> bool {
         match self.row.name {

@@ -29,6 +29,7 @@ mod collection;
 mod compile;
 mod condition;
 mod diagnostics;
+mod domains;
 mod events;
 mod explain;
 mod fields;

@@ -1,5 +1,7 @@
 //! Compiled rules, and asking them about events.
 
+use std::collections::BTreeSet;
+
 use vigia_event::call::named;
 use vigia_event::{Event, EventType, Spelling, View};
 
@@ -101,6 +103,7 @@ pub struct Ruleset {
     pub(crate) sees_failed_executions: Vec<bool>,
     pub(crate) event_types: EventTypes,
     pub(crate) uses_environment: bool,
+    pub(crate) domain_names: BTreeSet<String>,
     pub(crate) matching: RuleMatching,
     /// The rules that are asked at all.
     pub(crate) active: Vec<usize>,
@@ -126,6 +129,13 @@ impl Ruleset {
     #[must_use]
     pub fn event_types(&self) -> &EventTypes {
         &self.event_types
+    }
+
+    /// The domain names that active rules compare addresses with (`fd.sip.name = example.com`): events should know
+    /// the addresses of each (see [`vigia_event::names::DomainNames`]).
+    #[must_use]
+    pub fn domain_names(&self) -> &BTreeSet<String> {
+        &self.domain_names
     }
 
     /// Whether an active rule tests or prints environment variables, which are captured only then.

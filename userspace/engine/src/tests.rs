@@ -58,7 +58,7 @@ fn ruleset(texts: &[&str]) -> Ruleset {
 }
 
 /// A rule with a condition, as YAML.
-fn rule(name: &str, condition: &str) -> String {
+pub(crate) fn rule(name: &str, condition: &str) -> String {
     let condition = condition.replace('\n', "\n    ");
     format!(
         "- rule: {name}\n  desc: d\n  output: o\n  priority: INFO\n  condition: |\n    {condition}\n"
@@ -66,7 +66,7 @@ fn rule(name: &str, condition: &str) -> String {
 }
 
 /// An event of a type, with the values of the test fields as `t.text=x;t.int=5`.
-fn event(event_type: &str, result: i64, values: &str) -> Event {
+pub(crate) fn event(event_type: &str, result: i64, values: &str) -> Event {
     let event_type = EventType::from_name(event_type).expect("a row");
     let env: Vec<BString> = values
         .split(';')
@@ -106,7 +106,7 @@ fn event(event_type: &str, result: i64, values: &str) -> Event {
 }
 
 /// The names of the rules that match, `?` behind those that depend on what is unknown; the interpreter must find the same.
-fn matches(ruleset: &Ruleset, event: &Event) -> (Vec<String>, Touched) {
+pub(crate) fn matches(ruleset: &Ruleset, event: &Event) -> (Vec<String>, Touched) {
     let mut scratch = ruleset.scratch();
     let mut names = Vec::new();
     let touched = ruleset.evaluate(event, &mut scratch, &mut |found| names.push(marked(&found)));
