@@ -10,7 +10,11 @@ use crate::report::Report;
 use crate::workspace::{self, Workspace};
 
 /// Pages that the agent prints: path and arguments.
-const PAGES: &[(&str, &[&str])] = &[("docs/fields.md", &["fields", "--format", "markdown"])];
+const PAGES: &[(&str, &[&str])] = &[
+    ("docs/fields.md", &["fields", "--format", "markdown"]),
+    ("docs/schema/rules.json", &["schema", "rules"]),
+    ("docs/schema/config.json", &["schema", "config"]),
+];
 
 /// Writes or checks the pages, and builds the crates' documentation without a warning.
 pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<Report> {

@@ -7,6 +7,7 @@ mod doctor;
 pub mod fields;
 mod health;
 mod run;
+mod schema;
 mod test;
 
 use std::io::{self, Write};
@@ -66,6 +67,11 @@ enum Command {
     /// Without a flag: checks the configuration with the environment's overrides and names the keys that can
     /// be set, with their environment variables.
     Config(configuration::ShowConfig),
+    /// Print a JSON schema, by which editors complete and check files
+    ///
+    /// As in: vigia schema rules > rules.schema.json, and in the first line of a rule file:
+    /// # yaml-language-server: $schema=rules.schema.json
+    Schema(schema::Schema),
     /// Print completions for a shell
     ///
     /// As in: vigia completions bash > /etc/bash_completion.d/vigia
@@ -92,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(flags) => flags.run(&mut out),
         Command::Health(flags) => flags.run(&mut out),
         Command::Config(flags) => flags.run(&mut out),
+        Command::Schema(flags) => flags.run(&mut out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "vigia", &mut out);
             Ok(ExitCode::SUCCESS)

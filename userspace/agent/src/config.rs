@@ -8,6 +8,7 @@
 mod defaults;
 pub mod environment;
 mod load;
+mod schema;
 pub mod scope;
 pub mod selection;
 pub mod value;
@@ -16,9 +17,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use load::{ConfigError, EXAMPLE, MAX_BYTES};
+pub(crate) use schema::priority_pattern;
 pub use scope::Scope;
 use selection::{AppendOutput, Select};
 use value::{AbsolutePath, Bounded, MinimumPriority, Sensitive, Text, Url};
@@ -35,7 +38,7 @@ const DAY_S: u64 = 86_400;
 /// Everything that can be configured.
 ///
 /// Serialising it exposes [`Sensitive`] values: only the environment overlay does so, in memory.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The machine.
@@ -74,7 +77,7 @@ pub struct Config {
 }
 
 /// Section `node`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Node {
     /// The name on every alert; the host's name if absent.
@@ -82,7 +85,7 @@ pub struct Node {
 }
 
 /// Section `rules`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
     /// Files, and folders whose `*.yaml` and `*.yml` are read in order of their names.
@@ -96,7 +99,7 @@ pub struct Rules {
 }
 
 /// How many rules one event may fire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Matching {
     /// The first that matches, in order of loading.
@@ -107,7 +110,7 @@ pub enum Matching {
 }
 
 /// Section `engines`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Engines {
     /// Unix sockets of Docker and of Podman's Docker-compatible service; those absent are tried again.
@@ -117,7 +120,7 @@ pub struct Engines {
 }
 
 /// Section `secrets`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Secrets {
     /// How long after the main process's last exec a container counts as starting, seconds.
@@ -129,7 +132,7 @@ pub struct Secrets {
 }
 
 /// Section `metrics`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Metrics {
     /// Whether `/metrics`, `/healthz` and `/readyz` are served.
@@ -141,7 +144,7 @@ pub struct Metrics {
 }
 
 /// Section `outputs`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Outputs {
     /// How many alerts may wait for one output.
@@ -165,7 +168,7 @@ pub struct Outputs {
 }
 
 /// Section `outputs.json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct JsonLine {
     /// Whether there is `message`: the rule's output without time and priority.
@@ -179,7 +182,7 @@ pub struct JsonLine {
 }
 
 /// Section `outputs.stdout`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stdout {
     /// Whether alerts are printed.
@@ -189,7 +192,7 @@ pub struct Stdout {
 }
 
 /// How alerts are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StdoutFormat {
     /// Readable on a terminal, JSON otherwise.
@@ -204,7 +207,7 @@ pub enum StdoutFormat {
 }
 
 /// Section `outputs.file`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FileOutput {
     /// The file alerts are appended to; none if absent.
@@ -214,7 +217,7 @@ pub struct FileOutput {
 }
 
 /// How alerts are written to a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FileFormat {
     /// One JSON object a line.
@@ -225,7 +228,7 @@ pub enum FileFormat {
 }
 
 /// An item of `outputs.webhooks`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
     /// What metrics and logs call it; `webhook-1`, `webhook-2`, ... if absent.
@@ -254,7 +257,7 @@ pub struct Webhook {
 }
 
 /// Section `throttle`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Throttle {
     /// How long repeats are folded into one summary, seconds; 0 sends every alert.
@@ -264,7 +267,7 @@ pub struct Throttle {
 }
 
 /// Section `redaction`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Redaction {
     /// Whether anything is blanked out.
@@ -278,7 +281,7 @@ pub struct Redaction {
 }
 
 /// Section `sensor`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sensor {
     /// Size of the ring between kernel and agent, bytes; a power of two.
@@ -290,7 +293,7 @@ pub struct Sensor {
 }
 
 /// Section `sensor.budget`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
     /// Sustained, for each container.
@@ -300,7 +303,7 @@ pub struct Budget {
 }
 
 /// Section `inventory`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Inventory {
     /// How many processes are remembered, ended ones included.
@@ -310,7 +313,7 @@ pub struct Inventory {
 }
 
 /// Section `log`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// What is logged.
@@ -320,7 +323,7 @@ pub struct Log {
 }
 
 /// How much is logged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the names are those of the levels")]
 pub enum LogLevel {
@@ -333,7 +336,7 @@ pub enum LogLevel {
 }
 
 /// How the log is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One readable line an event.
@@ -344,7 +347,7 @@ pub enum LogFormat {
 }
 
 /// Section `privileges`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Privileges {
     /// Whether capabilities that the agent does not need are given up at start.
@@ -354,12 +357,12 @@ pub struct Privileges {
 }
 
 /// Where the host's /proc is mounted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ProcRoot(pub AbsolutePath);
 
 /// Where the agent keeps what outlives it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct StateDir(pub AbsolutePath);
 

@@ -14,5 +14,6 @@ pub mod pipeline;
 pub mod privileges;
 pub mod rules;
 pub mod run;
+pub mod schema;
 pub mod settings;
 pub mod signals;

@@ -285,10 +285,11 @@ fn new_token(text: String, width: Option<usize>, typed: Typed) -> Token {
     let mut fields = Vec::new();
     if let Operand::Call(_) = &typed.operand {
         typed.operand.each_field(&mut |field| {
+            let inner = Typed::of(field.clone()).first();
             fields.push(Named {
-                name: field.name().to_owned(),
-                style: Style::of(field.name(), field.row().field_type, field.shape()),
-                operand: Operand::Field(field.clone()),
+                style: Style::of(&inner.text, inner.field_type, inner.shape),
+                name: inner.text,
+                operand: inner.operand,
             });
         });
     } else {

@@ -24,6 +24,11 @@ pub enum Scope {
 #[error("`{0}` is no scope; write containers, host or cgroup:/PATH")]
 pub struct ScopeError(String);
 
+impl Scope {
+    /// What a scope looks like, as a regular expression.
+    pub(super) const PATTERN: &str = "^(containers|host|cgroup:/.*)$";
+}
+
 impl FromStr for Scope {
     type Err = ScopeError;
 

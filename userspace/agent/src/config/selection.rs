@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::value::Text;
 
 /// An item of `rules.select`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Select {
     /// Switch rules on.
@@ -21,7 +22,7 @@ pub enum Select {
 }
 
 /// Which rules an item of `rules.select` is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Which {
     /// Those whose whole name matches, where `*` stands for any text.
@@ -31,7 +32,7 @@ pub enum Which {
 }
 
 /// An item of `outputs.append_output`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AppendOutput {
     /// Which rules it is for; all, if absent.
@@ -46,7 +47,7 @@ pub struct AppendOutput {
 }
 
 /// Which rules an item of `outputs.append_output` is for: those that all given conditions pick.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AppendMatch {
     /// Rules of this source of events.
@@ -58,7 +59,7 @@ pub struct AppendMatch {
 }
 
 /// An item of `extra_fields`: the name of a field, or one name with a text of `%field` tokens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ExtraField {
     /// A field under its own name and with its own type.

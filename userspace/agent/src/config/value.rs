@@ -106,8 +106,8 @@ impl<'de> Deserialize<'de> for MinimumPriority {
 pub struct RingBytes(u32);
 
 impl RingBytes {
-    const MIN: u32 = 64 << 10;
-    const MAX: u32 = 1 << 30;
+    pub(super) const MIN: u32 = 64 << 10;
+    pub(super) const MAX: u32 = 1 << 30;
 
     /// The size in bytes.
     #[must_use]
