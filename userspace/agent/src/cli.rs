@@ -6,6 +6,9 @@ mod configuration;
 mod doctor;
 pub mod fields;
 mod health;
+mod quantity;
+mod record;
+mod replay;
 mod run;
 mod schema;
 mod test;
@@ -42,6 +45,17 @@ enum Command {
     /// Alerts go to standard output (and wherever the configuration says), the agent's own log to standard
     /// error. SIGHUP reopens output files, for log rotation.
     Run(run::Run),
+    /// Record what containers do, to judge it later
+    ///
+    /// Writes the events that rules can match, with everything the rules may test, into one file that
+    /// `vigia replay` judges on any machine. Secrets are removed before anything is written. Ends at SIGINT
+    /// or SIGTERM, or when one of the bounds is reached. Needs the privileges of `vigia run`.
+    Record(record::Record),
+    /// Judge a recording by rules
+    ///
+    /// Prints the alerts that an agent with these rules would have raised. Needs no privileges, and prints
+    /// the same whenever and wherever it runs.
+    Replay(replay::Replay),
     /// Check rule files without loading them
     ///
     /// Shows every mistake of every file at once, each with its file, line and column. Needs no privileges.
@@ -92,6 +106,11 @@ pub fn main() -> ExitCode {
             drop(out);
             return report(flags.start().map(|()| ExitCode::SUCCESS));
         }
+        Command::Record(flags) => {
+            drop(out);
+            return report(flags.start().map(|()| ExitCode::SUCCESS));
+        }
+        Command::Replay(flags) => flags.run(&mut out),
         Command::Check(flags) => flags.run(&mut out),
         Command::Test(flags) => flags.run(&mut out),
         Command::Fields(flags) => flags.run(&mut out),

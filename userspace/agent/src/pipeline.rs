@@ -7,6 +7,7 @@
 mod enrich;
 mod judge;
 mod losses;
+mod record;
 mod requests;
 mod sample;
 mod setup;
@@ -18,8 +19,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
-use vigia_alerts::{Context, Outputs, Throttle};
-use vigia_engine::{Ruleset, Scratch};
+use vigia_alerts::Outputs;
+use vigia_engine::EventTypes;
 use vigia_event::container::Engine;
 use vigia_event::names::DomainNames;
 use vigia_event::users::Users;
@@ -29,11 +30,14 @@ use vigia_inventory::engines::{EngineMessage, Latency};
 use vigia_inventory::processes::ScanOptions;
 use vigia_inventory::waiting::Waiting;
 use vigia_inventory::{ProcessTable, Readers, WallClock};
+use vigia_recording::{Ending, Trailer};
 use vigia_sensor::Sensor;
 use vigia_sensor::decode::Malformed;
 
 use crate::health::{Health, Milestone};
+use crate::judge::Judge;
 use crate::metrics::{EngineMetrics, Metrics, Release, RuleMetrics};
+use crate::recorder::Recorder;
 use crate::run::Prepared;
 use crate::signals::{Request, Signals};
 use losses::Losses;
@@ -61,7 +65,10 @@ struct Pipeline {
 /// What the pipeline needs of the configuration after its start.
 struct Constants {
     proc_root: std::path::PathBuf,
-    readers_file: std::path::PathBuf,
+    /// Where learned readers are kept; `None` for nowhere.
+    readers_file: Option<std::path::PathBuf>,
+    /// How long is recorded; for ever where nothing ends it.
+    record_for: Duration,
     drain: Duration,
     scan: ScanOptions,
 }
@@ -78,10 +85,10 @@ struct Stages {
     node: Arc<Node>,
     /// Answers for the domain names that rules compare with.
     domain_names: Arc<DomainNames>,
-    ruleset: Arc<Ruleset>,
-    scratch: Scratch,
-    throttle: Throttle,
-    alert_context: Context,
+    /// Which events are judged or recorded.
+    wanted: EventTypes,
+    judge: Judge,
+    recorder: Option<Recorder>,
     outputs: Outputs,
     metrics: Arc<Metrics>,
     rule_metrics: RuleMetrics,
@@ -91,31 +98,37 @@ struct Stages {
     samples: u64,
 }
 
-/// Runs until told to stop.
+/// Runs until told to stop, or until there is no more to record; how the recording ended, where there was one.
 ///
 /// # Errors
-/// What keeps the agent from starting, or from reading the probes.
-pub async fn run(prepared: Prepared) -> anyhow::Result<()> {
+/// What keeps the agent from starting, from reading the probes, or from keeping the recording.
+pub async fn run(prepared: Prepared) -> anyhow::Result<Option<Trailer>> {
     let (mut pipeline, mut signals) = Pipeline::start(prepared).await?;
     let result = pipeline.turn(&mut signals).await;
-    pipeline.stop().await;
-    result
+    let ending = result.as_ref().copied().unwrap_or(Ending::Stopped);
+    let recorded = pipeline.stop(ending).await;
+    result.and(recorded)
 }
 
 impl Pipeline {
     /// Takes turns between what comes in, until told to stop.
-    async fn turn(&mut self, signals: &mut Signals) -> anyhow::Result<()> {
+    async fn turn(&mut self, signals: &mut Signals) -> anyhow::Result<Ending> {
         let mut sampling = interval(SAMPLE_EVERY);
         sampling.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let recorded = tokio::time::Instant::now() + self.constants.record_for;
         loop {
+            if self.stages.has_nothing_to_do() {
+                return Ok(Ending::Stopped);
+            }
             let due = self.stages.next_deadline();
             // In order of importance; the ring comes last because it may never be empty, and is bounded by the batch.
             tokio::select! {
                 biased;
                 request = signals.next() => match request {
-                    Request::Stop => return Ok(()),
+                    Request::Stop => return Ok(Ending::Stopped),
                     Request::Reopen => self.stages.outputs.reopen(),
                 },
+                () = sleep_until(recorded) => return Ok(Ending::Duration),
                 _ = sampling.tick() => self.sample(),
                 Some(message) = self.from_engines.recv() => self.stages.hear(&message),
                 () = sleep_until(due.into()) => self.stages.release_due(),
@@ -131,7 +144,7 @@ impl Pipeline {
     }
 
     /// Judges what was captured until now, delivers what can be delivered, and keeps what was learned.
-    async fn stop(mut self) {
+    async fn stop(mut self, ending: Ending) -> anyhow::Result<Option<Trailer>> {
         tracing::info!("stopping");
         let Self { sensor, stages, .. } = &mut self;
         sensor.read(LAST_RECORDS, |record| stages.take(record));
@@ -145,10 +158,13 @@ impl Pipeline {
             stages.metrics.released.inc(Release::Shutdown);
             stages.judge(event);
         }
-        for summary in stages.throttle.flush(Instant::now()) {
+        let recorded = stages.end_recording(ending);
+        for summary in stages.judge.throttle.flush(Instant::now()) {
             stages.record(summary);
         }
-        setup::save_readers(&mut stages.readers, &constants.readers_file);
+        if let Some(path) = &constants.readers_file {
+            setup::save_readers(&mut stages.readers, path);
+        }
         let left = stages.outputs.shutdown(constants.drain).await;
         for (output, counters) in left {
             tracing::info!(
@@ -158,6 +174,7 @@ impl Pipeline {
                 "output closed"
             );
         }
+        recorded
     }
 }
 
@@ -240,9 +257,7 @@ impl Stages {
         for event in expired {
             self.judge(event);
         }
-        for summary in self.throttle.expire(Instant::now()) {
-            self.record(summary);
-        }
+        self.expire(Instant::now());
     }
 
     /// When [`Stages::release_due`] has something to do; an hour from now at the latest.
@@ -252,7 +267,7 @@ impl Stages {
         let metadata = self.waiting.next_deadline().map(|deadline_ns| {
             now + Duration::from_nanos(deadline_ns.saturating_sub(WallClock::boot_now_ns()))
         });
-        let summary = self.throttle.next_deadline();
+        let summary = self.judge.throttle.next_deadline();
         [metadata, summary]
             .into_iter()
             .flatten()

@@ -7,10 +7,12 @@ use std::{fs, io};
 
 use anyhow::{Context, bail};
 use vigia_engine::{Diagnostic, Ruleset};
+use vigia_recording::Trailer;
 
 use crate::config::Config;
 use crate::health::{Endpoint, Health, Milestone};
 use crate::metrics::Metrics;
+use crate::recorder::{self, Recording};
 use crate::signals::Signals;
 use crate::{logging, privileges, rules, settings};
 
@@ -29,24 +31,36 @@ pub struct Prepared {
     pub health: Arc<Health>,
     /// What the operating system asks for.
     pub signals: Signals,
+    /// What is recorded.
+    pub recording: Option<Recording>,
 }
 
 /// Runs the agent until it is told to stop.
 ///
-/// `unknown_variables` are environment variables that look like ours and are not; they are logged.
+/// `unknown_variables` are environment variables that look like ours and are not; they are logged. Gives back how
+/// the recording ended, where there was one that had not ended before.
 ///
 /// # Errors
 /// Anything that keeps the agent from watching.
-pub fn run(config: Config, unknown_variables: &[String]) -> anyhow::Result<()> {
+pub fn run(
+    config: Config,
+    unknown_variables: &[String],
+    recording: Option<recorder::Options>,
+) -> anyhow::Result<Option<Trailer>> {
     logging::start(&config.log);
     for variable in unknown_variables {
         tracing::warn!(variable, "this environment variable stands for no key");
     }
     privileges::require()?;
     let ruleset = load_rules(&config)?;
+    // While the user's own folders may still be written to.
+    let recording = recording.map(Recording::create).transpose()?;
     if config.privileges.drop {
         // Before the runtime starts its threads: capabilities belong to threads.
-        let outcome = privileges::restrict(config.privileges.keep.iter().map(|name| &**name))?;
+        // The folder of a recording may be anybody's, and its file gets its name at the end.
+        let kept_for_recording = recording.as_ref().map(|_| "CAP_DAC_OVERRIDE");
+        let kept = config.privileges.keep.iter().map(|name| &**name);
+        let outcome = privileges::restrict(kept.chain(kept_for_recording))?;
         tracing::info!(
             kept = outcome.kept.join(" "),
             dropped = outcome.dropped,
@@ -60,10 +74,14 @@ pub fn run(config: Config, unknown_variables: &[String]) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start threads")?;
-    runtime.block_on(Box::pin(watch(config, ruleset)))
+    runtime.block_on(Box::pin(watch(config, ruleset, recording)))
 }
 
-async fn watch(config: Config, ruleset: Ruleset) -> anyhow::Result<()> {
+async fn watch(
+    config: Config,
+    ruleset: Ruleset,
+    recording: Option<Recording>,
+) -> anyhow::Result<Option<Trailer>> {
     let signals = Signals::listen().context("cannot take signals")?;
     let metrics = Arc::new(Metrics::new());
     let now = SystemTime::now()
@@ -91,6 +109,7 @@ async fn watch(config: Config, ruleset: Ruleset) -> anyhow::Result<()> {
         metrics,
         health,
         signals,
+        recording,
     })
     .await;
     if let Some(endpoint) = endpoint {

@@ -23,6 +23,7 @@ pub struct CreateError {
 #[derive(Debug)]
 pub struct PartialFile {
     file: File,
+    is_empty: bool,
     partial: PathBuf,
     path: PathBuf,
 }
@@ -54,6 +55,7 @@ pub fn create(path: &Path) -> Result<PartialFile, CreateError> {
         .map_err(|source| error(&partial, source))?;
     Ok(PartialFile {
         file,
+        is_empty: true,
         partial,
         path: path.to_owned(),
     })
@@ -76,8 +78,18 @@ impl PartialFile {
     }
 }
 
+impl Drop for PartialFile {
+    /// Nothing is left of a recording that never began.
+    fn drop(&mut self) {
+        if self.is_empty {
+            let _ = fs::remove_file(&self.partial);
+        }
+    }
+}
+
 impl Write for PartialFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.is_empty = false;
         self.file.write(bytes)
     }
 

@@ -73,6 +73,8 @@ pub struct Trailer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Losses {
+    /// Nobody saw them: the probes or the ring had lost them already.
+    pub unseen: u64,
     /// The writer could not keep up.
     pub overflow: u64,
     /// What they refer to is longer than a recording takes.
@@ -82,10 +84,21 @@ pub struct Losses {
 }
 
 impl Losses {
+    /// These and others.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            unseen: self.unseen.saturating_add(other.unseen),
+            overflow: self.overflow.saturating_add(other.overflow),
+            too_large: self.too_large.saturating_add(other.too_large),
+            after_end: self.after_end.saturating_add(other.after_end),
+        }
+    }
+
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.overflow
+        self.unseen
+            .saturating_add(self.overflow)
             .saturating_add(self.too_large)
             .saturating_add(self.after_end)
     }

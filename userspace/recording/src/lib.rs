@@ -5,11 +5,11 @@
 //! [`Event`](vigia_event::Event)s, so the same rules find the same things, without root and without the machine.
 //!
 //! ```
-//! use vigia_recording::{Ending, Limits, Origin, Plain, Reader, Writer, WriterOptions};
+//! use vigia_recording::{Ending, Limits, Losses, Origin, Plain, Reader, Writer, WriterOptions};
 //!
 //! let mut file = Vec::new();
 //! let writer = Writer::new(&mut file, &Origin::default(), Plain, WriterOptions::default())?;
-//! writer.finish(Ending::Stopped, 0, 0)?;
+//! writer.finish(Ending::Stopped, Losses::default(), 0)?;
 //!
 //! let mut reader = Reader::new(file.as_slice(), Limits::default())?;
 //! assert!(reader.next().is_none());

@@ -38,7 +38,13 @@ pub(crate) trait Weigh {
 
 impl Weigh for File {}
 impl Weigh for Node {}
-impl Weigh for DomainNames {}
+impl Weigh for DomainNames {
+    fn elements(&self) -> usize {
+        self.iter()
+            .map(|(_, addresses)| 2 + addresses.map_or(0, <[_]>::len))
+            .sum()
+    }
+}
 impl Weigh for Container {}
 impl Weigh for MountTable {
     fn elements(&self) -> usize {

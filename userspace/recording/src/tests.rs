@@ -25,7 +25,14 @@ fn write(events: &[Event], options: WriterOptions) -> (Vec<u8>, Trailer, Vec<Out
         .map(|event| writer.write(event, event.time_ns + 7).expect("as above"))
         .collect();
     let (bytes, trailer) = writer
-        .finish(Ending::Stopped, 3, 1_000)
+        .finish(
+            Ending::Stopped,
+            Losses {
+                overflow: 3,
+                ..Losses::default()
+            },
+            1_000,
+        )
         .expect("a vector takes all");
     (bytes, trailer, outcomes)
 }
@@ -236,7 +243,9 @@ fn payload(event: &Event, redact: impl Redact) -> Vec<u8> {
     let options = WriterOptions::default();
     let mut writer = Writer::new(Vec::new(), &sample::origin(), redact, options).expect("ok");
     writer.write(event, 0).expect("a vector takes all");
-    let (bytes, _) = writer.finish(Ending::Stopped, 0, 0).expect("as above");
+    let (bytes, _) = writer
+        .finish(Ending::Stopped, Losses::default(), 0)
+        .expect("as above");
     hostile::unpack(&bytes[HEADER_BYTES..])
 }
 
@@ -256,7 +265,9 @@ fn a_file_has_its_name_only_when_it_is_whole() {
     let out = create(&path).expect("a new file");
     assert!(!path.exists());
     let writer = Writer::new(out, &sample::origin(), Plain, WriterOptions::default()).expect("ok");
-    let (out, _) = writer.finish(Ending::Stopped, 0, 0).expect("ok");
+    let (out, _) = writer
+        .finish(Ending::Stopped, Losses::default(), 0)
+        .expect("ok");
     out.keep().expect("ok");
     let names: Vec<_> = std::fs::read_dir(folder.path())
         .expect("a folder")
@@ -264,6 +275,10 @@ fn a_file_has_its_name_only_when_it_is_whole() {
         .collect();
     assert_eq!(names, ["a.vigia"]);
     assert!(open(&path, Limits::default()).is_ok());
+
+    drop(create(&path).expect("a new file"));
+    let left = std::fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(left, 1, "nothing is left of what never began");
 
     let error = create(folder.path()).expect_err("a folder is no file");
     assert!(error.to_string().contains("cannot make"));

@@ -194,20 +194,19 @@ impl<W: Write, R: Redact> Writer<W, R> {
         Ok(())
     }
 
-    /// Ends the recording, at `ended_ns` on the clock of the events; `overflow` is what the caller could not offer.
+    /// Ends the recording, at `ended_ns` on the clock of the events; `lost` is what the caller could not offer.
     ///
     /// # Errors
     /// [`WriteError`]: the recording has no trailer, and a reader will say so.
     pub fn finish(
         mut self,
         ending: Ending,
-        overflow: u64,
+        lost: Losses,
         ended_ns: u64,
     ) -> Result<(W, Trailer), WriteError> {
-        self.losses.overflow = overflow;
         let trailer = Trailer {
             events: self.events,
-            lost: self.losses,
+            lost: self.losses.and(lost),
             ending: self.full.unwrap_or(ending),
             ended_ns,
         };

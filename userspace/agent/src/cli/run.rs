@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::configuration::{ConfigFile, environment};
 use crate::config::{Config, Scope, StdoutFormat};
+use crate::recorder;
 
 /// Flags of `vigia run`.
 #[derive(Debug, Args)]
@@ -21,10 +22,15 @@ pub(super) struct Run {
     /// What is watched: containers, host, or cgroup:/PATH for one cgroup and what is below it
     #[arg(long, value_name = "SCOPE")]
     scope: Option<Scope>,
+    /// Also write what is judged into a recording, which `vigia replay` judges again
+    ///
+    /// Ends at 64 MiB; the agent goes on.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum OutputFormat {
+pub(super) enum OutputFormat {
     /// One JSON object a line, as Falco prints it
     Json,
     /// One line, as Falco prints it
@@ -50,7 +56,15 @@ impl Run {
             Some(OutputFormat::Text) => config.outputs.stdout.format = StdoutFormat::Text,
             None => {}
         }
-        crate::run::run(config, &unknown_variables)
+        let recording = self.record.map(|path| recorder::Options {
+            path,
+            bounds: vigia_recording::WriterOptions::default(),
+            duration: None,
+            instead_of_rules: false,
+            everything: false,
+        });
+        crate::run::run(config, &unknown_variables, recording)?;
+        Ok(())
     }
 }
 

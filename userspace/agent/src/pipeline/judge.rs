@@ -3,25 +3,42 @@
 use std::time::Instant;
 
 use vigia_alerts::Alert;
-use vigia_engine::{Match, Outcome};
+use vigia_engine::Outcome;
 use vigia_event::Event;
+use vigia_inventory::WallClock;
 use vigia_inventory::readers::Reading;
 
 use super::Stages;
+use crate::judge::Verdict;
 
 impl Stages {
     /// Asks the rules about an event and records what they find.
     pub(super) fn judge(&mut self, mut event: Event) {
         self.judge_reader(&mut event);
-        self.metrics.evaluated.inc();
-        let ruleset = std::sync::Arc::clone(&self.ruleset);
-        let mut found: Vec<Match<'_>> = Vec::new();
-        ruleset.evaluate(&event, &mut self.scratch, &mut |matched| {
-            found.push(matched)
-        });
-        for matched in &found {
-            self.limit(&event, matched);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.offer(&event, WallClock::boot_now_ns());
+            if recorder.is_instead_of_rules() {
+                return;
+            }
         }
+        self.metrics.evaluated.inc();
+        let Self {
+            judge,
+            outputs,
+            metrics,
+            rule_metrics,
+            ..
+        } = self;
+        judge.judge(&event, Instant::now(), &mut |verdict| match verdict {
+            Verdict::Match(matched) => match matched.outcome {
+                Outcome::Fires => rule_metrics.matches(matched.index).inc(),
+                Outcome::Partial => rule_metrics.partial(matched.index).inc(),
+            },
+            Verdict::Alert(alert) => {
+                metrics.recorded.inc();
+                outputs.deliver(*alert);
+            }
+        });
     }
 
     /// Who reads a secret is judged as late as possible: the container's metadata says who may.
@@ -45,27 +62,17 @@ impl Stages {
         event.secret = Some(Box::new(access));
     }
 
-    /// Counts a match and records it unless it repeats another.
-    fn limit(&mut self, event: &Event, matched: &Match<'_>) {
-        match matched.outcome {
-            Outcome::Fires => self.rule_metrics.matches(matched.index).inc(),
-            Outcome::Partial => self.rule_metrics.partial(matched.index).inc(),
-        }
-        // A flood of repeats is counted without the cost of an alert each.
-        if self
-            .throttle
-            .fold(event, matched, &self.alert_context, Instant::now())
-        {
-            return;
-        }
-        let alert = Alert::new(event, matched, &self.alert_context);
-        self.admit(alert);
-    }
-
     /// Records an alert unless it repeats another.
     pub(super) fn admit(&mut self, alert: Alert) {
-        if let Some(alert) = self.throttle.admit(alert, Instant::now()) {
+        if let Some(alert) = self.judge.throttle.admit(alert, Instant::now()) {
             self.record(alert);
+        }
+    }
+
+    /// Records the summaries of windows that have ended.
+    pub(super) fn expire(&mut self, now: Instant) {
+        for summary in self.judge.throttle.expire(now) {
+            self.record(summary);
         }
     }
 

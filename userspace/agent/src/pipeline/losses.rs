@@ -17,6 +17,15 @@ pub(super) struct Losses {
     skipped: u64,
     malformed: u64,
     table_full: u64,
+    /// Reported by container, see [`Stages::report_budget`].
+    over_budget: u64,
+}
+
+impl Losses {
+    /// Events that nobody saw.
+    pub(super) fn unseen(&self) -> u64 {
+        self.ring_full + self.skipped + self.malformed + self.over_budget
+    }
 }
 
 /// One kind of loss, as its alert names it.
@@ -43,6 +52,7 @@ impl Stages {
                 skipped,
                 malformed: self.metrics.malformed.get(),
                 table_full,
+                over_budget: counters.total(Cause::OverBudget),
             },
         );
         let grown = [
@@ -87,7 +97,7 @@ impl Stages {
             fields,
             now_ns,
             &self.node,
-            &self.alert_context,
+            &self.judge.context,
         );
         self.admit(alert);
     }

@@ -54,8 +54,11 @@ impl Pipeline {
             if let Ok(found) = users::of_process(&self.constants.proc_root, 1) {
                 self.stages.host_users = Arc::new(found);
             }
-            setup::save_readers(&mut self.stages.readers, &self.constants.readers_file);
+            if let Some(path) = &self.constants.readers_file {
+                setup::save_readers(&mut self.stages.readers, path);
+            }
         }
+        self.stages.keep_recording();
         self.rescan();
         self.health.beat();
         let now_ns = self.stages.clock.epoch_ns(WallClock::boot_now_ns());
@@ -143,7 +146,7 @@ impl Stages {
             .set(Table::Containers, self.containers.len());
         metrics
             .table_entries
-            .set(Table::Throttle, self.throttle.keys());
+            .set(Table::Throttle, self.judge.throttle.keys());
         let processes = self.processes.counts();
         metrics
             .table_evicted
@@ -156,7 +159,7 @@ impl Stages {
         metrics
             .table_evicted
             .advance(Table::Readers, readers.untracked + readers.forgotten_starts);
-        let throttle = self.throttle.counters();
+        let throttle = self.judge.throttle.counters();
         metrics
             .table_evicted
             .advance(Table::Throttle, throttle.evicted);

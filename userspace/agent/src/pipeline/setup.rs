@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
 use vigia_alerts::{Outputs, Throttle};
-use vigia_engine::Ruleset;
+use vigia_engine::EventTypes;
 use vigia_event::call::named;
 use vigia_event::{EventType, Node};
 use vigia_inventory::cgroup;
@@ -23,6 +24,7 @@ use super::losses::Losses;
 use super::requests::Engines;
 use super::{Constants, Milestone, Pipeline, Stages};
 use crate::config::Config;
+use crate::judge::Judge;
 use crate::run::Prepared;
 use crate::settings;
 use crate::signals::Signals;
@@ -31,6 +33,8 @@ use crate::signals::Signals;
 const ENGINE_MESSAGES: usize = 1024;
 /// Questions that may wait for one engine.
 const ENGINE_REQUESTS: usize = 1024;
+/// Longer than any machine runs.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// Calls that are reported whatever the rules want, because state hangs on them.
 const STATE_CALLS: &[&str] = &[
     "mount",
@@ -49,10 +53,21 @@ impl Pipeline {
             metrics,
             health,
             signals,
+            recording,
         } = prepared;
+        let only_records = recording
+            .as_ref()
+            .is_some_and(|recording| recording.options.instead_of_rules);
+        let everything = recording
+            .as_ref()
+            .is_some_and(|recording| recording.options.everything);
         let constants = Constants {
             proc_root: config.proc_root().to_owned(),
-            readers_file: config.readers_file(),
+            // What a recorder learns is not the running agent's to keep.
+            readers_file: (!only_records).then(|| config.readers_file()),
+            record_for: recording.as_ref().map_or(FOR_EVER, |recording| {
+                recording.options.duration.unwrap_or(FOR_EVER).min(FOR_EVER)
+            }),
             drain: config.outputs.drain_s.seconds(),
             scan: ScanOptions {
                 environment: ruleset.uses_environment(),
@@ -73,13 +88,27 @@ impl Pipeline {
                 );
             }
         }
-        let interest = interest(&ruleset);
+        let mut wanted = if everything {
+            EventTypes::all()
+        } else {
+            *ruleset.event_types()
+        };
+        let mut interest = interest(&wanted, everything || ruleset.sees_failed_executions());
+        interest.environment = ruleset.uses_environment();
         for event_type in interest.undeliverable() {
-            tracing::warn!(
-                event = event_type.name(),
-                "rules name an event that the probes do not deliver yet"
-            );
+            if ruleset.event_types().contains(event_type) {
+                tracing::warn!(
+                    event = event_type.name(),
+                    "rules name an event that the probes do not deliver yet"
+                );
+            }
         }
+        wanted = wanted.intersection(
+            &interest
+                .undeliverable()
+                .collect::<EventTypes>()
+                .complement(),
+        );
         sensor.set_interest(&interest)?;
         health.reach(Milestone::ProbesAttached);
 
@@ -97,14 +126,13 @@ impl Pipeline {
             )),
             readers: Readers::load(
                 settings::readers(&config, host_mnt_ns),
-                &constants.readers_file,
+                &config.readers_file(),
             ),
             waiting: Waiting::new(Limits::default()),
             latency: Latency::default(),
             host_users: Arc::new(users::of_process(&constants.proc_root, 1).unwrap_or_default()),
             node: Arc::new(node(&config, &node_name)),
             domain_names: Arc::default(),
-            scratch: ruleset.scratch(),
             rule_metrics: metrics.rules(
                 ruleset
                     .rules()
@@ -115,9 +143,18 @@ impl Pipeline {
                 .names()
                 .map(|engine| (engine, metrics.engine(engine.name())))
                 .collect(),
-            ruleset: Arc::new(ruleset),
-            throttle: Throttle::new(settings::throttle(&config)),
-            alert_context,
+            wanted,
+            recorder: recording
+                .map(|recording| {
+                    let now_ns = WallClock::sample().epoch_ns(WallClock::boot_now_ns());
+                    recording.start(&config, &wanted, interest.environment, now_ns)
+                })
+                .transpose()?,
+            judge: Judge::new(
+                ruleset,
+                Throttle::new(settings::throttle(&config)),
+                alert_context,
+            ),
             outputs,
             metrics,
             losses: Losses::default(),
@@ -235,15 +272,13 @@ fn is_runtime_stage(comm: &[u8], age_ns: u64) -> bool {
     is_named_so && age_ns < YOUNG_NS
 }
 
-/// What the rules can match, and what state hangs on.
-fn interest(ruleset: &Ruleset) -> Interest {
+/// What is wanted, and what state hangs on.
+fn interest(wanted: &EventTypes, failed_executions: bool) -> Interest {
     let mut interest = Interest::nothing();
-    for event_type in
-        EventType::all().filter(|event_type| ruleset.event_types().contains(*event_type))
-    {
+    for event_type in wanted.iter() {
         let outcomes = match event_type {
             // What succeeds is reported as the execution itself.
-            named::EXECVE | named::EXECVEAT if ruleset.sees_failed_executions() => Outcomes {
+            named::EXECVE | named::EXECVEAT if failed_executions => Outcomes {
                 success: false,
                 ..Outcomes::ALL
             },
@@ -264,7 +299,6 @@ fn interest(ruleset: &Ruleset) -> Interest {
             },
         );
     }
-    interest.environment = ruleset.uses_environment();
     interest
 }
 

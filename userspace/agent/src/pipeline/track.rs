@@ -46,11 +46,11 @@ impl Stages {
         })
     }
 
-    /// The event's type if some rule can match it and it is in scope, or touches a secret.
+    /// The event's type if it is wanted and in scope, or touches a secret.
     fn judged_type(&self, captured: &Captured) -> Option<EventType> {
         let event_type = Event::type_of(&captured.what)?;
         let is_watched = captured.in_scope || captured.is_secret;
-        (is_watched && self.ruleset.event_types().contains(event_type)).then_some(event_type)
+        (is_watched && self.wanted.contains(event_type)).then_some(event_type)
     }
 
     fn forget_gone(&mut self) {

@@ -80,7 +80,7 @@ impl Sink {
     }
 
     async fn write(&mut self, queued: &Queued, counters: &Counters) {
-        let line = self.options.form.write(queued);
+        let line = self.options.form.write(&queued.alert);
         let mut backoff = Backoff::new();
         loop {
             let Err(error) = self.append(&line).await else {

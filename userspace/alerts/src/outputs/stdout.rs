@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::Queued;
 use super::counters::Counters;
+use crate::render::Rendered;
 
 /// How an alert is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,11 +33,12 @@ pub struct StdoutOptions {
 
 impl Form {
     /// The alert as written, with its line end.
-    pub(super) fn write(self, queued: &Queued) -> String {
+    #[must_use]
+    pub fn write(self, alert: &Rendered) -> String {
         match self {
-            Self::Json => format!("{}\n", queued.alert.json()),
-            Self::Text => format!("{}\n", queued.alert.text()),
-            Self::Readable { colour } => format!("{}\n", queued.alert.readable(colour)),
+            Self::Json => format!("{}\n", alert.json()),
+            Self::Text => format!("{}\n", alert.text()),
+            Self::Readable { colour } => format!("{}\n", alert.readable(colour)),
         }
     }
 }
@@ -51,7 +53,7 @@ pub(super) async fn run<W: AsyncWrite + Unpin>(
 ) {
     let mut is_broken = false;
     while let Some(queued) = queue.recv().await {
-        let bytes = options.form.write(&queued);
+        let bytes = options.form.write(&queued.alert);
         let written = async {
             writer.write_all(bytes.as_bytes()).await?;
             writer.flush().await

@@ -265,3 +265,43 @@ fn a_hostile_text_takes_linear_time() {
         );
     }
 }
+
+#[test]
+fn arguments_are_hidden_in_their_places_however_many_hold_secrets() {
+    let redactor = redactor();
+    let mut args: Vec<BString> = Vec::new();
+    let mut expected: Vec<Option<&str>> = Vec::new();
+    for (arg, hidden) in [
+        ("-uroot", None),
+        ("-pc4n4ry c4n4ry", Some("-p[redacted]")),
+        ("--password", None),
+        ("c4n4ry c4n4ry", Some("[redacted]")),
+        ("--token=c4n4ry c4n4ry", Some("--token=[redacted]")),
+        (
+            "https://me:c4n4ry@host/",
+            Some("https://me:[redacted]@host/"),
+        ),
+        ("-c", None),
+        ("A_SECRET=c4n4ry; ls", Some("A_SECRET=[redacted]; ls")),
+        ("db", None),
+    ] {
+        args.push(arg.into());
+        expected.push(hidden);
+    }
+    for _ in 0..5 {
+        args.extend_from_within(..9.min(args.len()));
+        expected.extend_from_within(..9.min(expected.len()));
+    }
+    args.push(vec![0xff].into());
+    expected.push(None);
+    let hidden = redactor.arguments(b"/usr/bin/mysql", &args);
+    let hidden: Vec<Option<&str>> = hidden.iter().map(Option::as_deref).collect();
+    assert_eq!(hidden, expected);
+
+    let off = Redactor::new(&RedactionOptions {
+        enabled: false,
+        ..RedactionOptions::default()
+    })
+    .expect("the table compiles");
+    assert_eq!(off.arguments(b"mysql", &args), vec![None; args.len()]);
+}

@@ -1,9 +1,13 @@
 //! Flags that take a secret: in an argument vector and in text.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
+use bstr::BString;
+
 use super::table::{Flag, PROGRAM_FLAGS};
-use super::{Phrases, Redactor};
+use super::{Phrases, REDACTED, Redactor};
+use crate::text::lossy;
 
 /// The program whose flags apply, as the words before tell it.
 #[derive(Default)]
@@ -14,6 +18,15 @@ struct Program<'w> {
 
 /// Words remembered after a program's name, to find its subcommand.
 const MAX_EARLIER: usize = 8;
+
+/// An argument that is or holds a secret.
+struct SecretArgument<'a> {
+    index: usize,
+    /// The flag before it, where that says so.
+    announced_by: Option<&'a str>,
+    /// The byte at which the secret begins.
+    secret_at: usize,
+}
 
 /// How a word stands to a secret.
 enum Role {
@@ -70,17 +83,59 @@ impl<'w> Program<'w> {
 impl Redactor {
     /// Notes the secrets of an argument vector without its first argument.
     pub(super) fn note_arguments(&self, program: &str, args: &[String], phrases: &mut Phrases) {
+        self.find_in_arguments(program, args, &mut |found| match found.announced_by {
+            Some(flag) => {
+                phrases.note(format!("{flag} {}", args[found.index]), flag.len() + 1);
+            }
+            None => phrases.note(args[found.index].clone(), found.secret_at),
+        });
+    }
+
+    /// Hides the secrets of an argument vector in their places, however many there are; `args` are without the first.
+    /// An argument without secrets is `None`: its bytes need not be changed.
+    #[must_use]
+    pub fn arguments(&self, program: &[u8], args: &[BString]) -> Vec<Option<String>> {
+        if !self.enabled {
+            return vec![None; args.len()];
+        }
+        let texts: Vec<String> = args
+            .iter()
+            .map(|arg| String::from_utf8_lossy(arg).into_owned())
+            .collect();
+        let mut hidden: Vec<Option<String>> = texts
+            .iter()
+            .map(|text| match self.text(text, &Phrases::default()) {
+                Cow::Owned(hidden) => Some(hidden),
+                Cow::Borrowed(_) => None,
+            })
+            .collect();
+        self.find_in_arguments(&lossy(program, 256), &texts, &mut |found| {
+            let before = &texts[found.index][..found.secret_at];
+            hidden[found.index] = Some(format!("{before}{REDACTED}"));
+        });
+        hidden
+    }
+
+    /// Tells of each argument that is or holds a secret.
+    fn find_in_arguments(
+        &self,
+        program: &str,
+        args: &[String],
+        found: &mut dyn FnMut(SecretArgument<'_>),
+    ) {
         let mut seen = Program::named(program);
         let mut previous: Option<&str> = None;
         let mut announced = false;
-        for arg in args {
+        for (index, arg) in args.iter().enumerate() {
             // The argument of `sh -c` is text of its own, with an end of its own for every value.
             let is_script =
                 previous.is_some_and(|flag| flag.starts_with('-') && flag.ends_with('c'));
             if announced && !is_flag(arg) {
-                if let Some(flag) = previous {
-                    phrases.note(format!("{flag} {arg}"), flag.len() + 1);
-                }
+                found(SecretArgument {
+                    index,
+                    announced_by: previous,
+                    secret_at: 0,
+                });
                 announced = false;
             } else {
                 let role = match self.role_of(&seen, arg) {
@@ -91,7 +146,11 @@ impl Redactor {
                 };
                 announced = matches!(role, Role::Announces);
                 if let Role::Holds(secret_at) = role {
-                    phrases.note(arg.clone(), secret_at);
+                    found(SecretArgument {
+                        index,
+                        announced_by: None,
+                        secret_at,
+                    });
                 }
             }
             seen.see(arg);
