@@ -29,13 +29,17 @@ fn compile(text: &str) -> Compiled {
 
 /// Compiles several files over the fields of the tests.
 fn compile_all(texts: &[&str]) -> Compiled {
+    compile_all_matching(texts, RuleMatching::All)
+}
+
+fn compile_all_matching(texts: &[&str], rule_matching: RuleMatching) -> Compiled {
     let sources: Vec<Source> = texts
         .iter()
         .enumerate()
         .map(|(index, text)| Source::new(format!("{index}.yaml"), *text))
         .collect();
     let options = Options {
-        rule_matching: RuleMatching::All,
+        rule_matching,
         append_output: Vec::new(),
         keep_conditions: true,
         ..Options::default()
@@ -45,7 +49,12 @@ fn compile_all(texts: &[&str]) -> Compiled {
 
 /// Compiles files that must be right.
 fn ruleset(texts: &[&str]) -> Ruleset {
-    let compiled = compile_all(texts);
+    compile_matching(texts, RuleMatching::All)
+}
+
+/// As [`ruleset`], with one or all matches per event.
+fn compile_matching(texts: &[&str], rule_matching: RuleMatching) -> Ruleset {
+    let compiled = compile_all_matching(texts, rule_matching);
     let errors: Vec<String> = compiled
         .diagnostics
         .iter()
