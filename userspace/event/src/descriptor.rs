@@ -1,6 +1,8 @@
 //! What a descriptor leads to where that is no file: sockets, pipes and the kernel's many anonymous objects.
 
-use bstr::BString;
+use std::borrow::Cow;
+
+use bstr::{BString, ByteSlice};
 use serde::{Deserialize, Serialize};
 
 use crate::socket::{Family, Socket};
@@ -87,6 +89,15 @@ impl Descriptor {
         match self {
             Self::Socket(socket) => Some(socket),
             Self::Object { .. } => None,
+        }
+    }
+
+    /// Its name: the ends of a socket, the name of an object; may be empty.
+    #[must_use]
+    pub fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Socket(socket) => Cow::Owned(socket.name()),
+            Self::Object { name, .. } => name.to_str_lossy(),
         }
     }
 

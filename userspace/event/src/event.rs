@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bstr::{BStr, BString, ByteSlice};
 use serde::{Deserialize, Serialize};
 
-use crate::call::{EventType, named};
+use crate::call::{DescriptorNumber, EventType, named};
 use crate::captured::{Call, Captured, What};
 use crate::container::Container;
 use crate::file::File;
@@ -130,6 +130,31 @@ impl Event {
     #[must_use]
     pub fn socket(&self) -> Option<&Socket> {
         self.call().and_then(Call::socket)
+    }
+
+    /// The number of the descriptor it is about: the one the call made, -1 for none, or the one it was called on.
+    /// `None` for events that are not about a descriptor.
+    #[must_use]
+    pub fn descriptor_number(&self) -> Option<i64> {
+        let call = self.call()?;
+        let argument = |index: usize| {
+            let [a, b, c, d, ..] = call.args[index].to_le_bytes();
+            i64::from(i32::from_le_bytes([a, b, c, d]))
+        };
+        match call.event_type.descriptor_number()? {
+            DescriptorNumber::Result => Some(call.result.max(-1)),
+            DescriptorNumber::ResultOrArg0 if call.result >= 0 => Some(call.result),
+            DescriptorNumber::ResultOrArg0 => Some(argument(0)),
+            DescriptorNumber::Arg(index) => Some(argument(usize::from(index))),
+            DescriptorNumber::Pair => None,
+        }
+    }
+
+    /// Whether it is known what its descriptor leads to.
+    #[must_use]
+    pub fn has_known_descriptor(&self) -> bool {
+        self.call()
+            .is_some_and(|call| call.file.is_some() || call.descriptor.is_some())
     }
 
     /// What it returned; `None` for events without a result.

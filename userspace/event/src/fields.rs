@@ -21,7 +21,9 @@ macro_rules! row {
 mod container;
 mod event;
 mod file;
+mod never;
 mod process;
+mod socket;
 mod user;
 
 use bstr::BString;
@@ -217,7 +219,12 @@ pub fn all() -> impl Iterator<Item = &'static FieldRow> {
         process::FIELDS,
         user::FIELDS,
         file::FIELDS,
+        socket::FIELDS,
+        socket::ENDS,
+        socket::NAMES,
+        file::PATHS,
         container::FIELDS,
+        never::FIELDS,
     ]
     .into_iter()
     .flatten()

@@ -1,246 +1,405 @@
-//! Values of event parameters as text: what `evt.arg.NAME` and `evt.args` print.
+//! Values of event parameters as text: what `evt.arg.NAME`, `evt.rawarg.NAME` and `evt.args` give.
+//!
+//! A parameter has a raw text, and some have a second, resolved one: the name of a constant, the path that a
+//! relative one leads to, the user behind an id. Both are the parameter, so a rule may compare with either.
+
+mod own;
 
 use std::borrow::Cow;
 
 use bstr::ByteSlice;
+use smallvec::smallvec;
 
-use crate::call::{ParamRow, ParamSource};
+use crate::call::{ParamRow, ParamSource, named};
 use crate::captured::{Call, What};
 use crate::event::Event;
-use crate::file::Layer;
-use crate::text::{TextStyle, errno_name, flag_names, open_flag_names};
+use crate::file::{File, Layer};
+use crate::text::{O_CREAT, O_TMPFILE, TextStyle, errno_name, flag_names, found, open_bits};
+use crate::value::{Extracted, Value};
 
-/// The flags with which `creat(2)` opens: `O_CREAT|O_WRONLY|O_TRUNC`.
-const CREAT_FLAGS: u64 = 0o1101;
 /// `AT_FDCWD` as a register holds it.
-const AT_FDCWD: i32 = -100;
-/// What stands for an empty parameter.
-const EMPTY: &[u8] = b"<NA>";
+const AT_FDCWD: i64 = -100;
+/// The flags of `socket(2)` within its type.
+const SOCKET_FLAGS: u64 = 0o2_004_000;
 
-/// The text of a parameter; `None` where this event type has no such parameter.
-pub(crate) fn text<'e>(event: &'e Event, name: &[u8]) -> Option<Cow<'e, [u8]>> {
-    let row = event
-        .event_type
-        .row()
-        .params
-        .iter()
-        .find(|row| row.name.as_bytes() == name)?;
-    let text = match &event.captured.what {
-        What::Call(call) if row.source != ParamSource::Own => of_call(event, call, row)?,
-        _ => own(event, row)?,
-    };
-    Some(if text.is_empty() {
-        Cow::Borrowed(EMPTY)
-    } else {
-        text
-    })
+/// The texts of one parameter.
+struct Parameter<'e> {
+    style: TextStyle,
+    /// Empty where the event has no value for it.
+    raw: Cow<'e, [u8]>,
+    resolved: Option<Cow<'e, [u8]>>,
 }
 
-/// The parameter at a position; `None` past the last one.
-pub(crate) fn text_at(event: &Event, position: usize) -> Option<Cow<'_, [u8]>> {
-    text(
-        event,
-        event.event_type.row().params.get(position)?.name.as_bytes(),
-    )
+impl<'e> Parameter<'e> {
+    fn empty(style: TextStyle) -> Self {
+        Self::raw(style, Cow::Borrowed(b""))
+    }
+
+    fn raw(style: TextStyle, raw: Cow<'e, [u8]>) -> Self {
+        Self {
+            style,
+            raw,
+            resolved: None,
+        }
+    }
+
+    fn made(style: TextStyle, raw: String, resolved: Option<String>) -> Self {
+        Self {
+            style,
+            raw: Cow::Owned(raw.into_bytes()),
+            resolved: resolved.map(|text| Cow::Owned(text.into_bytes())),
+        }
+    }
+
+    /// What is printed: the resolved text if there is one.
+    fn text(self) -> Cow<'e, [u8]> {
+        match self.resolved.filter(|text| !text.is_empty()) {
+            Some(resolved) => resolved,
+            None if self.raw.is_empty() => Cow::Borrowed(self.style.empty().as_bytes()),
+            None => printable(self.style, self.raw),
+        }
+    }
 }
 
-/// All parameters as `name=text`, joined by spaces.
+/// Bytes are printed with dots for what cannot be printed.
+fn printable(style: TextStyle, raw: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    if style != TextStyle::Bytes || raw.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+        return raw;
+    }
+    let dotted = raw.iter().map(|&byte| match byte {
+        b' '..=b'~' => byte,
+        _ => b'.',
+    });
+    Cow::Owned(dotted.collect())
+}
+
+/// The forms of a parameter, the printed one first; missing where this event type has no such parameter.
+pub(crate) fn forms<'e>(event: &'e Event, name: &[u8]) -> Extracted<'e> {
+    row(event, name).map_or(Extracted::Missing, |row| forms_of(event, row))
+}
+
+/// The forms of the parameter at a position; missing past the last one.
+pub(crate) fn forms_at(event: &Event, position: usize) -> Extracted<'_> {
+    let row = event.event_type.row().params.get(position);
+    row.map_or(Extracted::Missing, |row| forms_of(event, row))
+}
+
+fn forms_of<'e>(event: &'e Event, row: &ParamRow) -> Extracted<'e> {
+    let Parameter {
+        style,
+        raw,
+        resolved,
+    } = parameter(event, row);
+    match resolved {
+        Some(resolved) if !resolved.is_empty() && !raw.is_empty() && resolved != raw => {
+            Extracted::Many(smallvec![Value::Bytes(resolved), Value::Bytes(raw)])
+        }
+        resolved => Extracted::One(Value::Bytes(
+            Parameter {
+                style,
+                raw,
+                resolved,
+            }
+            .text(),
+        )),
+    }
+}
+
+/// The raw text of a parameter; missing where it is empty or the event type has none of this name.
+pub(crate) fn raw<'e>(event: &'e Event, name: &[u8]) -> Extracted<'e> {
+    raw_of(event, row(event, name))
+}
+
+/// The raw text of the parameter at a position.
+pub(crate) fn raw_at(event: &Event, position: usize) -> Extracted<'_> {
+    raw_of(event, event.event_type.row().params.get(position))
+}
+
+fn raw_of<'e>(event: &'e Event, row: Option<&ParamRow>) -> Extracted<'e> {
+    let raw = row.map(|row| parameter(event, row).raw);
+    Extracted::from_option(raw.filter(|raw| !raw.is_empty()).map(Value::Bytes))
+}
+
+/// All parameters as `name=raw` or `name=raw(resolved)`, joined by spaces.
 pub(crate) fn all(event: &Event) -> Vec<u8> {
     let mut line = Vec::new();
     for row in event.event_type.row().params {
-        let Some(text) = text(event, row.name.as_bytes()) else {
-            continue;
-        };
+        let Parameter {
+            style,
+            raw,
+            resolved,
+        } = parameter(event, row);
         if !line.is_empty() {
             line.push(b' ');
         }
         line.extend_from_slice(row.name.as_bytes());
         line.push(b'=');
-        line.extend_from_slice(&text);
+        line.extend_from_slice(&Parameter::raw(style, raw).text());
+        if let Some(resolved) = resolved.filter(|text| !text.is_empty()) {
+            line.push(b'(');
+            line.extend_from_slice(&resolved);
+            line.push(b')');
+        }
     }
     line
 }
 
-fn of_call<'e>(event: &'e Event, call: &'e Call, row: &ParamRow) -> Option<Cow<'e, [u8]>> {
+fn row(event: &Event, name: &[u8]) -> Option<&'static ParamRow> {
+    let mut rows = event.event_type.row().params.iter();
+    rows.find(|row| row.name.as_bytes() == name)
+}
+
+fn parameter<'e>(event: &'e Event, row: &ParamRow) -> Parameter<'e> {
+    match &event.captured.what {
+        _ if row.source == ParamSource::Absent => Parameter::empty(row.style),
+        What::Call(call) if row.source != ParamSource::Own => of_call(event, call, row),
+        _ => own::parameter(event, row),
+    }
+}
+
+fn of_call<'e>(event: &'e Event, call: &'e Call, row: &ParamRow) -> Parameter<'e> {
     use ParamSource as S;
+    let text = |index: usize| Parameter::raw(row.style, captured_text(call, index));
+    let how = |index: usize| call.open_how.map_or(0, |how| how[index]);
     let number = match row.source {
-        S::Result => return Some(result(call, row)),
-        S::Path0 => return Some(path(event, call, 0)),
-        S::Path1 => return Some(path(event, call, 1)),
-        S::Text0 => return Some(captured_text(call, 0)),
-        S::Text1 => return Some(captured_text(call, 1)),
+        S::Result => call.result.cast_unsigned(),
+        S::Path0 => return path(event, call, row, 0),
+        S::Path1 => return path(event, call, row, 1),
+        S::Text0 => return text(0),
+        S::Text1 => return text(1),
+        S::FilePath => {
+            let path = call.file.as_ref().map_or(&b""[..], |file| &file.path);
+            return Parameter::raw(row.style, Cow::Borrowed(path));
+        }
+        S::Data => {
+            let data = call.data.as_ref().map_or(&b""[..], |data| data);
+            return Parameter::raw(row.style, Cow::Borrowed(data));
+        }
+        S::Tuple => {
+            let name = call.socket().map(|socket| socket.name());
+            return Parameter::made(row.style, name.unwrap_or_default(), None);
+        }
+        S::Address => {
+            let text = call.address.as_ref().map(|address| address.text());
+            return Parameter::made(row.style, text.unwrap_or_default(), None);
+        }
         S::Arg0 => call.args[0],
         S::Arg1 => call.args[1],
         S::Arg2 => call.args[2],
         S::Arg3 => call.args[3],
         S::Arg4 => call.args[4],
         S::Arg5 => call.args[5],
-        S::OpenHow0 => call.open_how.map_or(0, |how| how[0]),
-        S::OpenHow1 => call.open_how.map_or(0, |how| how[1]),
-        S::OpenHow2 => call.open_how.map_or(0, |how| how[2]),
+        S::OpenHow0 => how(0),
+        S::OpenHow1 => how(1),
+        S::OpenHow2 => how(2),
         S::FileDev => u64::from(call.file.as_ref().map_or(0, |file| file.dev)),
         S::FileIno => call.file.as_ref().map_or(0, |file| file.ino),
-        S::CreatFlags => CREAT_FLAGS,
-        S::Own => return None,
+        S::CreatedFlags => return flags(row.style, file_bits(call.file.as_ref())),
+        S::SocketFlags => call.args[1] & SOCKET_FLAGS,
+        S::Size => u64::try_from(call.result).unwrap_or(0),
+        S::Own | S::Absent => return Parameter::empty(row.style),
     };
-    let text = match row.style {
-        TextStyle::OpenFlags => open_flags(call, number),
-        TextStyle::Fd => descriptor(low_i32(number)),
-        style => number_text(event, style, number),
+    match row.style {
+        TextStyle::OpenFlags => flags(row.style, open_bits(number) | file_bits(call.file.as_ref())),
+        TextStyle::Octal if !makes_file(call) => Parameter::made(row.style, "0".to_owned(), None),
+        TextStyle::Fd => descriptor(event, call, row, low_i32(number).into()),
+        TextStyle::SocketDomain => constant(row.style, number & 0xffff_ffff),
+        // A protocol or type that carries flags is printed without them.
+        TextStyle::Uint if row.name == "type" => {
+            Parameter::made(row.style, (number & 0xf).to_string(), None)
+        }
+        style => number_texts(event, style, number),
+    }
+}
+
+/// Whether an open may make a file, so that its mode means something.
+fn makes_file(call: &Call) -> bool {
+    let flags = match call.event_type {
+        named::OPEN => call.args[1],
+        named::OPENAT => call.args[2],
+        named::OPENAT2 => call.open_how.map_or(0, |how| how[0]),
+        _ => return true,
     };
-    Some(Cow::Owned(text.into_bytes()))
+    flags & O_CREAT != 0 || flags & O_TMPFILE == O_TMPFILE
+}
+
+/// What a call found out about a file: that it made it, and its layer.
+fn file_bits(file: Option<&File>) -> u64 {
+    let Some(file) = file else { return 0 };
+    let created = if file.created { found::CREATED } else { 0 };
+    let layer = match file.layer {
+        Layer::Upper => found::UPPER_LAYER,
+        Layer::Lower => found::LOWER_LAYER,
+        Layer::None => 0,
+    };
+    created | layer
 }
 
 fn captured_text(call: &Call, index: usize) -> Cow<'_, [u8]> {
-    Cow::Borrowed(
-        call.texts
-            .get(index)
-            .map_or(&b""[..], |text| text.as_slice()),
-    )
+    let text = call.texts.get(index);
+    Cow::Borrowed(text.map_or(&b""[..], |text| text.as_slice()))
 }
 
-fn result<'e>(call: &Call, row: &ParamRow) -> Cow<'e, [u8]> {
-    let text = match (row.style, errno_name(-call.result)) {
-        (TextStyle::Fd | TextStyle::Errno, Some(name)) if call.result < 0 => name.to_owned(),
-        _ => call.result.to_string(),
+/// A path as passed; a relative one also joined to what it starts from.
+fn path<'e>(event: &'e Event, call: &'e Call, row: &ParamRow, index: usize) -> Parameter<'e> {
+    let Some(path) = call.paths.get(index) else {
+        return Parameter::empty(row.style);
     };
-    Cow::Owned(text.into_bytes())
-}
-
-/// An absolute path as passed; a relative one joined to what it starts from.
-fn path<'e>(event: &'e Event, call: &'e Call, index: usize) -> Cow<'e, [u8]> {
-    match call.paths.get(index) {
-        None => Cow::Borrowed(b""),
-        Some(path) if path.given.is_empty() || path.given.starts_with(b"/") => {
-            Cow::Borrowed(&path.given)
-        }
-        Some(_) if index == call.subject() && event.paths.given.is_some() => Cow::Borrowed(
-            event
-                .paths
-                .given
-                .as_ref()
-                .map_or(&b""[..], |given| given.as_slice()),
-        ),
-        Some(path) => Cow::Owned(Vec::from(path.absolute())),
-    }
-}
-
-fn open_flags(call: &Call, flags: u64) -> String {
-    let created = call.file.as_ref().is_some_and(|file| file.created);
-    let mut text = open_flag_names(flags, created);
-    match call.file.as_ref().map(|file| file.layer) {
-        Some(Layer::Upper) => text.push_str("|FD_UPPER_LAYER"),
-        Some(Layer::Lower) => text.push_str("|FD_LOWER_LAYER"),
-        Some(Layer::None) | None => {}
-    }
-    text
-}
-
-fn descriptor(fd: i32) -> String {
-    if fd == AT_FDCWD {
-        "AT_FDCWD".to_owned()
+    let resolved = if path.given.is_empty() || path.given.starts_with(b"/") {
+        None
     } else {
-        fd.to_string()
+        let known = event.paths.given.as_ref();
+        Some(match known.filter(|_| index == call.subject()) {
+            Some(given) => Cow::Borrowed(given.as_slice()),
+            None => Cow::Owned(Vec::from(path.absolute())),
+        })
+    };
+    Parameter {
+        style: row.style,
+        raw: Cow::Borrowed(&path.given),
+        resolved,
     }
 }
 
-fn number_text(event: &Event, style: TextStyle, number: u64) -> String {
-    match style {
-        TextStyle::Octal => format!("{number:o}"),
-        TextStyle::Hex | TextStyle::HexInt => format!("{number:X}"),
+/// A descriptor, with what it leads to in angle brackets where that is known.
+fn descriptor<'e>(event: &Event, call: &Call, row: &ParamRow, fd: i64) -> Parameter<'e> {
+    let resolved = if fd == AT_FDCWD {
+        Some("AT_FDCWD".to_owned())
+    } else if fd < 0 {
+        errno_name(-fd).map(str::to_owned)
+    } else {
+        let own = (event.descriptor_number() == Some(fd)).then(|| described(call));
+        own.flatten().or_else(|| folder(call, row))
+    };
+    Parameter::made(row.style, fd.to_string(), resolved)
+}
+
+/// What the descriptor of a call leads to, as `<f>/etc/hosts` or `<4t>10.0.0.1:1->10.0.0.2:2`.
+fn described(call: &Call) -> Option<String> {
+    if let Some(descriptor) = &call.descriptor {
+        let protocol = descriptor
+            .socket()
+            .filter(|socket| socket.is_inet())
+            .and_then(|socket| socket.protocol.letter())
+            .map_or_else(String::new, String::from);
+        let letter = descriptor.type_letter();
+        return Some(format!("<{letter}{protocol}>{}", descriptor.name()));
+    }
+    let file = call.file.as_ref()?;
+    let letter = if file.is_directory() { 'd' } else { 'f' };
+    let given = call.paths.get(call.subject()).map(|path| path.absolute());
+    let name = given.unwrap_or_else(|| file.path.clone());
+    Some(format!("<{letter}>{}", name.to_str_lossy()))
+}
+
+/// The folder that a descriptor of a call's path leads to: what the path behind it in the table starts from.
+fn folder(call: &Call, row: &ParamRow) -> Option<String> {
+    let rows = call.event_type.row().params;
+    let position = rows.iter().position(|other| other.name == row.name)?;
+    let index = match rows.get(position + 1)?.source {
+        ParamSource::Path0 => 0,
+        ParamSource::Path1 => 1,
+        _ => return None,
+    };
+    let base = call.paths.get(index)?.base.as_ref()?;
+    Some(format!("<d>{}", base.to_str_lossy()))
+}
+
+fn flags<'e>(style: TextStyle, bits: u64) -> Parameter<'e> {
+    let names = match style {
+        // Already in the bits of the table.
+        TextStyle::FileFlags => flag_names(TextStyle::OpenFlags, bits),
+        style => flag_names(style, bits),
+    };
+    Parameter::made(style, bits.to_string(), names)
+}
+
+fn constant<'e>(style: TextStyle, number: u64) -> Parameter<'e> {
+    Parameter::made(style, number.to_string(), flag_names(style, number))
+}
+
+fn number_texts<'e>(event: &Event, style: TextStyle, number: u64) -> Parameter<'e> {
+    let (raw, resolved) = match style {
+        TextStyle::Octal => (format!("{number:o}"), None),
+        TextStyle::Hex | TextStyle::HexInt => (format!("{number:X}"), None),
         TextStyle::Mode => {
-            flag_names(style, number).unwrap_or_else(|| format!("{:o}", number & 0o7777))
+            let mode = number & 0o7777;
+            (format!("{mode:o}"), flag_names(style, mode))
         }
-        TextStyle::Uid => user_name(event, low_u32(number)),
-        TextStyle::Gid => group_name(event, low_u32(number)),
-        TextStyle::Int | TextStyle::Pid => low_i32(number).to_string(),
-        style => flag_names(style, number).unwrap_or_else(|| number.to_string()),
+        TextStyle::Errno => {
+            let result = number.cast_signed();
+            let name = errno_name(-result).filter(|_| result < 0);
+            (result.to_string(), name.map(str::to_owned))
+        }
+        TextStyle::Uid => id_texts(low_u32(number), |uid| user_name(event, uid)),
+        TextStyle::Gid => id_texts(low_u32(number), |gid| group_name(event, gid)),
+        TextStyle::Pid => {
+            let pid = low_i32(number);
+            (pid.to_string(), name_of(event, pid))
+        }
+        TextStyle::Int => (low_i32(number).to_string(), None),
+        TextStyle::RelTime => (number.to_string(), Some(duration(number))),
+        // Registers hold such arguments in 32 bits; the upper half may be anything.
+        TextStyle::CloneFlags | TextStyle::MountFlags => {
+            (number.to_string(), flag_names(style, number))
+        }
+        TextStyle::Uint => (number.to_string(), None),
+        style => {
+            let number = number & 0xffff_ffff;
+            (number.to_string(), flag_names(style, number))
+        }
+    };
+    Parameter::made(style, raw, resolved)
+}
+
+/// Nanoseconds as seconds; -1 is no limit.
+fn duration(nanoseconds: u64) -> String {
+    if nanoseconds == u64::MAX {
+        return "none".to_owned();
+    }
+    let (seconds, rest) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
+    let fraction = format!("{rest:09}");
+    match fraction.trim_end_matches('0') {
+        "" => format!("{seconds}s"),
+        fraction => format!("{seconds}.{fraction}s"),
+    }
+}
+
+fn id_texts(id: u32, name: impl Fn(u32) -> String) -> (String, Option<String>) {
+    if id == u32::MAX {
+        ("-1".to_owned(), Some("<NONE>".to_owned()))
+    } else {
+        (id.to_string(), Some(name(id)))
     }
 }
 
 fn user_name(event: &Event, uid: u32) -> String {
-    match (uid, event.users.user(uid)) {
-        (u32::MAX, _) => "<NONE>".to_owned(),
-        (_, Some(user)) => user.name.to_str_lossy().into_owned(),
-        (_, None) => "<NA>".to_owned(),
+    match event.users.user(uid) {
+        Some(user) => user.name.to_str_lossy().into_owned(),
+        None => unlisted(uid),
     }
 }
 
 fn group_name(event: &Event, gid: u32) -> String {
-    match (gid, event.users.group(gid)) {
-        (u32::MAX, _) => "<NONE>".to_owned(),
-        (_, Some(name)) => name.to_str_lossy().into_owned(),
-        (_, None) => "<NA>".to_owned(),
+    match event.users.group(gid) {
+        Some(name) => name.to_str_lossy().into_owned(),
+        None => unlisted(gid),
     }
 }
 
-/// Parameters of events that are no system call, and of `execve`, by name.
-fn own<'e>(event: &'e Event, row: &ParamRow) -> Option<Cow<'e, [u8]>> {
-    let process = &event.process;
-    let credentials = &process.task.credentials;
-    Some(match row.name {
-        "res" => event.result().map_or(Cow::Borrowed(&b""[..]), |result| {
-            made(errno_name(-result).map_or_else(|| result.to_string(), str::to_owned))
-        }),
-        "exe" => Cow::Borrowed(process.exe.as_slice()),
-        "args" => process.argument_line(),
-        "env" => process.environment_line(),
-        "cwd" => Cow::Borrowed(process.cwd.as_slice()),
-        "comm" => Cow::Borrowed(process.task.comm.as_slice()),
-        "tid" => made(process.task.tid.to_string()),
-        "pid" => made(process.task.pid.to_string()),
-        "ptid" => made(process.task.parent_pid.to_string()),
-        "tty" => made(process.task.tty.to_string()),
-        "loginuid" => made(user_name(event, credentials.loginuid)),
-        "uid" => made(user_name(event, credentials.uid)),
-        "gid" => made(group_name(event, credentials.gid)),
-        "cap_inheritable" => made(format!("{:X}", credentials.cap_inheritable)),
-        "cap_permitted" => made(format!("{:X}", credentials.cap_permitted)),
-        "cap_effective" => made(format!("{:X}", credentials.cap_effective)),
-        "exe_ino" => made(
-            process
-                .exe_file
-                .as_ref()
-                .map_or(0, |file| file.ino)
-                .to_string(),
-        ),
-        "flags" => made(exec_flags(event)),
-        "filename" | "pathname" => match &event.captured.what {
-            What::Exec(exec) => Cow::Borrowed(exec.filename.as_slice()),
-            What::Call(call) => path(event, call, 0),
-            _ => return None,
-        },
-        "status" => match event.captured.what {
-            What::Exit { status, .. } => made(status.to_string()),
-            _ => return None,
-        },
-        "number" => match event.captured.what {
-            What::CompatCall { number } => made(number.to_string()),
-            _ => return None,
-        },
-        "count" => match event.captured.what {
-            What::BudgetExceeded { count } => made(count.to_string()),
-            _ => return None,
-        },
-        _ => return None,
-    })
+/// As `user.name` and `group.name` have it.
+fn unlisted(id: u32) -> String {
+    if id == 0 { "root" } else { "<NA>" }.to_owned()
 }
 
-fn exec_flags(event: &Event) -> String {
-    let Some(file) = &event.process.exe_file else {
-        return "0".to_owned();
-    };
-    let memfd = file.path_notes.detached && file.path.starts_with(b"memfd:");
-    let bits = match file.layer {
-        Layer::Upper => 2,
-        Layer::Lower => 8,
-        Layer::None => 0,
-    } | if memfd { 4 } else { 0 };
-    flag_names(TextStyle::ExecFlags, bits).unwrap_or_else(|| "0".to_owned())
-}
-
-fn made(text: String) -> Cow<'static, [u8]> {
-    Cow::Owned(text.into_bytes())
+/// The name of a process among those the event knows: its own and its ancestors.
+fn name_of(event: &Event, pid: i32) -> Option<String> {
+    let pid = u32::try_from(pid).ok().filter(|&pid| pid != 0)?;
+    let known = std::iter::once(&event.process).chain(event.ancestors.iter());
+    let mut named = known.map(|process| &process.task);
+    named
+        .find(|task| task.pid == pid || task.tid == pid)
+        .map(|task| task.comm.to_str_lossy().into_owned())
 }
 
 #[allow(
@@ -254,3 +413,6 @@ fn low_u32(register: u64) -> u32 {
 fn low_i32(register: u64) -> i32 {
     low_u32(register).cast_signed()
 }
+
+#[cfg(test)]
+mod tests;

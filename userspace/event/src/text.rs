@@ -1,11 +1,12 @@
 //! How raw numbers become the text that rules compare: flags, modes, errno names.
 
+mod constants;
 mod errno;
 mod flags;
 
 pub use errno::{errno_name, result_text};
-pub(crate) use flags::{O_CREAT, O_TMPFILE};
-pub use flags::{flag_names, mode_names, open_flag_names, ptrace_request_name};
+pub use flags::flag_names;
+pub(crate) use flags::{O_CREAT, O_TMPFILE, found, open_bits};
 
 /// How the value of a parameter becomes text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,4 +35,39 @@ pub enum TextStyle {
     UmountFlags,
     CloneFlags,
     PtraceRequest,
+    FileFlags,
+    ProtFlags,
+    MmapFlags,
+    AccessFlags,
+    FlockOperation,
+    SpliceFlags,
+    MemfdFlags,
+    ModuleFlags,
+    CloseRangeFlags,
+    BpfCommand,
+    SocketDomain,
+    Signal,
+    ShutdownHow,
+    FcntlCommand,
+    Resource,
+    Whence,
+    FutexOp,
+    PrctlOption,
+    SeccompOp,
+    RelTime,
+    SockAddr,
+    SockTuple,
+    Bytes,
+    FdList,
+    Dynamic,
+}
+
+impl TextStyle {
+    /// What stands for an empty value.
+    pub(crate) fn empty(self) -> &'static str {
+        match self {
+            Self::Bytes | Self::SockTuple | Self::FdList | Self::Dynamic => "NULL",
+            _ => "<NA>",
+        }
+    }
 }

@@ -124,9 +124,7 @@ impl Interest {
     /// Event types in this interest that the probes cannot deliver: rules that need them never fire.
     pub fn undeliverable(&self) -> impl Iterator<Item = EventType> {
         EventType::all().filter(|&event_type| {
-            let number = event_type.row().number;
-            self.of(event_type) != Outcomes::NONE
-                && number.is_some_and(|number| vigia_abi::calls::find(number).is_none())
+            self.of(event_type) != Outcomes::NONE && !event_type.is_delivered()
         })
     }
 
@@ -185,6 +183,18 @@ mod tests {
             assert_eq!(word & interest::ALL, expected, "{number}");
         }
         assert!(wanted.words().any(|(number, _)| number == 257));
+    }
+
+    #[test]
+    fn rules_know_which_calls_the_probes_deliver() {
+        for event_type in EventType::all() {
+            let Some(number) = event_type.row().number else {
+                continue;
+            };
+            // Forks are told by a probe of their own.
+            let delivered = event_type == named::CLONE || vigia_abi::calls::find(number).is_some();
+            assert_eq!(event_type.is_delivered(), delivered, "{event_type:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ use super::{Argument, ArgumentRule, Availability, FieldRow, Shape, Stability};
 
 /// What Falco prints for processes outside containers.
 const HOST: &str = "host";
+/// The label with the id of a pod's sandbox.
+const SANDBOX: &str = "io.kubernetes.sandbox.id";
 
 pub(super) static FIELDS: &[FieldRow] = &[
     row!(
@@ -177,6 +179,36 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "The declared mounts as `source:destination:mode:writable:propagation`, joined by commas.",
         "/srv:/data:ro:false:rprivate",
         |view, _| only_inspected(view, |inspected| Some(Value::made(mounts(inspected))))
+    ),
+    mount_row(
+        "container.mount",
+        "A declared mount as in `container.mounts`: by number, or by its source (a name or a glob); `none` where there is no such mount.",
+        "/srv:/data:ro:false:rprivate",
+        |view, argument| {
+            let mount = declared_mount(
+                view,
+                argument,
+                |mount| &mount.source,
+                |mount| Value::made(mount_text(mount)),
+            );
+            match mount {
+                Extracted::Missing => only_inspected(view, |_| Some(Value::text("none"))),
+                mount => mount,
+            }
+        },
+    ),
+    mount_row(
+        "container.mount.propagation",
+        "Propagation of a declared mount: by number, or by its source (a name or a glob).",
+        "rprivate",
+        |view, argument| {
+            declared_mount(
+                view,
+                argument,
+                |mount| &mount.source,
+                |mount| Value::text(&mount.propagation),
+            )
+        },
     ),
     mount_row(
         "container.mount.source",
@@ -355,6 +387,36 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "2f1c...",
         |view, _| label(view, "io.kubernetes.pod.uid")
     ),
+    row!(
+        "k8s.pod.id",
+        Text,
+        Stable,
+        Kubernetes,
+        "The same as `k8s.pod.uid`.",
+        "2f1c...",
+        |view, _| label(view, "io.kubernetes.pod.uid")
+    ),
+    row!(
+        "k8s.pod.full_sandbox_id",
+        Text,
+        Stable,
+        Kubernetes,
+        "The id of the pod's sandbox. Missing outside Kubernetes, and where the engine does not tell it.",
+        "63060edc2d3aa803ab559f2393776b151f99fc5b05035b21db66b3b62246ad6a",
+        |view, _| label(view, SANDBOX)
+    ),
+    row!(
+        "k8s.pod.sandbox_id",
+        Text,
+        Stable,
+        Kubernetes,
+        "The first 12 digits of `k8s.pod.full_sandbox_id`.",
+        "63060edc2d3a",
+        |view, _| only_inspected(view, |inspected| {
+            let id = inspected.label(SANDBOX)?;
+            Some(Value::text(id.get(..12).unwrap_or(id)))
+        })
+    ),
 ];
 
 const fn mount_row(
@@ -419,21 +481,20 @@ fn labels(inspected: &Inspected) -> Vec<u8> {
 }
 
 fn mounts(inspected: &Inspected) -> Vec<u8> {
+    bstr::join(",", inspected.mounts.iter().map(mount_text))
+}
+
+fn mount_text(mount: &DeclaredMount) -> Vec<u8> {
+    let writable: &[u8] = if mount.read_write { b"true" } else { b"false" };
     bstr::join(
-        ",",
-        inspected.mounts.iter().map(|mount| {
-            let writable: &[u8] = if mount.read_write { b"true" } else { b"false" };
-            bstr::join(
-                ":",
-                [
-                    &mount.source[..],
-                    &mount.destination[..],
-                    &mount.mode[..],
-                    writable,
-                    &mount.propagation[..],
-                ],
-            )
-        }),
+        ":",
+        [
+            &mount.source[..],
+            &mount.destination[..],
+            &mount.mode[..],
+            writable,
+            &mount.propagation[..],
+        ],
     )
 }
 
@@ -445,15 +506,26 @@ fn declared_mount<'e>(
 ) -> Extracted<'e> {
     only_inspected(view, |inspected| {
         let mut mounts = inspected.mounts.iter();
-        let mount = match argument {
-            Argument::Index(index) => mounts.nth(*index as usize),
+        let mount = match numbered(argument) {
+            Argument::Index(index) => mounts.nth(index as usize),
             Argument::Name(name) => {
-                mounts.find(|mount| crate::glob::matches(name, key(mount), false))
+                mounts.find(|mount| crate::glob::matches(&name, key(mount), false))
             }
             Argument::None => None,
         };
         mount.map(&read)
     })
+}
+
+/// All digits are a number.
+fn numbered(argument: &Argument) -> Argument {
+    match argument {
+        Argument::Name(name) => {
+            let index = name.to_str().ok().and_then(|name| name.parse().ok());
+            index.map_or_else(|| argument.clone(), Argument::Index)
+        }
+        _ => argument.clone(),
+    }
 }
 
 fn uptime(view: View<'_>) -> Extracted<'_> {

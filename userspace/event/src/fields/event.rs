@@ -1,7 +1,11 @@
 //! `evt.*` and `node.*`: the event itself.
 
-use crate::call::named;
-use crate::event::Event;
+use bstr::BString;
+
+use crate::call::{Transfer, named};
+use crate::captured::GivenPath;
+use crate::descriptor::Descriptor;
+use crate::event::{Event, View};
 use crate::params;
 use crate::text::{O_CREAT, O_TMPFILE, result_text};
 use crate::value::{Extracted, FieldType, Value};
@@ -96,9 +100,9 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Text,
         Stable,
         Always,
-        "Deprecated: always `<`, because events are sent when the call returns.",
+        "Deprecated: `<` for system calls, because events are sent when the call returns; `>` for other events.",
         "<",
-        |_, _| Value::text("<").into()
+        |view, _| Value::text(if is_call(view.event) { "<" } else { ">" }).into()
     ),
     row!(
         "evt.source",
@@ -130,20 +134,31 @@ pub(super) static FIELDS: &[FieldRow] = &[
     FieldRow {
         name: "evt.arg",
         field_type: FieldType::Text,
+        shape: Shape::Aliases,
+        argument: ArgumentRule::Parameter,
+        stability: Stability::Volatile,
+        availability: Availability::Always,
+        doc: "A parameter of the event as text, by name (`evt.arg.flags`) or position (`evt.arg[0]`). A constant, a set of flags, a user id and the like have a name and a number; outputs print the name, and rules may compare with either. Missing where this type of event has no such parameter.",
+        example: "O_CREAT|O_WRONLY",
+        extract: |view, argument| match argument {
+            Argument::Name(name) => params::forms(view.event, name),
+            Argument::Index(position) => params::forms_at(view.event, *position as usize),
+            Argument::None => Extracted::Missing,
+        },
+    },
+    FieldRow {
+        name: "evt.rawarg",
+        field_type: FieldType::Text,
         shape: Shape::Single,
         argument: ArgumentRule::Parameter,
         stability: Stability::Volatile,
         availability: Availability::Always,
-        doc: "A parameter of the event as text, by name (`evt.arg.flags`) or position (`evt.arg[0]`). Missing where this type of event has no such parameter.",
-        example: "O_CREAT|O_WRONLY",
-        extract: |view, argument| {
-            Extracted::from_option(match argument {
-                Argument::Name(name) => params::text(view.event, name).map(Value::Bytes),
-                Argument::Index(position) => {
-                    params::text_at(view.event, *position as usize).map(Value::Bytes)
-                }
-                Argument::None => None,
-            })
+        doc: "A parameter of the event before it is resolved: numbers stay numbers, relative paths relative. Missing where it is empty, or this type of event has none.",
+        example: "577",
+        extract: |view, argument| match argument {
+            Argument::Name(name) => params::raw(view.event, name),
+            Argument::Index(position) => params::raw_at(view.event, *position as usize),
+            Argument::None => Extracted::Missing,
         },
     },
     row!(
@@ -151,8 +166,8 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Text,
         Volatile,
         Always,
-        "All parameters as `name=text`, joined by spaces.",
-        "fd=3 name=/etc/hosts flags=O_RDONLY",
+        "All parameters as `name=raw` or `name=raw(resolved)`, joined by spaces.",
+        "fd=3(<f>/etc/hosts) name=/etc/hosts flags=1(O_RDONLY)",
         |view, _| Value::made(params::all(view.event)).into()
     ),
     row!(
@@ -246,7 +261,349 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "true",
         |view, _| Value::Bool(changes_files(view.event)).into()
     ),
+    row!(
+        "evt.datetime.s",
+        AbsTime,
+        Volatile,
+        Always,
+        "When it happened; outputs print date and time in seconds.",
+        "2026-01-21 13:53:31",
+        |view, _| Value::Uint(view.event.time_ns).into()
+    ),
+    row!(
+        "evt.rawtime.s",
+        AbsTime,
+        Volatile,
+        Always,
+        "When it happened, in whole seconds since the epoch.",
+        "1769003611",
+        |view, _| Value::Uint(view.event.time_ns / SECOND_NS).into()
+    ),
+    row!(
+        "evt.rawtime.ns",
+        AbsTime,
+        Volatile,
+        Always,
+        "The nanoseconds behind `evt.rawtime.s`.",
+        "726060287",
+        |view, _| Value::Uint(view.event.time_ns % SECOND_NS).into()
+    ),
+    row!(
+        "evt.reltime",
+        RelTime,
+        Volatile,
+        Always,
+        "How long after the start of capturing it happened, in nanoseconds.",
+        "5000000000",
+        |view, _| relative_time(view.event, |time| time)
+    ),
+    row!(
+        "evt.reltime.s",
+        RelTime,
+        Volatile,
+        Always,
+        "The whole seconds of `evt.reltime`.",
+        "5",
+        |view, _| relative_time(view.event, |time| time / SECOND_NS)
+    ),
+    row!(
+        "evt.reltime.ns",
+        RelTime,
+        Volatile,
+        Always,
+        "The nanoseconds behind `evt.reltime.s`.",
+        "0",
+        |view, _| relative_time(view.event, |time| time % SECOND_NS)
+    ),
+    row!(
+        "evt.is_async",
+        Bool,
+        Stable,
+        Always,
+        "Whether the event did not come from the kernel: always false.",
+        "false",
+        |_, _| Value::Bool(false).into()
+    ),
+    FieldRow {
+        name: "evt.type.is",
+        field_type: FieldType::Uint,
+        shape: Shape::Single,
+        argument: ArgumentRule::Name,
+        stability: Stability::Stable,
+        availability: Availability::Always,
+        doc: "1 for events of the type behind the dot (`evt.type.is.openat`), 0 for all others.",
+        example: "1",
+        extract: |view, argument| match argument {
+            Argument::Name(name) => {
+                Value::Uint((view.event.event_type.name().as_bytes() == name.as_slice()).into())
+                    .into()
+            }
+            _ => Extracted::Missing,
+        },
+    },
+    row!(
+        "syscall.type",
+        Text,
+        Stable,
+        Results,
+        "The name of the system call. Missing for events that are none.",
+        "openat",
+        |view, _| Extracted::text(is_call(view.event).then(|| view.event.event_type.name()))
+    ),
+    row!(
+        "evt.category",
+        Text,
+        Stable,
+        Always,
+        "What the event is about: `file`, `net`, `IPC`, `memory`, `process`, `sleep`, `wait`, `signal`, `user`, `time`, `system` or `other`. That of a call which moves data follows from its descriptor.",
+        "file",
+        |view, _| Value::text(category(view.event)).into()
+    ),
+    row!(
+        "evt.info",
+        Text,
+        Volatile,
+        Always,
+        "The same as `evt.args`.",
+        "fd=3(<f>/etc/hosts) name=/etc/hosts flags=1(O_RDONLY)",
+        |view, _| Value::made(params::all(view.event)).into()
+    ),
+    row!(
+        "evt.buffer",
+        Bytes,
+        Volatile,
+        Data,
+        "The bytes that were moved, as far as captured. Missing for other events, and where data is not captured.",
+        "GET / HTTP/1.1",
+        |view, _| Extracted::text(data(view.event))
+    ),
+    row!(
+        "evt.buflen",
+        Uint,
+        Volatile,
+        Data,
+        "How many bytes `evt.buffer` has.",
+        "14",
+        |view, _| Extracted::from_option(
+            data(view.event).map(|data| Value::Uint(data.len() as u64))
+        )
+    ),
+    row!(
+        "evt.is_io",
+        Bool,
+        Stable,
+        Always,
+        "Whether it moves data through a descriptor.",
+        "false",
+        |view, _| Value::Bool(view.event.event_type.transfer().is_some()).into()
+    ),
+    row!(
+        "evt.is_io_read",
+        Bool,
+        Stable,
+        Always,
+        "Whether it reads or receives data.",
+        "false",
+        |view, _| Value::Bool(view.event.event_type.transfer() == Some(Transfer::Read)).into()
+    ),
+    row!(
+        "evt.is_io_write",
+        Bool,
+        Stable,
+        Always,
+        "Whether it writes or sends data.",
+        "false",
+        |view, _| Value::Bool(view.event.event_type.transfer() == Some(Transfer::Write)).into()
+    ),
+    row!(
+        "evt.io_dir",
+        Text,
+        Stable,
+        Always,
+        "`r` for events that read or receive data, `w` for those that write or send it. Missing for all others.",
+        "r",
+        |view, _| Extracted::text(view.event.event_type.transfer().map(|transfer| {
+            match transfer {
+                Transfer::Read => "r",
+                Transfer::Write => "w",
+            }
+        }))
+    ),
+    row!(
+        "evt.is_wait",
+        Bool,
+        Stable,
+        Always,
+        "Whether it makes the thread wait.",
+        "false",
+        |view, _| Value::Bool(view.event.event_type.waits()).into()
+    ),
+    row!(
+        "evt.is_syslog",
+        Bool,
+        Stable,
+        Always,
+        "Whether it writes to /dev/log.",
+        "false",
+        |view, _| Value::Bool(writes_log(view)).into()
+    ),
+    row!(
+        "evt.count",
+        Uint,
+        Stable,
+        Always,
+        "Always 1: every event counts once.",
+        "1",
+        |_, _| Value::Uint(1).into()
+    ),
+    row!(
+        "evt.count.error",
+        Uint,
+        Stable,
+        Results,
+        "1 for a call that failed; missing for all other events.",
+        "1",
+        |view, _| failure(view.event, |_| true)
+    ),
+    row!(
+        "evt.count.error.file",
+        Uint,
+        Stable,
+        Results,
+        "1 for a failed call on files; missing for all other events.",
+        "1",
+        |view, _| failure(view.event, |category| category == "file")
+    ),
+    row!(
+        "evt.count.error.net",
+        Uint,
+        Stable,
+        Results,
+        "1 for a failed call on the network; missing for all other events.",
+        "1",
+        |view, _| failure(view.event, |category| category == "net")
+    ),
+    row!(
+        "evt.count.error.memory",
+        Uint,
+        Stable,
+        Results,
+        "1 for a failed call on memory; missing for all other events.",
+        "1",
+        |view, _| failure(view.event, |category| category == "memory")
+    ),
+    row!(
+        "evt.count.error.other",
+        Uint,
+        Stable,
+        Results,
+        "1 for a failed call on anything else; missing for all other events.",
+        "1",
+        |view, _| failure(view.event, |category| !["file", "net", "memory"]
+            .contains(&category))
+    ),
+    row!(
+        "evt.count.exit",
+        Uint,
+        Stable,
+        Results,
+        "1 for a call that returned; missing for events that are no call.",
+        "1",
+        |view, _| Extracted::from_option(is_call(view.event).then_some(Value::Uint(1)))
+    ),
+    row!(
+        "evt.abspath",
+        Path,
+        Stable,
+        Paths,
+        "The path of the call made absolute; of two the first.",
+        "/etc/cron.d/x",
+        |view, _| absolute(view.event, 0)
+    ),
+    row!(
+        "evt.abspath.src",
+        Path,
+        Stable,
+        TwoPaths,
+        "The first of two paths, made absolute.",
+        "/etc/passwd",
+        |view, _| Extracted::from_option(
+            two_paths(view.event).map(|[source, _]| Value::made(Vec::from(source.absolute())))
+        )
+    ),
+    row!(
+        "evt.abspath.dst",
+        Path,
+        Stable,
+        TwoPaths,
+        "The second of two paths, made absolute.",
+        "/tmp/p",
+        |view, _| Extracted::from_option(
+            two_paths(view.event).map(|[_, target]| Value::made(Vec::from(target.absolute())))
+        )
+    ),
 ];
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+fn is_call(event: &Event) -> bool {
+    event.event_type.row().number.is_some()
+}
+
+/// Missing where nobody noted when capturing began.
+fn relative_time(event: &Event, part: fn(u64) -> u64) -> Extracted<'_> {
+    match event.node.capture_start_ns {
+        0 => Extracted::Missing,
+        start => Value::Uint(part(event.time_ns.saturating_sub(start))).into(),
+    }
+}
+
+/// Data moves through files and connections alike, so such a call is about what its descriptor leads to.
+fn category(event: &Event) -> &'static str {
+    let event_type = event.event_type;
+    if event_type.transfer().is_none() || event_type.category() != "other" {
+        return event_type.category();
+    }
+    match event.call() {
+        Some(call) if call.file.is_some() => "file",
+        Some(call) => match &call.descriptor {
+            Some(Descriptor::Socket(_)) => "net",
+            Some(Descriptor::Object { .. }) => "IPC",
+            None => "other",
+        },
+        None => "other",
+    }
+}
+
+fn failure(event: &Event, counts: fn(&str) -> bool) -> Extracted<'_> {
+    let failed = event.result().is_some_and(|result| result < 0);
+    let counted = failed && counts(category(event));
+    Extracted::from_option(counted.then_some(Value::Uint(1)))
+}
+
+fn data(event: &Event) -> Option<&BString> {
+    event.call().and_then(|call| call.data.as_ref())
+}
+
+fn writes_log(view: View<'_>) -> bool {
+    view.event.event_type.transfer() == Some(Transfer::Write)
+        && view
+            .event
+            .socket()
+            .and_then(|socket| socket.unix.as_ref())
+            .is_some_and(|unix| {
+                unix.path == "/dev/log" || unix.path == "/run/systemd/journal/dev-log"
+            })
+}
+
+fn absolute(event: &Event, index: usize) -> Extracted<'_> {
+    let path = event.call().and_then(|call| call.paths.get(index));
+    Extracted::from_option(path.map(|path| Value::made(Vec::from(path.absolute()))))
+}
+
+fn two_paths(event: &Event) -> Option<&[GivenPath; 2]> {
+    event.call().and_then(|call| call.paths.as_array())
+}
 
 /// Flags as `open(2)` knows them; `None` for events that open nothing.
 fn open_flags(event: &Event) -> Option<u64> {

@@ -1,9 +1,9 @@
-//! `fd.*` and `fs.path.*`: the file or path the event is about.
+//! `fd.*` and `fs.path.*`: the descriptor, file or path the event is about.
 
 use bstr::{BStr, ByteSlice};
 
-use crate::call::named;
 use crate::captured::GivenPath;
+use crate::container::Container;
 use crate::event::{Event, View};
 use crate::secret::{SecretAccess, SecretKind};
 use crate::value::{Extracted, FieldType, Value};
@@ -15,10 +15,10 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "fd.name",
         Path,
         Stable,
-        Paths,
-        "The path made absolute. A condition is judged once with the path as the program gave it and, where it differs, once with the path as the kernel resolved it.",
+        Descriptors,
+        "Of a file the path made absolute, also where the call has only a path (unlink, rename) or failed. A condition is judged once with the path as the program gave it and, where it differs, once with the path as the kernel resolved it. Of a socket its two ends (`10.0.0.1:51234->10.0.0.2:443`), of a Unix socket its path. Empty for a call on a descriptor that is not known.",
         "/etc/nginx/nginx.conf",
-        |view, _| Extracted::text(file_path(view))
+        |view, _| name(view)
     ),
     row!(
         "fd.realpath",
@@ -70,31 +70,57 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Int,
         Volatile,
         Descriptors,
-        "The descriptor's number: the new one of an open, -1 for a failed one.",
+        "The descriptor's number: the new one of a call that makes one, -1 where it failed.",
         "3",
-        |view, _| Extracted::from_option(number(view.event).map(Value::Int))
+        |view, _| Extracted::from_option(view.event.descriptor_number().map(Value::Int))
     ),
     row!(
         "fd.type",
         Text,
         Stable,
         Descriptors,
-        "`file` or `directory`. Missing where the event has no open file.",
+        "`file`, `directory`, `ipv4`, `ipv6`, `unix`, `netlink`, `pipe`, `event`, `signalfd`, `eventpoll`, `inotify`, `timerfd`, `bpf`, `userfaultfd`, `io_uring`, `memfd` or `pidfd`; `<NA>` for any other. Missing where the descriptor is not known, as after a failed open.",
         "file",
-        |view, _| Extracted::text(view.event.file().map(|file| if file.is_directory() {
-            "directory"
-        } else {
-            "file"
-        }))
+        |view, _| Extracted::text(type_name(view.event))
     ),
     row!(
         "fd.typechar",
         Text,
         Stable,
         Descriptors,
-        "`f` for a file, also for a failed open; `d` for a directory.",
+        "One letter for `fd.type`: `f` file (also of a failed open), `d` directory, `4` `6` internet, `u` Unix (and userfaultfd), `n` netlink, `p` pipe, `e` event, `s` signalfd, `l` eventpoll, `i` inotify, `t` timerfd, `b` bpf, `r` io_uring, `m` memfd, `P` pidfd, `o` not known, `X` any other.",
         "f",
         |view, _| Extracted::text(type_character(view.event))
+    ),
+    row!(
+        "fd.uid",
+        Text,
+        Volatile,
+        Descriptors,
+        "Thread id and descriptor number, one behind the other.",
+        "47113",
+        |view, _| Extracted::from_option(view.event.descriptor_number().map(|number| {
+            let tid = view.event.captured.task.tid;
+            Value::made(format!("{tid}{number}").into_bytes())
+        }))
+    ),
+    row!(
+        "fd.containername",
+        Text,
+        Stable,
+        Descriptors,
+        "`container.id` and `fd.name`, with a colon between them.",
+        "3ad7b26ded6d:/etc/hosts",
+        |view, _| in_container(view, name(view))
+    ),
+    row!(
+        "fd.containerdirectory",
+        Text,
+        Stable,
+        Descriptors,
+        "`container.id` and `fd.directory`, with a colon between them.",
+        "3ad7b26ded6d:/etc",
+        |view, _| in_container(view, Extracted::text(directory(view)))
     ),
     row!(
         "fd.dev",
@@ -272,6 +298,9 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "sh was started inside the container from outside",
         |view, _| Extracted::text(secret(view).map(|access| access.reason.as_str()))
     ),
+];
+
+pub(super) static PATHS: &[FieldRow] = &[
     row!(
         "fs.path.name",
         Path,
@@ -392,35 +421,59 @@ fn first_two_components(path: &BStr) -> &BStr {
     }
 }
 
-fn is_open(event: &Event) -> bool {
-    matches!(
-        event.event_type,
-        named::OPEN | named::OPENAT | named::OPENAT2 | named::OPEN_BY_HANDLE_AT | named::CREAT
-    )
-}
-
-fn number(event: &Event) -> Option<i64> {
-    let call = event.call()?;
-    if is_open(event) {
-        return Some(call.result.max(-1));
+/// A path, the name of a socket or object, or nothing.
+fn name(view: View<'_>) -> Extracted<'_> {
+    if let Some(path) = file_path(view) {
+        return Value::text(path).into();
     }
-    let takes_descriptor = matches!(
-        event.event_type.name(),
-        "fchmod" | "fchown" | "ftruncate" | "fsetxattr" | "fremovexattr"
-    );
-    takes_descriptor.then(|| i64::from(i32::from_le_bytes(low_half(call.args[0]))))
+    let event = view.event;
+    match event.call().and_then(|call| call.descriptor.as_ref()) {
+        Some(descriptor) => Value::made(descriptor.name().into_owned().into_bytes()).into(),
+        None if event.event_type.descriptor_number().is_some() => Value::text("").into(),
+        None => Extracted::Missing,
+    }
 }
 
-fn low_half(register: u64) -> [u8; 4] {
-    let [a, b, c, d, ..] = register.to_le_bytes();
-    [a, b, c, d]
+fn in_container<'e>(view: View<'e>, value: Extracted<'e>) -> Extracted<'e> {
+    let Extracted::One(Value::Bytes(value)) = value else {
+        return Extracted::Missing;
+    };
+    let container = view.event.container.as_deref();
+    let id = container.map_or("host", Container::short_id);
+    Value::made([id.as_bytes(), b":", &value].concat()).into()
 }
 
+fn type_name(event: &Event) -> Option<&'static str> {
+    if let Some(file) = event.file() {
+        return Some(if file.is_directory() {
+            "directory"
+        } else {
+            "file"
+        });
+    }
+    let descriptor = event.call()?.descriptor.as_ref()?;
+    Some(descriptor.type_name().unwrap_or("<NA>"))
+}
+
+/// Where nothing is known of the descriptor, the call still tells what it would be.
 fn type_character(event: &Event) -> Option<&'static str> {
-    if is_directory(event) {
-        return Some("d");
+    if let Some(file) = event.file() {
+        return Some(if file.is_directory() { "d" } else { "f" });
     }
-    (event.file().is_some() || is_open(event)).then_some("f")
+    if let Some(descriptor) = event.call().and_then(|call| call.descriptor.as_ref()) {
+        return Some(descriptor.type_letter());
+    }
+    event.event_type.descriptor_number()?;
+    Some(match event.event_type.name() {
+        "open" | "openat" | "openat2" | "open_by_handle_at" | "creat" => "f",
+        "socket" | "accept" | "accept4" => "4",
+        "pipe" | "pipe2" => "p",
+        "eventfd" | "eventfd2" => "e",
+        "signalfd" | "signalfd4" => "s",
+        "timerfd_create" => "t",
+        "inotify_init" | "inotify_init1" => "i",
+        _ => "o",
+    })
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! `proc.*` and `thread.*`: the acting process, its ancestors and its session.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 use smallvec::SmallVec;
 
+use crate::container::Metadata;
 use crate::event::{Event, View};
 use crate::file::{Layer, Origin};
 use crate::process::Process;
@@ -84,6 +86,40 @@ pub(super) static FIELDS: &[FieldRow] = &[
         extract: |view, argument| environment(&view.event.process, argument),
     },
     row!(
+        "proc.cmdnargs",
+        Uint,
+        Stable,
+        Always,
+        "How many arguments stand behind `argv[0]`.",
+        "2",
+        |view, _| Value::Uint(view.event.process.args.len() as u64).into()
+    ),
+    row!(
+        "proc.cmdlenargs",
+        Uint,
+        Stable,
+        Always,
+        "The length of all arguments together, without what separates them.",
+        "13",
+        |view, _| {
+            let lengths = view.event.process.args.iter().map(|arg| arg.len() as u64);
+            Value::Uint(lengths.sum()).into()
+        }
+    ),
+    row!(
+        "proc.exeline",
+        Text,
+        Stable,
+        Always,
+        "`argv[0]` and the arguments, joined by spaces.",
+        "/usr/sbin/nginx -g daemon off;",
+        |view, _| {
+            let process = &view.event.process;
+            let words = std::iter::once(&process.exe).chain(process.args.iter());
+            Value::made(bstr::join(" ", words)).into()
+        }
+    ),
+    row!(
         "proc.cwd",
         Path,
         Volatile,
@@ -109,6 +145,24 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "Process id in its own pid namespace: 1 for a container's first process.",
         "1",
         |view, _| Value::Int(view.event.captured.task.vpid.into()).into()
+    ),
+    row!(
+        "proc.pvpid",
+        Int,
+        Volatile,
+        Parents,
+        "Process id of the parent, in the parent's own pid namespace.",
+        "1",
+        |view, _| parent(view, |parent| Some(Value::Int(parent.task.vpid.into())))
+    ),
+    row!(
+        "proc.loginshellid",
+        Int,
+        Volatile,
+        Always,
+        "Process id of the oldest shell among the process and its ancestors. Missing where there is none.",
+        "4711",
+        |view, _| Extracted::from_option(login_shell(view.event).map(Value::Int))
     ),
     row!(
         "proc.ppid",
@@ -148,6 +202,78 @@ pub(super) static FIELDS: &[FieldRow] = &[
             .into()
     ),
     row!(
+        "proc.is_pgid_leader",
+        Bool,
+        Volatile,
+        Always,
+        "Whether it leads its process group, by ids in the host's pid namespace.",
+        "true",
+        |view, _| Value::Bool(view.event.captured.task.pgid == view.event.captured.task.pid).into()
+    ),
+    row!(
+        "proc.is_sid_leader",
+        Bool,
+        Volatile,
+        Always,
+        "Whether it leads its session.",
+        "true",
+        |view, _| Value::Bool(view.event.captured.task.sid == view.event.captured.task.pid).into()
+    ),
+    row!(
+        "proc.vpgid.name",
+        Text,
+        Volatile,
+        Always,
+        "The name of the leader of its process group; empty where it is not known.",
+        "bash",
+        |view, _| leader(&view.event.group_leader, |leader| &leader.task.comm)
+    ),
+    row!(
+        "proc.vpgid.exe",
+        Text,
+        Volatile,
+        Always,
+        "`argv[0]` of the leader of its process group; empty where it is not known.",
+        "bash",
+        |view, _| leader(&view.event.group_leader, |leader| &leader.exe)
+    ),
+    row!(
+        "proc.vpgid.exepath",
+        Path,
+        Volatile,
+        Always,
+        "The executable of the leader of its process group; empty where it is not known.",
+        "/bin/bash",
+        |view, _| leader(&view.event.group_leader, |leader| &leader.exe_path)
+    ),
+    row!(
+        "proc.pgid.name",
+        Text,
+        Volatile,
+        Always,
+        "The same as `proc.vpgid.name`.",
+        "bash",
+        |view, _| leader(&view.event.group_leader, |leader| &leader.task.comm)
+    ),
+    row!(
+        "proc.pgid.exe",
+        Text,
+        Volatile,
+        Always,
+        "The same as `proc.vpgid.exe`.",
+        "bash",
+        |view, _| leader(&view.event.group_leader, |leader| &leader.exe)
+    ),
+    row!(
+        "proc.pgid.exepath",
+        Path,
+        Volatile,
+        Always,
+        "The same as `proc.vpgid.exepath`.",
+        "/bin/bash",
+        |view, _| leader(&view.event.group_leader, |leader| &leader.exe_path)
+    ),
+    row!(
         "proc.sid",
         Int,
         Volatile,
@@ -163,13 +289,25 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Always,
         "The name of the session's leader; empty where it is not known.",
         "bash",
-        |view, _| Value::text(
-            view.event
-                .session_leader
-                .as_ref()
-                .map_or(&b""[..], |leader| leader.task.comm.as_slice())
-        )
-        .into()
+        |view, _| leader(&view.event.session_leader, |leader| &leader.task.comm)
+    ),
+    row!(
+        "proc.sid.exe",
+        Text,
+        Volatile,
+        Always,
+        "`argv[0]` of the session's leader; empty where it is not known.",
+        "-bash",
+        |view, _| leader(&view.event.session_leader, |leader| &leader.exe)
+    ),
+    row!(
+        "proc.sid.exepath",
+        Path,
+        Volatile,
+        Always,
+        "The executable of the session's leader; empty where it is not known.",
+        "/bin/bash",
+        |view, _| leader(&view.event.session_leader, |leader| &leader.exe_path)
     ),
     row!(
         "proc.tty",
@@ -319,6 +457,77 @@ pub(super) static FIELDS: &[FieldRow] = &[
         |view, _| duration(view.event)
     ),
     row!(
+        "proc.pid.ts",
+        AbsTime,
+        Stable,
+        Always,
+        "When the process was made. Missing where that is not known.",
+        "1769000000000000000",
+        |view, _| time(view.event.process.start_time_ns)
+    ),
+    row!(
+        "proc.ppid.ts",
+        AbsTime,
+        Volatile,
+        Parents,
+        "When the parent was made. Missing where that is not known.",
+        "1769000000000000000",
+        |view, _| parent(view, |parent| known_time(parent.start_time_ns))
+    ),
+    row!(
+        "proc.ppid.duration",
+        RelTime,
+        Volatile,
+        Parents,
+        "How long ago the parent was made.",
+        "1500000000",
+        |view, _| parent(view, |parent| {
+            known_time(parent.start_time_ns)?;
+            Some(Value::Uint(
+                view.event.time_ns.saturating_sub(parent.start_time_ns),
+            ))
+        })
+    ),
+    row!(
+        "proc.pidns_init_start_ts",
+        AbsTime,
+        Stable,
+        Containers,
+        "When the first process of its container was made. Missing outside containers.",
+        "1769000000000000000",
+        |view, _| time(container_start(view.event))
+    ),
+    row!(
+        "proc.exe_ino.ctime_duration_pidns_start",
+        RelTime,
+        Stable,
+        Containers,
+        "How long after the start of its container the executable's inode changed. Missing where it changed before.",
+        "1200000000",
+        |view, _| {
+            let changed = view
+                .event
+                .process
+                .exe_file
+                .as_ref()
+                .map_or(0, |file| file.ctime_ns);
+            let start = container_start(view.event);
+            let after = changed
+                .checked_sub(start)
+                .filter(|_| changed != 0 && start != 0);
+            Extracted::from_option(after.map(Value::Uint))
+        }
+    ),
+    row!(
+        "proc.is_container_healthcheck",
+        Bool,
+        Stable,
+        Metadata,
+        "Whether it, or an ancestor, runs the health check of its container.",
+        "false",
+        |view, _| health_check(view)
+    ),
+    row!(
         "proc.pname",
         Text,
         Stable,
@@ -399,6 +608,15 @@ pub(super) static FIELDS: &[FieldRow] = &[
             },
         )
     },
+    FieldRow {
+        argument: ArgumentRule::OptionalName,
+        ..ancestor_row(
+            "proc.aenv",
+            "The environments of the ancestors, as `proc.aname`; with a name in brackets that variable of the first ancestor that has it.",
+            "PATH=/usr/bin:/bin",
+            ancestor_environment,
+        )
+    },
     row!(
         "thread.tid",
         Int,
@@ -417,6 +635,35 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "1",
         |view, _| Value::Int(view.event.captured.task.vtid.into()).into()
     ),
+    row!(
+        "thread.ismain",
+        Bool,
+        Stable,
+        Always,
+        "Whether the thread is the process's first.",
+        "true",
+        |view, _| Value::Bool(view.event.captured.task.tid == view.event.captured.task.pid).into()
+    ),
+    row!(
+        "thread.cgroups",
+        Text,
+        Stable,
+        Containers,
+        "The path of the container's cgroup. Missing outside containers.",
+        "/docker/3ad7b26ded6d8e7b23da7d48fe889434573036c27ae5a74837233de441c3601e",
+        |view, _| cgroup(view)
+    ),
+    FieldRow {
+        name: "thread.cgroup",
+        field_type: FieldType::Text,
+        shape: Shape::Single,
+        argument: ArgumentRule::Name,
+        stability: Stability::Stable,
+        availability: Availability::Containers,
+        doc: "The path of the container's cgroup, whatever controller stands behind the dot. Missing outside containers.",
+        example: "/docker/3ad7b26ded6d8e7b23da7d48fe889434573036c27ae5a74837233de441c3601e",
+        extract: |view, _| cgroup(view),
+    },
     row!(
         "thread.cap_effective",
         Text,
@@ -508,8 +755,88 @@ fn parent<'e>(view: View<'e>, read: impl Fn(&'e Process) -> Option<Value<'e>>) -
     Extracted::from_option(view.event.ancestors.first().and_then(|parent| read(parent)))
 }
 
+/// Something of the leader of a session or group.
+fn leader<'e>(
+    leader: &'e Option<Arc<Process>>,
+    read: fn(&'e Process) -> &'e BString,
+) -> Extracted<'e> {
+    match leader {
+        Some(leader) => Value::text(read(leader)).into(),
+        None => Value::text("").into(),
+    }
+}
+
+/// Programs that count as shells.
+const SHELLS: &[&str] = &[
+    "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh",
+];
+
+fn login_shell(event: &Event) -> Option<i64> {
+    let mut processes = std::iter::once(&event.process).chain(event.ancestors.iter());
+    let oldest = processes.rfind(|process| {
+        let comm = process.task.comm.as_slice();
+        SHELLS.iter().any(|shell| comm == shell.as_bytes())
+    })?;
+    Some(oldest.task.pid.into())
+}
+
+fn container_start(event: &Event) -> u64 {
+    let container = event.container.as_ref();
+    container.map_or(0, |container| container.start_time_ns)
+}
+
+fn cgroup(view: View<'_>) -> Extracted<'_> {
+    Extracted::text(
+        view.event
+            .container
+            .as_ref()
+            .map(|container| &container.cgroup_path),
+    )
+}
+
+/// A health check is known by its arguments: the engine starts it in the container with exactly those.
+fn health_check(view: View<'_>) -> Extracted<'_> {
+    let Some(container) = &view.event.container else {
+        return Value::Bool(false).into();
+    };
+    let inspected = match &container.metadata {
+        Metadata::Pending => return Extracted::Unknown,
+        Metadata::Unavailable => return Extracted::Missing,
+        Metadata::Known(inspected) => inspected,
+    };
+    let Some((program, args)) = inspected.health_check.split_first() else {
+        return Value::Bool(false).into();
+    };
+    let runs = |process: &Arc<Process>| process.exe == *program && *process.args == *args;
+    let event = view.event;
+    Value::Bool(runs(&event.process) || event.ancestors.iter().any(runs)).into()
+}
+
+/// All digits are the number of an ancestor, anything else the name of a variable.
+fn ancestor_environment<'e>(view: View<'e>, argument: &Argument) -> Extracted<'e> {
+    let joined = |process: &'e Process| Some(Value::made(bstr::join(" ", process.env.iter())));
+    let Argument::Name(name) = argument else {
+        return ancestors(view, argument, joined);
+    };
+    if let Some(index) = name.to_str().ok().and_then(|name| name.parse().ok()) {
+        return ancestors(view, &Argument::Index(index), joined);
+    }
+    let mut ancestors = view.event.ancestors.iter();
+    let value = ancestors.find_map(|ancestor| variable(ancestor, name));
+    Value::Bytes(Cow::Borrowed(value.unwrap_or_default().trim())).into()
+}
+
+fn variable<'e>(process: &'e Process, name: &[u8]) -> Option<&'e [u8]> {
+    let mut variables = process.env.iter();
+    variables.find_map(|variable| variable.strip_prefix(name)?.strip_prefix(b"="))
+}
+
+fn known_time<'e>(nanoseconds: u64) -> Option<Value<'e>> {
+    (nanoseconds != 0).then_some(Value::Uint(nanoseconds))
+}
+
 /// An empty text stands for "not known" in snapshots.
-fn known_text<'e>(text: &'e bstr::BString) -> Option<Value<'e>> {
+fn known_text<'e>(text: &'e BString) -> Option<Value<'e>> {
     (!text.is_empty()).then(|| Value::text(text))
 }
 
@@ -517,11 +844,7 @@ fn environment<'e>(process: &'e Process, argument: &Argument) -> Extracted<'e> {
     let Argument::Name(name) = argument else {
         return Value::Bytes(process.environment_line()).into();
     };
-    let value = process.env.iter().find_map(|variable| {
-        variable
-            .strip_prefix(name.as_slice())
-            .and_then(|rest| rest.strip_prefix(b"="))
-    });
+    let value = variable(process, name);
     Value::Bytes(Cow::Borrowed(value.unwrap_or_default().trim())).into()
 }
 
@@ -543,11 +866,7 @@ fn layer(process: &Process) -> Layer {
 }
 
 fn time<'e>(nanoseconds: u64) -> Extracted<'e> {
-    if nanoseconds == 0 {
-        Extracted::Missing
-    } else {
-        Value::Uint(nanoseconds).into()
-    }
+    Extracted::from_option(known_time(nanoseconds))
 }
 
 fn since_change(process: &Process) -> Extracted<'_> {

@@ -1,11 +1,15 @@
 //! Tables of flag names, in the order in which they are printed.
 
-use super::TextStyle;
+use super::{TextStyle, constants};
 
-/// The names of the flags set in `value`, joined by `|`; `None` where the style has no table or no name fits.
+/// The names of a value: of flags all that are set, joined by `|`; of a constant all it has. `None` where the style has
+/// no table or no name fits.
 #[must_use]
 pub fn flag_names(style: TextStyle, value: u64) -> Option<String> {
-    let table = match style {
+    let flags = match style {
+        TextStyle::OpenFlags => FILE,
+        TextStyle::FileFlags => return join(FILE, file_flags(value)),
+        TextStyle::Mode => return join(MODE, value & 0o7777),
         TextStyle::ResolveFlags => RESOLVE,
         TextStyle::ExecFlags => EXEC,
         TextStyle::LinkatFlags => LINKAT,
@@ -14,70 +18,160 @@ pub fn flag_names(style: TextStyle, value: u64) -> Option<String> {
         TextStyle::MountFlags => MOUNT,
         TextStyle::UmountFlags => UMOUNT,
         TextStyle::CloneFlags => CLONE,
-        TextStyle::OpenFlags => return Some(open_flag_names(value, false)),
-        TextStyle::Mode => return mode_names(value),
-        TextStyle::PtraceRequest => return Some(ptrace_request_name(value).to_owned()),
-        _ => return None,
+        TextStyle::ProtFlags => PROT,
+        TextStyle::MmapFlags => MMAP,
+        TextStyle::AccessFlags => ACCESS,
+        TextStyle::FlockOperation => FLOCK,
+        TextStyle::SpliceFlags => SPLICE,
+        TextStyle::MemfdFlags => MEMFD,
+        TextStyle::ModuleFlags => MODULE,
+        TextStyle::CloseRangeFlags => CLOSE_RANGE,
+        _ => return constants::names(style, value),
     };
-    join(table, value)
+    join(flags, value)
 }
 
-/// Flags of `open(2)` as Falco prints them; `created` adds `O_F_CREATED`.
+/// Bits of the table of file flags that no call takes: the kernel made the file; the layer of an overlay it lies on.
+pub(crate) mod found {
+    pub(crate) const CREATED: u64 = 1 << 14;
+    pub(crate) const UPPER_LAYER: u64 = 1 << 15;
+    pub(crate) const LOWER_LAYER: u64 = 1 << 16;
+}
+
+/// Flags of `open(2)` in the bits that Falco numbers them by, without `O_F_CREATED` and layers. Flags that hold the bits of another
+/// (`O_SYNC`, `O_TMPFILE`) are told apart by all their bits.
 #[must_use]
-pub fn open_flag_names(flags: u64, created: bool) -> String {
+pub(crate) fn open_bits(flags: u64) -> u64 {
     let access = match flags & 3 {
-        0 => "O_RDONLY",
-        1 => "O_WRONLY",
-        _ => "O_RDWR",
+        0 => 1,
+        1 => 2,
+        _ => 3,
     };
+    access | file_flags(flags)
+}
+
+/// The same without the access mode: for calls that take only some of the flags.
+fn file_flags(flags: u64) -> u64 {
     let is_set = |mask: u64| flags & mask == mask;
-    // O_TMPFILE holds O_DIRECTORY's bit and O_SYNC holds O_DSYNC's: a name is printed only when all its bits are set.
-    let names = [
-        (is_set(O_LARGEFILE), "O_LARGEFILE"),
-        (is_set(O_DIRECTORY) && !is_set(O_TMPFILE), "O_DIRECTORY"),
-        (is_set(O_DIRECT), "O_DIRECT"),
-        (is_set(O_TRUNC), "O_TRUNC"),
-        (is_set(O_SYNC), "O_SYNC"),
-        (is_set(O_NONBLOCK), "O_NONBLOCK"),
-        (is_set(O_EXCL), "O_EXCL"),
-        (is_set(O_DSYNC) && !is_set(O_SYNC), "O_DSYNC"),
-        (is_set(O_APPEND), "O_APPEND"),
-        (is_set(O_CREAT), "O_CREAT"),
-        (true, access),
-        (is_set(O_CLOEXEC), "O_CLOEXEC"),
-        (is_set(O_TMPFILE), "O_TMPFILE"),
-        (created, "O_F_CREATED"),
-    ];
-    let set: Vec<&str> = names
-        .into_iter()
-        .filter_map(|(set, name)| set.then_some(name))
-        .collect();
-    set.join("|")
+    [
+        (is_set(O_CREAT), 1 << 2),
+        (is_set(O_APPEND), 1 << 3),
+        (is_set(O_DSYNC) && !is_set(O_SYNC), 1 << 4),
+        (is_set(O_EXCL), 1 << 5),
+        (is_set(O_NONBLOCK), 1 << 6),
+        (is_set(O_SYNC), 1 << 7),
+        (is_set(O_TRUNC), 1 << 8),
+        (is_set(O_DIRECT), 1 << 9),
+        (is_set(O_DIRECTORY) && !is_set(O_TMPFILE), 1 << 10),
+        (is_set(O_LARGEFILE), 1 << 11),
+        (is_set(O_CLOEXEC), 1 << 12),
+        (is_set(O_TMPFILE), 1 << 13),
+    ]
+    .into_iter()
+    .filter(|(set, _)| *set)
+    .fold(0, |bits, (_, bit)| bits | bit)
 }
 
-/// Permission bits as names joined by `|`; `None` where none is set.
-#[must_use]
-pub fn mode_names(mode: u64) -> Option<String> {
-    join(MODE, mode & 0o7777)
-}
-
-/// The name of a ptrace request.
-#[must_use]
-pub fn ptrace_request_name(request: u64) -> &'static str {
-    PTRACE
-        .iter()
-        .find(|row| row.0 == request)
-        .map_or("PTRACE_UNKNOWN", |row| row.1)
-}
-
+/// Walks a table, taking from the value what it names; an entry that is the whole value ends the walk.
 fn join(table: &[(u64, &str)], value: u64) -> Option<String> {
-    let names: Vec<&str> = table
-        .iter()
-        .filter(|row| row.0 != 0 && value & row.0 == row.0)
-        .map(|row| row.1)
-        .collect();
+    let mut left = value;
+    let mut names: Vec<&str> = Vec::new();
+    for &(bits, name) in table {
+        let fits = if bits == 0 {
+            value == 0
+        } else {
+            left & bits == bits
+        };
+        if fits {
+            names.push(name);
+            left &= !bits;
+        }
+        if bits == value {
+            break;
+        }
+    }
     (!names.is_empty()).then(|| names.join("|"))
 }
+
+/// In the order in which they are printed, by the bits of [`open_bits`].
+static FILE: &[(u64, &str)] = &[
+    (1 << 11, "O_LARGEFILE"),
+    (1 << 10, "O_DIRECTORY"),
+    (1 << 9, "O_DIRECT"),
+    (1 << 8, "O_TRUNC"),
+    (1 << 7, "O_SYNC"),
+    (1 << 6, "O_NONBLOCK"),
+    (1 << 5, "O_EXCL"),
+    (1 << 4, "O_DSYNC"),
+    (1 << 3, "O_APPEND"),
+    (1 << 2, "O_CREAT"),
+    (3, "O_RDWR"),
+    (2, "O_WRONLY"),
+    (1, "O_RDONLY"),
+    (1 << 12, "O_CLOEXEC"),
+    (0, "O_NONE"),
+    (1 << 13, "O_TMPFILE"),
+    (found::CREATED, "O_F_CREATED"),
+    (found::UPPER_LAYER, "FD_UPPER_LAYER"),
+    (found::LOWER_LAYER, "FD_LOWER_LAYER"),
+];
+
+static PROT: &[(u64, &str)] = &[
+    (1, "PROT_READ"),
+    (2, "PROT_WRITE"),
+    (4, "PROT_EXEC"),
+    (8, "PROT_SEM"),
+    (0x0100_0000, "PROT_GROWSDOWN"),
+    (0x0200_0000, "PROT_GROWSUP"),
+    (0, "PROT_NONE"),
+];
+
+static MMAP: &[(u64, &str)] = &[
+    (0x01, "MAP_SHARED"),
+    (0x02, "MAP_PRIVATE"),
+    (0x10, "MAP_FIXED"),
+    (0x20, "MAP_ANONYMOUS"),
+    (0x40, "MAP_32BIT"),
+    (0x100, "MAP_GROWSDOWN"),
+    (0x800, "MAP_DENYWRITE"),
+    (0x1000, "MAP_EXECUTABLE"),
+    (0x2000, "MAP_LOCKED"),
+    (0x4000, "MAP_NORESERVE"),
+    (0x8000, "MAP_POPULATE"),
+    (0x1_0000, "MAP_NONBLOCK"),
+    (0x2_0000, "MAP_STACK"),
+    (0x4_0000, "MAP_HUGETLB"),
+];
+
+static ACCESS: &[(u64, &str)] = &[(0, "F_OK"), (1, "X_OK"), (2, "W_OK"), (4, "R_OK")];
+
+static FLOCK: &[(u64, &str)] = &[
+    (1, "LOCK_SH"),
+    (2, "LOCK_EX"),
+    (4, "LOCK_NB"),
+    (8, "LOCK_UN"),
+];
+
+static SPLICE: &[(u64, &str)] = &[
+    (1, "SPLICE_F_MOVE"),
+    (2, "SPLICE_F_NONBLOCK"),
+    (4, "SPLICE_F_MORE"),
+    (8, "SPLICE_F_GIFT"),
+];
+
+static MEMFD: &[(u64, &str)] = &[
+    (1, "MFD_CLOEXEC"),
+    (2, "MFD_ALLOW_SEALING"),
+    (4, "MFD_HUGETLB"),
+];
+
+static MODULE: &[(u64, &str)] = &[
+    (1, "MODULE_INIT_IGNORE_MODVERSIONS"),
+    (2, "MODULE_INIT_IGNORE_VERMAGIC"),
+    (4, "MODULE_INIT_COMPRESSED_FILE"),
+];
+
+static CLOSE_RANGE: &[(u64, &str)] = &[(2, "CLOSE_RANGE_UNSHARE"), (4, "CLOSE_RANGE_CLOEXEC")];
 
 /// Bits of `open(2)` on x86-64.
 pub(crate) const O_CREAT: u64 = 0o100;
@@ -193,69 +287,64 @@ static CLONE: &[(u64, &str)] = &[
     (0x0200_0000, "CLONE_NEWCGROUP"),
 ];
 
-static PTRACE: &[(u64, &str)] = &[
-    (0, "PTRACE_TRACEME"),
-    (1, "PTRACE_PEEKTEXT"),
-    (2, "PTRACE_PEEKDATA"),
-    (3, "PTRACE_PEEKUSR"),
-    (4, "PTRACE_POKETEXT"),
-    (5, "PTRACE_POKEDATA"),
-    (6, "PTRACE_POKEUSR"),
-    (7, "PTRACE_CONT"),
-    (8, "PTRACE_KILL"),
-    (9, "PTRACE_SINGLESTEP"),
-    (12, "PTRACE_GETREGS"),
-    (13, "PTRACE_SETREGS"),
-    (14, "PTRACE_GETFPREGS"),
-    (15, "PTRACE_SETFPREGS"),
-    (16, "PTRACE_ATTACH"),
-    (17, "PTRACE_DETACH"),
-    (18, "PTRACE_GETFPXREGS"),
-    (19, "PTRACE_SETFPXREGS"),
-    (21, "PTRACE_OLDSETOPTIONS"),
-    (24, "PTRACE_SYSCALL"),
-    (25, "PTRACE_GET_THREAD_AREA"),
-    (26, "PTRACE_SET_THREAD_AREA"),
-    (30, "PTRACE_ARCH_PRCTL"),
-    (31, "PTRACE_SYSEMU"),
-    (32, "PTRACE_SYSEMU_SINGLESTEP"),
-    (33, "PTRACE_SINGLEBLOCK"),
-    (0x4200, "PTRACE_SETOPTIONS"),
-    (0x4201, "PTRACE_GETEVENTMSG"),
-    (0x4202, "PTRACE_GETSIGINFO"),
-    (0x4203, "PTRACE_SETSIGINFO"),
-    (0x4204, "PTRACE_GETREGSET"),
-    (0x4205, "PTRACE_SETREGSET"),
-    (0x4206, "PTRACE_SEIZE"),
-    (0x4207, "PTRACE_INTERRUPT"),
-    (0x4208, "PTRACE_LISTEN"),
-    (0x4209, "PTRACE_PEEKSIGINFO"),
-    (0x420a, "PTRACE_GETSIGMASK"),
-    (0x420b, "PTRACE_SETSIGMASK"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn open_flags_print_in_falcos_order() {
-        for (flags, created, text) in [
-            (0, false, "O_RDONLY"),
-            (0o2_000_102, false, "O_CREAT|O_RDWR|O_CLOEXEC"),
-            (0o101, true, "O_CREAT|O_WRONLY|O_F_CREATED"),
-            (0o20_200_002, false, "O_RDWR|O_TMPFILE"),
-            (0o200_000, false, "O_DIRECTORY|O_RDONLY"),
+        for (flags, found, text) in [
+            (0, 0, "O_RDONLY"),
+            (0o2_000_102, 0, "O_CREAT|O_RDWR|O_CLOEXEC"),
+            (0o101, found::CREATED, "O_CREAT|O_WRONLY|O_F_CREATED"),
+            (0o20_200_002, 0, "O_RDWR|O_TMPFILE"),
+            (0o200_000, 0, "O_DIRECTORY|O_RDONLY"),
+            (0o10_001, 0, "O_DSYNC|O_WRONLY"),
+            (0o4_010_001, 0, "O_SYNC|O_WRONLY"),
+            (0o1, found::UPPER_LAYER, "O_WRONLY|FD_UPPER_LAYER"),
         ] {
-            assert_eq!(open_flag_names(flags, created), text, "{flags:o}");
+            let names = flag_names(TextStyle::OpenFlags, open_bits(flags) | found);
+            assert_eq!(names.as_deref(), Some(text), "{flags:o}");
         }
     }
 
     #[test]
-    fn modes_and_requests_have_names() {
-        assert_eq!(mode_names(0o4100).as_deref(), Some("S_IXUSR|S_ISUID"));
-        assert_eq!(mode_names(0), None);
-        assert_eq!(ptrace_request_name(16), "PTRACE_ATTACH");
-        assert_eq!(ptrace_request_name(999), "PTRACE_UNKNOWN");
+    fn flags_have_names_and_zero_only_where_it_has_one() {
+        use TextStyle as S;
+        for (style, value, names) in [
+            (S::Mode, 0o4100, Some("S_IXUSR|S_ISUID")),
+            (S::Mode, 0, None),
+            (S::FileFlags, 0, Some("O_NONE")),
+            (S::FileFlags, 0o2_000_000, Some("O_CLOEXEC")),
+            (S::ExecFlags, 0, None),
+            (S::ExecFlags, 6, Some("EXE_UPPER_LAYER|EXE_FROM_MEMFD")),
+            (
+                S::CloneFlags,
+                0x1002_0000,
+                Some("CLONE_NEWNS|CLONE_NEWUSER"),
+            ),
+            (S::UnlinkatFlags, 0x200, Some("AT_REMOVEDIR")),
+            (
+                S::LinkatFlags,
+                0x1400,
+                Some("AT_SYMLINK_FOLLOW|AT_EMPTY_PATH"),
+            ),
+            (S::RenameFlags, 3, Some("RENAME_NOREPLACE|RENAME_EXCHANGE")),
+            (S::UmountFlags, 2, Some("DETACH")),
+            (S::MountFlags, 1 << 12 | 1, Some("RDONLY|BIND")),
+            (S::MemfdFlags, 3, Some("MFD_CLOEXEC|MFD_ALLOW_SEALING")),
+            (S::ModuleFlags, 4, Some("MODULE_INIT_COMPRESSED_FILE")),
+            (S::ResolveFlags, 9, Some("RESOLVE_BENEATH|RESOLVE_NO_XDEV")),
+            (S::ProtFlags, 7, Some("PROT_READ|PROT_WRITE|PROT_EXEC")),
+            (S::AccessFlags, 0, Some("F_OK")),
+            (S::UnlinkatFlags, 1 << 40, None),
+            (S::Uint, 1, None),
+        ] {
+            assert_eq!(
+                flag_names(style, value).as_deref(),
+                names,
+                "{style:?} {value:x}"
+            );
+        }
     }
 }
