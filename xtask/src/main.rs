@@ -9,6 +9,7 @@
     reason = "a command line program talks to its user"
 )]
 
+mod bench;
 mod ci;
 mod demo;
 mod docs;
@@ -53,6 +54,12 @@ enum Verb {
         /// Suites by name, or one of the groups `all` and `e2e`.
         #[arg(default_value = "all", value_parser = test::names())]
         suites: Vec<String>,
+    },
+    /// Measures how fast rules are judged.
+    Bench {
+        /// What is measured.
+        #[arg(value_parser = bench::names())]
+        what: String,
     },
     /// Builds the eBPF object that is committed as ebpf/vigia.bpf.o.
     Ebpf {
@@ -102,6 +109,7 @@ fn run(cli: &Cli) -> Result<Report> {
     match &cli.verb {
         Verb::Demo => demo::run(&workspace, cli.json),
         Verb::Test { suites } => test::run(&workspace, suites),
+        Verb::Bench { what } => bench::run(&workspace, what, cli.json),
         Verb::Ebpf { check } => Report::of_one("ebpf", "committed object", || ebpf::run(*check)),
         Verb::Image { tag } => image::run(&workspace, tag),
         Verb::Docs { check } => docs::run(&workspace, *check),
@@ -114,6 +122,7 @@ impl Verb {
         match self {
             Self::Demo => "demo",
             Self::Test { .. } => "test",
+            Self::Bench { .. } => "bench",
             Self::Ebpf { .. } => "ebpf",
             Self::Image { .. } => "image",
             Self::Docs { .. } => "docs",

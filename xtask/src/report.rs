@@ -11,6 +11,9 @@ pub(crate) struct Report {
     verb: &'static str,
     passed: bool,
     checks: Vec<Check>,
+    /// What was found beyond whether it holds: only JSON carries it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) data: Option<serde_json::Value>,
 }
 
 /// One thing that holds or does not, perhaps made of several.
@@ -34,6 +37,7 @@ impl Report {
             verb,
             passed: true,
             checks: Vec::new(),
+            data: None,
         }
     }
 

@@ -57,8 +57,8 @@ pub struct FieldRow {
 impl FieldRow {
     /// Whether its value may differ between the spellings of an event's path.
     ///
-    /// What tells of the process, its container, its user or the call itself does not; every other family counts as
-    /// if it did.
+    /// What tells of the process, its container, its user or the call itself does not, nor does what the call was
+    /// given or the kernel's own path; every other field counts as if it did.
     #[must_use]
     pub fn depends_on_spelling(&self) -> bool {
         const INDEPENDENT: [&str; 9] = [
@@ -72,11 +72,18 @@ impl FieldRow {
             "node",
             "syscall",
         ];
+        const SAME_IN_BOTH: [&str; 5] = [
+            "fd.nameraw",
+            "fd.num",
+            "fd.realpath",
+            "fd.type",
+            "fd.typechar",
+        ];
         let family = self
             .name
             .split_once('.')
             .map_or(self.name, |(family, _)| family);
-        !INDEPENDENT.contains(&family)
+        !INDEPENDENT.contains(&family) && !SAME_IN_BOTH.contains(&self.name)
     }
 }
 

@@ -37,22 +37,33 @@ pub(crate) fn required(operator: Operator, constant: &[u8]) -> Option<Required<'
     })
 }
 
-/// The longest literal of a shell pattern. Patterns with brackets or escapes are left alone.
+/// A literal of this length at the start or end of a pattern will do: it is found faster than one in the middle.
+const LONG_ENOUGH: usize = 4;
+
+/// A literal of a shell pattern: one at its start or end if it is long enough, else the longest. Patterns with
+/// brackets or escapes are left alone.
 fn of_glob(pattern: &[u8]) -> Option<Required<'_>> {
     if pattern.iter().any(|byte| matches!(byte, b'[' | b'\\')) {
         return None;
     }
     let pieces = || pattern.split(|byte| matches!(byte, b'*' | b'?'));
     let last = pieces().count() - 1;
-    let longest = pieces().enumerate().max_by_key(|(_, piece)| piece.len());
-    longest.map(|(at, text)| Required {
-        place: match at {
-            0 if last == 0 => Place::Whole,
-            0 => Place::Start,
-            at if at == last => Place::End,
-            _ => Place::Anywhere,
-        },
+    let place = |at| match at {
+        0 if last == 0 => Place::Whole,
+        0 => Place::Start,
+        at if at == last => Place::End,
+        _ => Place::Anywhere,
+    };
+    let placed = pieces().enumerate().map(|(at, text)| Required {
+        place: place(at),
         text,
+    });
+    placed.max_by_key(|piece| {
+        let length = piece.text.len();
+        (
+            piece.place != Place::Anywhere && length >= LONG_ENOUGH,
+            length,
+        )
     })
 }
 
@@ -76,7 +87,7 @@ mod tests {
     use Place as P;
 
     #[test]
-    fn the_longest_literal_of_a_pattern_is_required() {
+    fn a_literal_of_a_pattern_is_required() {
         for (operator, constant, expected) in [
             (Operator::Equal, "a", Some((P::Whole, "a"))),
             (Operator::Equal, "", Some((P::Whole, ""))),
@@ -96,6 +107,13 @@ mod tests {
                 Some((P::Start, "/home/user/")),
             ),
             (Operator::Glob, "*../*../*", Some((P::Anywhere, "../"))),
+            (
+                Operator::Glob,
+                "/home/*/.ssh/longer",
+                Some((P::End, "/.ssh/longer")),
+            ),
+            (Operator::Glob, "/home/*/.ssh/*", Some((P::Start, "/home/"))),
+            (Operator::Glob, "/a*/.ssh/*", Some((P::Anywhere, "/.ssh/"))),
             (Operator::Glob, "literal", Some((P::Whole, "literal"))),
             (Operator::Glob, "*", Some((P::End, ""))),
             (Operator::Glob, "a[bc]d", None),

@@ -1,6 +1,7 @@
 //! Comparisons of one operand by many rules, answered together.
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
+use bstr::Finder;
 use rustc_hash::FxHashMap;
 use vigia_event::Value;
 
@@ -54,7 +55,7 @@ impl Kind {
             Self::Number => 4.0,
             Self::Text(Place::Whole) => 8.0,
             Self::Text(Place::Start | Place::End) => 10.0,
-            Self::Text(Place::Anywhere) => 40.0,
+            Self::Text(Place::Anywhere) => 25.0,
         }
     }
 }
@@ -84,6 +85,7 @@ struct Texts {
 /// Literals anywhere in a text.
 #[derive(Debug)]
 enum Contained {
+    One(Box<Finder<'static>>, Hits),
     Automata {
         /// Says whether there is any at all.
         any: AhoCorasick,
@@ -173,7 +175,11 @@ impl Contained {
         if literals.is_empty() {
             return None;
         }
-        let (literals, hits): (Vec<Box<[u8]>>, Vec<Hits>) = literals.into_iter().unzip();
+        let (literals, mut hits): (Vec<Box<[u8]>>, Vec<Hits>) = literals.into_iter().unzip();
+        if let [only] = &*literals {
+            let finder = Finder::new(only).into_owned();
+            return hits.pop().map(|hits| Self::One(Box::new(finder), hits));
+        }
         let bytes: usize = literals.iter().map(|literal| literal.len()).sum();
         let kind = (bytes <= TABLE_BYTES).then_some(AhoCorasickKind::DFA);
         let build = |matching| {
@@ -197,6 +203,11 @@ impl Contained {
 
     fn mark(&self, text: &[u8], found: &mut [u64]) {
         match self {
+            Self::One(finder, hits) => {
+                if finder.find(text).is_some() {
+                    hits.mark(found);
+                }
+            }
             Self::Automata { any, each, hits } => {
                 if any.is_match(text) {
                     for literal in each.find_overlapping_iter(text) {
