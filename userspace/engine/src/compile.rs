@@ -11,7 +11,7 @@ use crate::events::EventTypes;
 use crate::fields::{Catalogue, FieldReference};
 use crate::graph::NodeId;
 use crate::interpret;
-use crate::lower::{self, Lowering};
+use crate::lower::{self, Lowered, Lowering};
 use crate::plan::Plans;
 use crate::priority::Priority;
 use crate::program::Program;
@@ -173,20 +173,8 @@ impl Compiler<'_> {
         let extra_fields = self.additions.add(definition, &mut output);
         let group_by = self.group_by(definition, &mut output_failures);
 
-        let in_condition = self
-            .lowering
-            .failures(&lowered, &item)
-            .into_iter()
-            .map(|(item, (span, problem))| (lower::code(problem), item, *span, problem.clone()));
-        let in_output = output_failures
-            .into_iter()
-            .map(|(span, problem)| (Code::CompileOutput, item.clone(), span, problem));
-        let failures: Vec<_> = in_condition.chain(in_output).collect();
         if definition.skip_if_unknown_filter
-            && let Some((.., problem)) = failures.first()
-            && failures
-                .iter()
-                .all(|(.., problem)| problem.is_unknown_filter())
+            && let Some(problem) = self.forgivable(&lowered, &output_failures)
         {
             let problem = Problem::Skipped(Box::new(problem.clone()));
             return report.add(
@@ -196,8 +184,12 @@ impl Compiler<'_> {
                 problem,
             );
         }
-        for (code, item, span, problem) in failures {
-            report.add(code, span, Some(&item), problem);
+        for (span, problem) in &lowered.failures {
+            report.add(lower::code(problem), *span, Some(&item), problem.clone());
+        }
+        self.lowering.report_below(&lowered, report);
+        for (span, problem) in output_failures {
+            report.add(Code::CompileOutput, span, Some(&item), problem);
         }
         lower::report_hints(&lowered.hints, &item, report);
         // Without a node, a failure was reported.
@@ -275,6 +267,24 @@ impl Compiler<'_> {
                     Problem::Deprecated { what },
                 );
             }
+        }
+    }
+
+    /// What a rule is skipped for, if everything that is wrong in it is about unknown names.
+    fn forgivable<'f>(
+        &'f self,
+        lowered: &'f Lowered,
+        output: &'f [Failure],
+    ) -> Option<&'f Problem> {
+        let unknown = |(_, problem): &Failure| problem.is_unknown_filter();
+        if !output.iter().all(unknown) {
+            return None;
+        }
+        let in_output = output.first().map(|(_, problem)| problem);
+        if lowered.is_right() {
+            in_output
+        } else {
+            self.lowering.forgivable(lowered)
         }
     }
 

@@ -4,12 +4,13 @@ mod problem;
 mod render;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 pub use problem::Problem;
 
-use crate::source::{Source, Span, Text, position};
+use crate::source::{Source, Span, Text, line_starts, position};
 
 /// Whether a diagnostic keeps the rules from loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -145,6 +146,12 @@ impl Diagnostic {
         self.code.severity()
     }
 
+    /// What is wrong, in one sentence that holds no control characters and is not too long to show.
+    #[must_use]
+    pub fn message(&self) -> String {
+        render::printable(&self.problem.to_string())
+    }
+
     /// Whether it keeps the rules from loading.
     #[must_use]
     pub fn is_error(&self) -> bool {
@@ -152,13 +159,36 @@ impl Diagnostic {
     }
 }
 
+/// How many errors are kept of each file, and how many warnings. Nobody reads more, and a file made to have a
+/// million mistakes must not cost a million messages.
+const KEPT: usize = 100;
+
 /// Collects diagnostics in the order of the files.
 pub(crate) struct Report<'s> {
     sources: &'s [Source],
     /// The texts of settings, behind the rule files.
     settings: Vec<Source>,
+    /// Per source with diagnostics.
+    pages: FxHashMap<u32, Page>,
     found: Vec<(Span, Diagnostic)>,
-    known: FxHashSet<(Span, Code, String)>,
+    known: FxHashSet<(Span, Code, u64)>,
+    has_errors: bool,
+}
+
+/// What is found in one source.
+struct Page {
+    line_starts: Vec<usize>,
+    errors: Tally,
+    warnings: Tally,
+}
+
+/// Diagnostics of one severity in one source.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    kept: usize,
+    omitted: usize,
+    /// The first of those omitted.
+    first_omitted: Option<(Span, Code)>,
 }
 
 impl<'s> Report<'s> {
@@ -166,8 +196,10 @@ impl<'s> Report<'s> {
         Self {
             sources,
             settings: Vec::new(),
+            pages: FxHashMap::default(),
             found: Vec::new(),
             known: FxHashSet::default(),
+            has_errors: false,
         }
     }
 
@@ -178,7 +210,8 @@ impl<'s> Report<'s> {
         Text::of_source(u32::try_from(index).unwrap_or(u32::MAX), text)
     }
 
-    fn source(&self, index: usize) -> Option<&Source> {
+    fn source(&self, index: u32) -> Option<&Source> {
+        let index = index as usize;
         self.sources
             .get(index)
             .or_else(|| self.settings.get(index.checked_sub(self.sources.len())?))
@@ -186,47 +219,75 @@ impl<'s> Report<'s> {
 
     /// Adds one. What is wrong in a macro is met once per rule that uses it, and reported once.
     pub(crate) fn add(&mut self, code: Code, span: Span, item: Option<&Item>, problem: Problem) {
-        if !self.known.insert((span, code, problem.to_string())) {
-            return;
-        }
-        let Some(source) = self.source(span.source as usize) else {
+        let is_error = code.severity() == Severity::Error;
+        self.has_errors |= is_error;
+        let Some(source) = self.source(span.source) else {
             return;
         };
-        let place = position(&source.text, span.start as usize);
+        let line_starts = || line_starts(&source.text);
+        let new_page = (!self.pages.contains_key(&span.source)).then(line_starts);
+        let page = self.pages.entry(span.source).or_insert_with(|| Page {
+            line_starts: new_page.unwrap_or_default(),
+            errors: Tally::default(),
+            warnings: Tally::default(),
+        });
+        let tally = if is_error {
+            &mut page.errors
+        } else {
+            &mut page.warnings
+        };
+        let full = tally.kept == KEPT;
+        // Beyond the limit, one for each place and code is exact enough for a count.
+        let words = if full { 0 } else { hash(&problem.to_string()) };
+        if !self.known.insert((span, code, words)) {
+            return;
+        }
+        if full {
+            tally.omitted += 1;
+            tally.first_omitted.get_or_insert((span, code));
+            return;
+        }
+        tally.kept += 1;
+        let diagnostic = self.diagnostic(code, span, item.cloned(), problem);
+        self.found
+            .extend(diagnostic.map(|diagnostic| (span, diagnostic)));
+    }
+
+    fn diagnostic(
+        &self,
+        code: Code,
+        span: Span,
+        item: Option<Item>,
+        problem: Problem,
+    ) -> Option<Diagnostic> {
+        let source = self.source(span.source)?;
+        let page = self.pages.get(&span.source)?;
+        let place = position(&source.text, &page.line_starts, span.start as usize);
         let range = source
             .text
             .get(span.start as usize..span.end as usize)
             .unwrap_or("");
         let (snippet, indent) = render::cut(place.text, place.column - 1);
-        let width = range
-            .lines()
-            .next()
-            .unwrap_or("")
-            .trim_end()
-            .chars()
-            .count();
-        let diagnostic = Diagnostic {
+        let line = range.lines().next().unwrap_or("");
+        Some(Diagnostic {
             code,
             problem,
-            item: item.cloned(),
+            item,
             source: source.name.clone(),
             line: place.line,
             column: place.column,
-            width: width.max(1),
+            width: line.trim_end().chars().count().max(1),
             snippet,
             indent,
-        };
-        self.found.push((span, diagnostic));
+        })
     }
 
     pub(crate) fn has_errors(&self) -> bool {
-        self.found
-            .iter()
-            .any(|(_, diagnostic)| diagnostic.is_error())
+        self.has_errors
     }
 
-    /// All of them, by place; only plugins that are missing stand in front, as everything else may be wrong
-    /// because of them.
+    /// All of them, by place, and for each file how many more there were. Only plugins that are missing stand in
+    /// front, as everything else may be wrong because of them.
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
         let unreadable = |(_, found): &(Span, Diagnostic)| found.code == Code::YamlParse;
         if self.found.iter().any(unreadable) {
@@ -234,9 +295,20 @@ impl<'s> Report<'s> {
             self.found
                 .retain(|(_, found)| !found.problem.misses_definition());
         }
+        let tallies = self.pages.values();
+        let omitted: Vec<_> = tallies
+            .flat_map(|page| [page.errors, page.warnings])
+            .filter_map(|tally| Some((tally.first_omitted?, tally.omitted)))
+            .filter_map(|((span, code), count)| {
+                let problem = Problem::Omitted { count };
+                Some((span, self.diagnostic(code, span, None, problem)?))
+            })
+            .collect();
+        self.found.extend(omitted);
         self.found.sort_by_key(|(span, found)| {
             let plugin = matches!(found.problem, Problem::PluginMissing { .. });
-            (!plugin, *span)
+            let omitted = matches!(found.problem, Problem::Omitted { .. });
+            (!plugin, span.source, omitted, *span)
         });
         self.found
             .into_iter()
@@ -245,19 +317,40 @@ impl<'s> Report<'s> {
     }
 }
 
+fn hash(text: &str) -> u64 {
+    let mut hasher = FxHasher::default();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The name nearest to a misspelt one, if any is near enough to be meant.
 pub(crate) fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<String> {
     const LONGEST: usize = 64;
+    /// Files made to be slow define a hundred thousand names and miss as many.
+    const MOST: usize = 2000;
     if name.len() > LONGEST {
         return None;
     }
     let allowed = (name.chars().count() / 3).clamp(1, 4);
+    let letters = letters(name);
     names
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .take(MOST)
+        // One edit changes the length by one and adds and removes one letter at most; of what is not ASCII, this
+        // passes over some.
+        .filter(|candidate| {
+            candidate.len().abs_diff(name.len()) <= allowed
+                && (letters ^ self::letters(candidate)).count_ones() as usize <= 2 * allowed
+        })
+        .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
         .filter(|&(distance, _)| distance <= allowed)
         .min()
         .map(|(_, candidate)| candidate.to_owned())
+}
+
+/// A set of the bytes of a name, which may take one for another.
+fn letters(name: &str) -> u64 {
+    name.bytes().fold(0, |set, byte| set | 1 << (byte & 63))
 }
 
 #[cfg(test)]

@@ -319,6 +319,7 @@ impl Graph {
     /// Joins the comparisons of an `or` that ask the same of the same operand into one with a set.
     fn merge(&mut self, parts: Vec<NodeId>) -> Vec<NodeId> {
         let mut merged: Vec<(SlotId, Operator, Vec<Const>)> = Vec::new();
+        let mut places: FxHashMap<(SlotId, Operator), usize> = FxHashMap::default();
         let mut types = EventTypes::NONE;
         let mut rest = Vec::new();
         for part in parts {
@@ -330,13 +331,13 @@ impl Graph {
                     of_field: OfField::Any,
                     quantifier: Quantifier::Any,
                     values,
-                }) => match merged
-                    .iter_mut()
-                    .find(|(other, same, _)| (other, same) == (slot, operator))
-                {
-                    Some((_, _, all)) => all.extend(values.iter().cloned()),
-                    None => merged.push((*slot, *operator, values.clone())),
-                },
+                }) => {
+                    let place = *places.entry((*slot, *operator)).or_insert(merged.len());
+                    match merged.get_mut(place) {
+                        Some((_, _, all)) => all.extend(values.iter().cloned()),
+                        None => merged.push((*slot, *operator, values.clone())),
+                    }
+                }
                 _ => rest.push(part),
             }
         }

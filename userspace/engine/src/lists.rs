@@ -63,13 +63,16 @@ impl<'c> Lists<'c> {
             Some(&slot) => {
                 self.slots[slot].used = true;
                 let items = self.resolve(slot, 0)?;
-                self.spend(items.len())?;
+                self.spend(&items)?;
                 Ok(Some(items))
             }
         }
     }
 
-    fn spend(&mut self, items: usize) -> Result<(), Problem> {
+    fn spend(&mut self, items: &[Constant]) -> Result<(), Problem> {
+        // A long item counts as several.
+        let cost = |item: &Constant| 1 + item.value.len() / 64;
+        let items: usize = items.iter().map(cost).sum();
         self.budget = self
             .budget
             .checked_sub(items)
@@ -99,7 +102,7 @@ impl<'c> Lists<'c> {
                 Some(inner) if !matches!(self.slots[inner].state, State::Open) => {
                     self.slots[inner].used = true;
                     let inner = self.resolve(inner, depth + 1)?;
-                    self.spend(inner.len())?;
+                    self.spend(&inner)?;
                     items.extend(inner.iter().cloned());
                 }
                 _ => items.push(item.clone()),

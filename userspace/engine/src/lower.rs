@@ -40,8 +40,49 @@ pub(crate) struct Lowered {
     pub(crate) failures: Vec<Failure>,
     /// What is strange in its own text.
     pub(crate) hints: Vec<Failure>,
-    /// The macros it uses, directly or not.
+    /// The macros it names.
     pub(crate) macros: BTreeSet<usize>,
+    /// What is wrong in it and in the macros it leads to. Sets of all macros below would be quadratic in a chain
+    /// of them.
+    faults: Faults,
+}
+
+/// What kinds of failures there are.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Faults {
+    /// Those that `skip-if-unknown-filter` forgives.
+    unknown_filter: bool,
+    other: bool,
+}
+
+impl Faults {
+    fn any(self) -> bool {
+        self.unknown_filter || self.other
+    }
+
+    fn union(self, other: Self) -> Self {
+        Self {
+            unknown_filter: self.unknown_filter || other.unknown_filter,
+            other: self.other || other.other,
+        }
+    }
+}
+
+impl Lowered {
+    /// Whether nothing is wrong in its own text and below it.
+    pub(crate) fn is_right(&self) -> bool {
+        !self.faults.any()
+    }
+
+    /// Counts what is wrong in its own text, when all of that is known.
+    fn finished(mut self) -> Self {
+        for (_, problem) in &self.failures {
+            let unknown_filter = problem.is_unknown_filter();
+            self.faults.unknown_filter |= unknown_filter;
+            self.faults.other |= !unknown_filter;
+        }
+        self
+    }
 }
 
 /// Puts the conditions of a collection into one graph.
@@ -51,6 +92,8 @@ pub(crate) struct Lowering<'c> {
     pub(crate) lists: Lists<'c>,
     pub(crate) graph: Graph,
     macros: Vec<MacroState>,
+    /// Per macro, whether what is wrong in it was reported.
+    reported: Vec<bool>,
     /// What is strange about the comparison that is being lowered.
     hints: Vec<Failure>,
     /// How many macros are being lowered right now.
@@ -65,6 +108,7 @@ impl<'c> Lowering<'c> {
             lists: Lists::new(collection),
             graph: Graph::default(),
             macros: collection.macros.iter().map(|_| MacroState::New).collect(),
+            reported: vec![false; collection.macros.len()],
             hints: Vec::new(),
             depth: 0,
         }
@@ -95,60 +139,86 @@ impl<'c> Lowering<'c> {
                 .failures
                 .push((condition.span(0, 0), Problem::TooDeep));
         }
-        scope.lowered
+        scope.lowered.finished()
     }
 
-    /// Everything that is wrong in a condition and in the macros it uses, each with the item it stands in.
-    pub(crate) fn failures<'l>(
-        &'l self,
-        lowered: &'l Lowered,
-        item: &Item,
-    ) -> Vec<(Item, &'l Failure)> {
-        let own = lowered
-            .failures
-            .iter()
-            .map(|failure| (item.clone(), failure));
-        let of_macros = lowered.macros.iter().flat_map(|&slot| {
-            let done = match &self.macros[slot] {
-                MacroState::Done(done) => Some(done),
-                _ => None,
+    /// The first thing that is wrong in a condition and the macros it leads to, if everything that is can be
+    /// forgiven by `skip-if-unknown-filter`.
+    pub(crate) fn forgivable<'l>(&'l self, mut lowered: &'l Lowered) -> Option<&'l Problem> {
+        let faults = lowered.faults;
+        if faults.other || !faults.any() {
+            return None;
+        }
+        while lowered.failures.is_empty() {
+            let mut below = lowered.macros.iter().filter_map(|&slot| self.done(slot));
+            lowered = below.find(|done| done.faults.any())?;
+        }
+        lowered.failures.first().map(|(_, problem)| problem)
+    }
+
+    /// Hands over what is wrong in the macros that a condition leads to, each once for all conditions.
+    pub(crate) fn report_below(&mut self, lowered: &Lowered, report: &mut Report<'_>) {
+        let mut open: Vec<usize> = lowered.macros.iter().copied().collect();
+        while let Some(slot) = open.pop() {
+            if std::mem::replace(&mut self.reported[slot], true) {
+                continue;
+            }
+            let Some(done) = self.done(slot) else {
+                continue;
             };
+            if !done.faults.any() {
+                continue;
+            }
+            open.extend(&done.macros);
             let item = Item::Macro(self.collection.macros[slot].name.clone());
-            done.into_iter()
-                .flat_map(|done| &done.failures)
-                .map(move |failure| (item.clone(), failure))
-        });
-        own.chain(of_macros).collect()
+            for (span, problem) in &done.failures {
+                report.add(code(problem), *span, Some(&item), problem.clone());
+            }
+        }
+    }
+
+    fn done(&self, slot: usize) -> Option<&Lowered> {
+        match &self.macros[slot] {
+            MacroState::Done(done) => Some(done),
+            _ => None,
+        }
     }
 
     /// Reports what no rule led to: macros that nothing names, and those that do not even parse.
     pub(crate) fn report_macros(&mut self, used: &BTreeSet<usize>, report: &mut Report<'_>) {
-        let mut named: BTreeSet<usize> = used.clone();
+        let mut is_used = vec![false; self.macros.len()];
+        let mut is_named = is_used.clone();
+        let mut open: Vec<usize> = used.iter().copied().collect();
+        while let Some(slot) = open.pop() {
+            if !std::mem::replace(&mut is_used[slot], true) {
+                open.extend(&self.macro_node(slot).macros);
+            }
+        }
         for slot in 0..self.macros.len() {
             let done = self.macro_node(slot);
-            named.extend(&done.macros);
-            let unused = !used.contains(&slot);
-            if !unused {
-                let item = Item::Macro(self.collection.macros[slot].name.clone());
-                report_hints(&done.hints, &item, report);
+            is_named[slot] |= is_used[slot];
+            for &named in &done.macros {
+                is_named[named] = true;
             }
             let item = Item::Macro(self.collection.macros[slot].name.clone());
+            if is_used[slot] {
+                report_hints(&done.hints, &item, report);
+                continue;
+            }
             // What a macro means is judged only where it is used: unused ones may name fields of other
             // engines. What it says must be readable in any case.
-            for (span, problem) in done
-                .failures
-                .iter()
-                .filter(|(_, problem)| unused && is_syntax(problem))
-            {
-                report.add(code(problem), *span, Some(&item), problem.clone());
+            for (span, problem) in &done.failures {
+                if is_syntax(problem) {
+                    report.add(code(problem), *span, Some(&item), problem.clone());
+                }
             }
         }
         if report.has_errors() {
             // What does not compile uses nothing.
             return;
         }
-        for (slot, defined) in self.collection.macros.iter().enumerate() {
-            if !named.contains(&slot) {
+        for (defined, is_named) in self.collection.macros.iter().zip(is_named) {
+            if !is_named {
                 let item = Item::Macro(defined.name.clone());
                 let problem = Problem::UnusedMacro {
                     name: defined.name.clone(),
@@ -174,7 +244,7 @@ impl<'c> Lowering<'c> {
             Ok(expr) => scope.lowered.node = self.expr(&expr, &mut scope),
         }
         self.depth -= 1;
-        let done = Rc::new(scope.lowered);
+        let done = Rc::new(scope.lowered.finished());
         self.macros[slot] = MacroState::Done(Rc::clone(&done));
         done
     }
@@ -248,7 +318,7 @@ impl<'c> Lowering<'c> {
             Some(slot) => {
                 let done = self.macro_node(slot);
                 scope.lowered.macros.insert(slot);
-                scope.lowered.macros.extend(&done.macros);
+                scope.lowered.faults = scope.lowered.faults.union(done.faults);
                 return done.node;
             }
         };

@@ -42,21 +42,27 @@ pub(crate) struct Position<'s> {
     pub(crate) text: &'s str,
 }
 
+/// The offsets at which the lines of a text start.
+pub(crate) fn line_starts(text: &str) -> Vec<usize> {
+    let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+    std::iter::once(0).chain(ends).collect()
+}
+
 /// Finds the line and column of a byte offset; an offset inside a character counts as that character.
-pub(crate) fn position(text: &str, offset: usize) -> Position<'_> {
+pub(crate) fn position<'s>(text: &'s str, line_starts: &[usize], offset: usize) -> Position<'s> {
     let mut offset = offset.min(text.len());
     while !text.is_char_boundary(offset) {
         offset -= 1;
     }
-    let before = &text[..offset];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line_end = text[offset..]
+    let line = line_starts.partition_point(|&start| start <= offset);
+    let start = line_starts.get(line.wrapping_sub(1)).copied().unwrap_or(0);
+    let end = text[offset..]
         .find('\n')
         .map_or(text.len(), |at| offset + at);
     Position {
-        line: before.bytes().filter(|&byte| byte == b'\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-        text: text[line_start..line_end].trim_end_matches('\r'),
+        line,
+        column: text[start..offset].chars().count() + 1,
+        text: text[start..end].trim_end_matches('\r'),
     }
 }
 
@@ -189,7 +195,7 @@ mod tests {
             (99, 3, 1, ""),
         ] {
             assert_eq!(
-                position(text, offset),
+                position(text, &line_starts(text), offset),
                 Position {
                     line,
                     column,

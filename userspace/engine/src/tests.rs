@@ -6,6 +6,7 @@ mod fields;
 mod grammar;
 mod loader;
 mod matching;
+mod mutations;
 mod output;
 mod printing;
 mod reference;

@@ -18,11 +18,17 @@ const NESTING_LIMIT: usize = 32;
 /// Keys and values in the order of the file.
 pub(crate) type Entries = [(Rc<Node>, Rc<Node>)];
 
+/// How much all aliases of a file may stand for, in bytes of scalars and nodes: what an alias repeats is shared
+/// in memory, but is read each time.
+const ALIAS_LIMIT: usize = 4 << 20;
+
 /// A node of a rule file.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     /// Where it stands.
     pub(crate) span: Span,
+    /// How many bytes of scalars and nodes are in it, aliases included.
+    weight: usize,
     /// What it is.
     pub(crate) kind: Kind,
 }
@@ -86,6 +92,7 @@ pub(crate) fn read(source: u32, text: &str) -> (Vec<Rc<Node>>, Option<SyntaxErro
     let mut documents = Vec::new();
     let mut anchors: FxHashMap<usize, Rc<Node>> = FxHashMap::default();
     let mut open: Vec<Open> = Vec::new();
+    let mut aliased = 0;
 
     let mut options = granit_parser::Options::default();
     options.emit_comments = false;
@@ -120,6 +127,7 @@ pub(crate) fn read(source: u32, text: &str) -> (Vec<Rc<Node>>, Option<SyntaxErro
                 open.push(Open {
                     node: Node {
                         span,
+                        weight: 1,
                         kind: Kind::Sequence(Vec::new()),
                     },
                     anchor,
@@ -131,6 +139,7 @@ pub(crate) fn read(source: u32, text: &str) -> (Vec<Rc<Node>>, Option<SyntaxErro
                 open.push(Open {
                     node: Node {
                         span,
+                        weight: 1,
                         kind: Kind::Mapping(Vec::new()),
                     },
                     anchor,
@@ -153,14 +162,26 @@ pub(crate) fn read(source: u32, text: &str) -> (Vec<Rc<Node>>, Option<SyntaxErro
                         style,
                     })
                 };
-                (Rc::new(Node { span, kind }), anchor)
+                let weight = match &kind {
+                    Kind::Scalar(scalar) => 1 + scalar.text.len(),
+                    _ => 1,
+                };
+                (Rc::new(Node { span, weight, kind }), anchor)
             }
             // An anchor that is still open is an ancestor of its alias: such a loop counts as nothing.
             Event::Alias(anchor) => match anchors.get(&anchor) {
-                Some(node) => (Rc::clone(node), 0),
+                Some(node) => {
+                    aliased += node.weight;
+                    if aliased > ALIAS_LIMIT {
+                        let message = format!("aliases stand for more than {ALIAS_LIMIT} bytes");
+                        return (documents, Some(SyntaxError { span, message }));
+                    }
+                    (Rc::clone(node), 0)
+                }
                 None => (
                     Rc::new(Node {
                         span,
+                        weight: 1,
                         kind: Kind::Null,
                     }),
                     0,
@@ -181,6 +202,7 @@ pub(crate) fn read(source: u32, text: &str) -> (Vec<Rc<Node>>, Option<SyntaxErro
 
 impl Open {
     fn add(&mut self, node: Rc<Node>) {
+        self.node.weight = self.node.weight.saturating_add(node.weight);
         match &mut self.node.kind {
             Kind::Sequence(items) => items.push(node),
             Kind::Mapping(entries) => match self.key.take() {

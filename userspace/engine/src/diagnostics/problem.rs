@@ -250,6 +250,8 @@ pub enum Problem {
         given: String,
         nearest: Option<String>,
     },
+    #[error("and {count} more like this, or of other kinds, in this file")]
+    Omitted { count: usize },
     #[error("this setting picks no rule")]
     UnmatchedSelection,
     #[error("rule skipped: {0}")]

@@ -6,6 +6,8 @@ use super::{Diagnostic, Severity};
 
 /// Lines are cut to this many characters: rule files are not always written by people.
 const WIDEST: usize = 160;
+/// Names and messages are cut to this many characters.
+const LONGEST: usize = 400;
 /// How much of a long line stays in front of the place.
 const CONTEXT: usize = 60;
 
@@ -16,18 +18,25 @@ pub(super) fn cut(line: &str, column: usize) -> (String, usize) {
     } else {
         column - CONTEXT
     };
-    let shown = line
+    let start = line
+        .char_indices()
+        .nth(skipped)
+        .map_or(line.len(), |(at, _)| at);
+    let shown = line[start..]
         .chars()
-        .skip(skipped)
         .take(WIDEST)
         .map(printable_char)
         .collect();
     (shown, column - skipped)
 }
 
-/// Text without characters that move the cursor.
+/// Text without characters that move the cursor, and not more of it than a message needs.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(printable_char).collect()
+    let mut shown: String = text.chars().take(LONGEST).map(printable_char).collect();
+    if shown.len() < text.len() && text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 fn printable_char(c: char) -> char {
@@ -46,12 +55,7 @@ impl fmt::Display for Diagnostic {
         };
         let number = self.line.to_string();
         let gutter = " ".repeat(number.len());
-        writeln!(
-            f,
-            "{severity}[{}]: {}",
-            self.code,
-            printable(&self.problem.to_string())
-        )?;
+        writeln!(f, "{severity}[{}]: {}", self.code, self.message())?;
         writeln!(
             f,
             "{gutter}--> {}:{}:{}",

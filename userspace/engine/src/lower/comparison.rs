@@ -15,6 +15,9 @@ use crate::graph::{Const, Leaf, NodeId};
 use crate::lists::expand_all;
 use crate::operand::{self, Operand, Typed};
 
+/// For how many unknown event types of one comparison the nearest one is looked for.
+const MOST_SUGGESTIONS: usize = 100;
+
 impl Lowering<'_> {
     /// Lowers one comparison.
     pub(super) fn check(&mut self, check: &Check) -> Result<NodeId, Vec<Failure>> {
@@ -148,7 +151,10 @@ impl Lowering<'_> {
             match EventType::from_name(&name) {
                 Some(event_type) => types.insert(event_type),
                 None => {
-                    let nearest = nearest(&name, EVENT_TYPES.iter().map(|row| row.name));
+                    // Diagnostics are not kept without limit either.
+                    let nearest = (failures.len() < MOST_SUGGESTIONS)
+                        .then(|| nearest(&name, EVENT_TYPES.iter().map(|row| row.name)))
+                        .flatten();
                     failures.push((
                         constant.span,
                         Problem::UnknownEventType {

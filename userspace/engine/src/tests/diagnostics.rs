@@ -331,3 +331,59 @@ fn garbage_never_panics() {
         }
     }
 }
+
+#[test]
+fn of_very_many_mistakes_the_first_are_shown_and_the_rest_counted() {
+    let names: Vec<String> = (0..20_000).map(|index| format!("opne{index}")).collect();
+    let text = format!(
+        "{}{}",
+        rule("r", &format!("evt.type in ({})", names.join(", "))),
+        "- lsit: x\n".repeat(300)
+    );
+    let compiled = compile(&text);
+    assert!(compiled.ruleset.is_none());
+    let shown = |code| {
+        let of_code = compiled
+            .diagnostics
+            .iter()
+            .filter(|found| found.code == code);
+        let messages: Vec<String> = of_code.map(|found| found.problem.to_string()).collect();
+        (messages.len(), messages.last().cloned().unwrap_or_default())
+    };
+    assert_eq!(
+        shown(Code::CompileCondition),
+        (
+            101,
+            "and 19900 more like this, or of other kinds, in this file".to_owned()
+        )
+    );
+    assert_eq!(
+        shown(Code::UnknownItem),
+        (
+            101,
+            "and 200 more like this, or of other kinds, in this file".to_owned()
+        )
+    );
+}
+
+#[test]
+fn what_aliases_stand_for_is_bounded() {
+    let text = format!(
+        "- list: l\n  items: &i [{}]\n{}",
+        "item, ".repeat(10_000),
+        "- {list: m, items: *i}\n".repeat(1000)
+    );
+    let compiled = compile(&text);
+    assert_eq!(compiled.diagnostics[0].code, Code::YamlParse);
+    let message = compiled.diagnostics[0].problem.to_string();
+    assert!(message.contains("aliases stand for more than"), "{message}");
+}
+
+#[test]
+fn a_message_is_not_as_long_as_a_name() {
+    let long = "x".repeat(100_000);
+    let compiled = compile(&rule("r", &format!("proc.{long} = a")));
+    assert!(compiled.diagnostics[0].to_string().len() < 2000);
+    let compiled = compile(&format!("- rule: {long}\n  enabled: true\n"));
+    assert!(compiled.diagnostics[0].to_string().len() < 2000);
+}

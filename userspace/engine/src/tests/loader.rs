@@ -16,7 +16,7 @@ use crate::{Code, Options, Source, compile};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
+pub(super) struct Table {
     #[serde(default)]
     base: String,
     cases: Vec<Case>,
@@ -68,7 +68,16 @@ struct ExpectedRule {
     skipped: bool,
 }
 
-fn tables() -> Vec<(String, Table)> {
+impl Table {
+    /// The texts of all its files.
+    pub(super) fn into_texts(self) -> impl Iterator<Item = String> {
+        let cases = self.cases.into_iter();
+        let texts = cases.flat_map(|case| case.text.into_iter().chain(case.files));
+        std::iter::once(self.base).chain(texts)
+    }
+}
+
+pub(super) fn tables() -> Vec<(String, Table)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/loader");
     let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
         .expect("the folder of tables")

@@ -116,7 +116,7 @@ fn is_blank(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::source::position;
+    use crate::source::{line_starts, position};
     use crate::yaml::{Kind, read};
 
     /// Line and column of the first `X` of the scalar behind `k:`, through the decoded text.
@@ -128,7 +128,8 @@ mod tests {
         };
         let text = entries[0].1.text(file).expect("a scalar");
         let offset = text.text.find('X').expect("an X");
-        let place = position(file, text.span(offset, offset + 1).start as usize);
+        let start = text.span(offset, offset + 1).start as usize;
+        let place = position(file, &line_starts(file), start);
         (place.line, place.column)
     }
 
