@@ -1,6 +1,8 @@
 //! What event types are about: descriptors, data, waiting, and which of them the probes deliver.
 
-use super::{EventType, same};
+use std::sync::LazyLock;
+
+use super::EventType;
 
 /// Where the number of the descriptor of a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,129 +29,153 @@ impl EventType {
     /// Where a call has the number of its descriptor; `None` for event types that are not about one.
     #[must_use]
     pub fn descriptor_number(self) -> Option<DescriptorNumber> {
-        use DescriptorNumber as D;
-        Some(match self.name() {
-            "open" | "openat" | "openat2" | "creat" | "open_by_handle_at" | "socket" | "accept"
-            | "accept4" | "eventfd" | "eventfd2" | "timerfd_create" | "inotify_init"
-            | "inotify_init1" | "epoll_create" | "epoll_create1" | "userfaultfd"
-            | "memfd_create" | "memfd_secret" | "pidfd_open" | "pidfd_getfd" | "io_uring_setup"
-            | "bpf" | "signalfd" | "signalfd4" | "perf_event_open" | "fanotify_init"
-            | "open_tree" | "fsopen" | "fsmount" | "fspick" => D::Result,
-            "dup" | "dup2" | "dup3" => D::ResultOrArg0,
-            "pipe" | "pipe2" | "socketpair" => D::Pair,
-            "mmap" => D::Arg(4),
-            "symlinkat" => D::Arg(1),
-            "read" | "write" | "close" | "readv" | "writev" | "pread" | "pwrite" | "preadv"
-            | "pwritev" | "preadv2" | "pwritev2" | "connect" | "bind" | "listen" | "sendto"
-            | "sendmsg" | "sendmmsg" | "recvfrom" | "recvmsg" | "recvmmsg" | "shutdown"
-            | "getsockopt" | "setsockopt" | "getsockname" | "getpeername" | "fstat" | "fchmod"
-            | "fchown" | "ftruncate" | "fsetxattr" | "fremovexattr" | "fgetxattr"
-            | "flistxattr" | "fchdir" | "fcntl" | "ioctl" | "flock" | "lseek" | "getdents"
-            | "getdents64" | "fsync" | "fdatasync" | "syncfs" | "fallocate" | "fadvise64"
-            | "readahead" | "setns" | "finit_module" | "io_uring_enter" | "io_uring_register"
-            | "sendfile" | "splice" | "tee" | "copy_file_range" | "inotify_add_watch"
-            | "inotify_rm_watch" | "timerfd_settime" | "timerfd_gettime" | "epoll_ctl"
-            | "epoll_wait" | "epoll_pwait" | "epoll_pwait2" | "pidfd_send_signal" | "fsconfig"
-            | "quotactl_fd" | "unlinkat" | "mkdirat" | "fchmodat" => D::Arg(0),
-            _ => return None,
-        })
+        self.kind().descriptor_number
     }
 
     /// Whether a call moves data through a descriptor.
     #[must_use]
     pub fn transfer(self) -> Option<Transfer> {
-        Some(match self.name() {
-            "read" | "readv" | "pread" | "preadv" | "preadv2" | "recv" | "recvfrom" | "recvmsg"
-            | "recvmmsg" => Transfer::Read,
-            "write" | "writev" | "pwrite" | "pwritev" | "pwritev2" | "send" | "sendto"
-            | "sendmsg" | "sendmmsg" | "sendfile" => Transfer::Write,
-            _ => return None,
-        })
+        self.kind().transfer
     }
 
     /// Whether a call makes the thread wait.
     #[must_use]
     pub fn waits(self) -> bool {
-        matches!(
-            self.name(),
-            "poll"
-                | "ppoll"
-                | "select"
-                | "pselect6"
-                | "epoll_wait"
-                | "epoll_pwait"
-                | "epoll_pwait2"
-                | "nanosleep"
-                | "clock_nanosleep"
-                | "futex"
-                | "flock"
-                | "semop"
-                | "semtimedop"
-                | "pause"
-                | "wait4"
-                | "waitid"
-        )
+        self.kind().waits
     }
 
     /// The word of `evt.category`; that of calls which move data depends on what they move it through.
     #[must_use]
     pub fn category(self) -> &'static str {
-        match self.name() {
-            "open" | "openat" | "openat2" | "open_by_handle_at" | "creat" | "close" | "stat"
-            | "lstat" | "fstat" | "stat64" | "lstat64" | "fstat64" | "newfstatat" | "statx"
-            | "lseek" | "llseek" | "getcwd" | "chdir" | "fchdir" | "chroot" | "rename"
-            | "renameat" | "renameat2" | "mkdir" | "mkdirat" | "rmdir" | "link" | "linkat"
-            | "unlink" | "unlinkat" | "symlink" | "symlinkat" | "chmod" | "fchmod" | "fchmodat"
-            | "fchmodat2" | "chown" | "fchown" | "lchown" | "fchownat" | "mknod" | "mknodat"
-            | "access" | "faccessat" | "faccessat2" | "getdents" | "getdents64" | "mount"
-            | "umount" | "umount2" | "flock" | "inotify_init" | "inotify_init1"
-            | "copy_file_range" | "truncate" | "ftruncate" => "file",
-            "socket" | "bind" | "connect" | "listen" | "accept" | "accept4" | "shutdown"
-            | "getsockname" | "getpeername" | "setsockopt" | "getsockopt" | "send" | "sendto"
-            | "sendmsg" | "sendmmsg" | "recv" | "recvfrom" | "recvmsg" | "recvmmsg" => "net",
-            "pipe" | "pipe2" | "socketpair" | "eventfd" | "eventfd2" | "futex" | "semop"
-            | "semctl" | "semget" | "dup" | "dup2" | "dup3" | "splice" => "IPC",
-            "brk" | "mmap" | "mmap2" | "munmap" | "mprotect" | "mlock" | "mlock2" | "munlock"
-            | "mlockall" | "munlockall" | "memfd_create" | "userfaultfd" => "memory",
-            "clone" | "clone3" | "fork" | "vfork" | "execve" | "execveat" | "procexit"
-            | "ptrace" | "setns" | "unshare" | "setpgid" | "setsid" | "getrlimit" | "setrlimit"
-            | "prlimit" | "capset" | "prctl" | "seccomp" => "process",
-            "nanosleep" | "clock_nanosleep" | "pause" => "sleep",
-            "poll" | "ppoll" | "select" | "pselect6" | "epoll_wait" | "epoll_pwait" => "wait",
-            "kill" | "tkill" | "tgkill" | "signalfd" | "signalfd4" | "signaldeliver" => "signal",
-            "setuid" | "setgid" | "setreuid" | "setregid" | "setresuid" | "setresgid"
-            | "getuid" | "geteuid" | "getgid" | "getegid" | "getresuid" | "getresgid" => "user",
-            "timerfd_create" => "time",
-            "init_module" | "finit_module" | "bpf" | "quotactl" => "system",
-            _ => "other",
-        }
+        self.kind().category
     }
 
     /// Whether the probes report events of this type; a rule about others only is loaded, and never fires.
     #[must_use]
     pub fn is_delivered(self) -> bool {
-        DELIVERED_TABLE[self.index()]
+        self.kind().is_delivered
+    }
+
+    fn kind(self) -> &'static Kind {
+        &KINDS[self.index()]
     }
 }
 
-static DELIVERED_TABLE: [bool; EventType::COUNT] = {
-    let mut table = [false; EventType::COUNT];
-    let mut index = 0;
-    while index < table.len() {
-        let mut row = 0;
-        while row < DELIVERED.len() {
-            if same(
-                DELIVERED[row].as_bytes(),
-                super::EVENT_TYPES[index].name.as_bytes(),
-            ) {
-                table[index] = true;
-            }
-            row += 1;
+/// What is known of an event type, looked up once by its name.
+struct Kind {
+    descriptor_number: Option<DescriptorNumber>,
+    transfer: Option<Transfer>,
+    waits: bool,
+    category: &'static str,
+    is_delivered: bool,
+}
+
+static KINDS: LazyLock<Box<[Kind]>> = LazyLock::new(|| {
+    let kind = |event_type: EventType| {
+        let name = event_type.name();
+        Kind {
+            descriptor_number: descriptor_number(name),
+            transfer: transfer(name),
+            waits: waits(name),
+            category: category(name),
+            is_delivered: DELIVERED.contains(&name),
         }
-        index += 1;
+    };
+    EventType::all().map(kind).collect()
+});
+
+fn descriptor_number(name: &str) -> Option<DescriptorNumber> {
+    use DescriptorNumber as D;
+    Some(match name {
+        "open" | "openat" | "openat2" | "creat" | "open_by_handle_at" | "socket" | "accept"
+        | "accept4" | "eventfd" | "eventfd2" | "timerfd_create" | "inotify_init"
+        | "inotify_init1" | "epoll_create" | "epoll_create1" | "userfaultfd" | "memfd_create"
+        | "memfd_secret" | "pidfd_open" | "pidfd_getfd" | "io_uring_setup" | "bpf" | "signalfd"
+        | "signalfd4" | "perf_event_open" | "fanotify_init" | "open_tree" | "fsopen"
+        | "fsmount" | "fspick" => D::Result,
+        "dup" | "dup2" | "dup3" => D::ResultOrArg0,
+        "pipe" | "pipe2" | "socketpair" => D::Pair,
+        "mmap" => D::Arg(4),
+        "symlinkat" => D::Arg(1),
+        "read" | "write" | "close" | "readv" | "writev" | "pread" | "pwrite" | "preadv"
+        | "pwritev" | "preadv2" | "pwritev2" | "connect" | "bind" | "listen" | "sendto"
+        | "sendmsg" | "sendmmsg" | "recvfrom" | "recvmsg" | "recvmmsg" | "shutdown"
+        | "getsockopt" | "setsockopt" | "getsockname" | "getpeername" | "fstat" | "fchmod"
+        | "fchown" | "ftruncate" | "fsetxattr" | "fremovexattr" | "fgetxattr" | "flistxattr"
+        | "fchdir" | "fcntl" | "ioctl" | "flock" | "lseek" | "getdents" | "getdents64"
+        | "fsync" | "fdatasync" | "syncfs" | "fallocate" | "fadvise64" | "readahead" | "setns"
+        | "finit_module" | "io_uring_enter" | "io_uring_register" | "sendfile" | "splice"
+        | "tee" | "copy_file_range" | "inotify_add_watch" | "inotify_rm_watch"
+        | "timerfd_settime" | "timerfd_gettime" | "epoll_ctl" | "epoll_wait" | "epoll_pwait"
+        | "epoll_pwait2" | "pidfd_send_signal" | "fsconfig" | "quotactl_fd" | "unlinkat"
+        | "mkdirat" | "fchmodat" => D::Arg(0),
+        _ => return None,
+    })
+}
+
+fn transfer(name: &str) -> Option<Transfer> {
+    Some(match name {
+        "read" | "readv" | "pread" | "preadv" | "preadv2" | "recv" | "recvfrom" | "recvmsg"
+        | "recvmmsg" => Transfer::Read,
+        "write" | "writev" | "pwrite" | "pwritev" | "pwritev2" | "send" | "sendto" | "sendmsg"
+        | "sendmmsg" | "sendfile" => Transfer::Write,
+        _ => return None,
+    })
+}
+
+fn waits(name: &str) -> bool {
+    matches!(
+        name,
+        "poll"
+            | "ppoll"
+            | "select"
+            | "pselect6"
+            | "epoll_wait"
+            | "epoll_pwait"
+            | "epoll_pwait2"
+            | "nanosleep"
+            | "clock_nanosleep"
+            | "futex"
+            | "flock"
+            | "semop"
+            | "semtimedop"
+            | "pause"
+            | "wait4"
+            | "waitid"
+    )
+}
+
+fn category(name: &str) -> &'static str {
+    match name {
+        "open" | "openat" | "openat2" | "open_by_handle_at" | "creat" | "close" | "stat"
+        | "lstat" | "fstat" | "stat64" | "lstat64" | "fstat64" | "newfstatat" | "statx"
+        | "lseek" | "llseek" | "getcwd" | "chdir" | "fchdir" | "chroot" | "rename" | "renameat"
+        | "renameat2" | "mkdir" | "mkdirat" | "rmdir" | "link" | "linkat" | "unlink"
+        | "unlinkat" | "symlink" | "symlinkat" | "chmod" | "fchmod" | "fchmodat" | "fchmodat2"
+        | "chown" | "fchown" | "lchown" | "fchownat" | "mknod" | "mknodat" | "access"
+        | "faccessat" | "faccessat2" | "getdents" | "getdents64" | "mount" | "umount"
+        | "umount2" | "flock" | "inotify_init" | "inotify_init1" | "copy_file_range"
+        | "truncate" | "ftruncate" => "file",
+        "socket" | "bind" | "connect" | "listen" | "accept" | "accept4" | "shutdown"
+        | "getsockname" | "getpeername" | "setsockopt" | "getsockopt" | "send" | "sendto"
+        | "sendmsg" | "sendmmsg" | "recv" | "recvfrom" | "recvmsg" | "recvmmsg" => "net",
+        "pipe" | "pipe2" | "socketpair" | "eventfd" | "eventfd2" | "futex" | "semop" | "semctl"
+        | "semget" | "dup" | "dup2" | "dup3" | "splice" => "IPC",
+        "brk" | "mmap" | "mmap2" | "munmap" | "mprotect" | "mlock" | "mlock2" | "munlock"
+        | "mlockall" | "munlockall" | "memfd_create" | "userfaultfd" => "memory",
+        "clone" | "clone3" | "fork" | "vfork" | "execve" | "execveat" | "procexit" | "ptrace"
+        | "setns" | "unshare" | "setpgid" | "setsid" | "getrlimit" | "setrlimit" | "prlimit"
+        | "capset" | "prctl" | "seccomp" => "process",
+        "nanosleep" | "clock_nanosleep" | "pause" => "sleep",
+        "poll" | "ppoll" | "select" | "pselect6" | "epoll_wait" | "epoll_pwait" => "wait",
+        "kill" | "tkill" | "tgkill" | "signalfd" | "signalfd4" | "signaldeliver" => "signal",
+        "setuid" | "setgid" | "setreuid" | "setregid" | "setresuid" | "setresgid" | "getuid"
+        | "geteuid" | "getgid" | "getegid" | "getresuid" | "getresgid" => "user",
+        "timerfd_create" => "time",
+        "init_module" | "finit_module" | "bpf" | "quotactl" => "system",
+        _ => "other",
     }
-    table
-};
+}
 
 /// Kept equal to the table of the probes by a test of the sensor.
 const DELIVERED: &[&str] = &[

@@ -814,7 +814,7 @@ fn health_check(view: View<'_>) -> Extracted<'_> {
 
 /// All digits are the number of an ancestor, anything else the name of a variable.
 fn ancestor_environment<'e>(view: View<'e>, argument: &Argument) -> Extracted<'e> {
-    let joined = |process: &'e Process| Some(Value::made(bstr::join(" ", process.env.iter())));
+    let joined = |process: &'e Process| Some(Value::Bytes(process.environment_line()));
     let Argument::Name(name) = argument else {
         return ancestors(view, argument, joined);
     };
