@@ -89,6 +89,7 @@ const SUITES: &[Suite] = &[
     },
     end_to_end("counters"),
     end_to_end("canary"),
+    end_to_end("replay"),
     end_to_end("engine_restart"),
     Suite {
         name: "swarm",

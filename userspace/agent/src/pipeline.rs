@@ -158,8 +158,9 @@ impl Pipeline {
             stages.metrics.released.inc(Release::Shutdown);
             stages.judge(event);
         }
+        let now = Instant::now();
         let recorded = stages.end_recording(ending);
-        for summary in stages.judge.throttle.flush(Instant::now()) {
+        for summary in stages.judge.throttle.flush(now) {
             stages.record(summary);
         }
         if let Some(path) = &constants.readers_file {
