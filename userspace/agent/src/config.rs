@@ -54,6 +54,8 @@ pub struct Config {
     pub proc_root: ProcRoot,
     /// Container engines to ask for metadata.
     pub engines: Engines,
+    /// Domain names that rules compare with.
+    pub domain_names: DomainNames,
     /// Who may read secrets.
     pub secrets: Secrets,
     /// The metrics and health endpoint.
@@ -117,6 +119,16 @@ pub struct Engines {
     pub sockets: Vec<AbsolutePath>,
     /// How long one answer may take, seconds.
     pub timeout_s: Bounded<1, 120>,
+}
+
+/// Section `domain_names`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DomainNames {
+    /// Whether the names that rules compare with are resolved.
+    pub resolve: bool,
+    /// How long an answer counts, seconds.
+    pub refresh_s: Bounded<5, DAY_S>,
 }
 
 /// Section `secrets`.

@@ -11,6 +11,7 @@ pub mod input;
 mod judge;
 pub mod logging;
 pub mod metrics;
+pub mod names;
 pub mod pipeline;
 pub mod privileges;
 pub mod recorder;

@@ -74,6 +74,14 @@ labels! {
         Readers = "readers",
     }
 
+    /// How a lookup of a domain name ended.
+    Lookup as "result" {
+        /// With an answer.
+        Answered = "answered",
+        /// Without one: there is no such name, or nobody answered.
+        Failed = "failed",
+    }
+
     /// Why there is no metadata of a container.
     MetadataFailure as "cause" {
         /// The engine does not know the container.
@@ -210,6 +218,10 @@ metrics! {
         "Containers whose metadata an engine gave.";
     metadata_failed: CountersBy<MetadataFailure>, "vigia_container_metadata_failures_total", ["cause"],
         "Containers whose metadata an engine did not give, by why.";
+    domain_lookups: CountersBy<Lookup>, "vigia_domain_name_lookups_total", ["result"],
+        "Lookups of domain names that rules compare with.";
+    domain_names_pending: IntGauge, "vigia_domain_names_pending", [],
+        "Domain names that rules compare with and that have no answer yet: such comparisons are undecided.";
     secrets_watched: IntGauge, "vigia_secrets_watched", [],
         "Secrets whose opening the probes report.";
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use vigia_alerts::Outputs;
 use vigia_engine::EventTypes;
@@ -56,6 +56,8 @@ struct Pipeline {
     stages: Stages,
     engines: Engines,
     from_engines: mpsc::Receiver<EngineMessage>,
+    /// New answers for domain names.
+    from_resolver: watch::Receiver<Arc<DomainNames>>,
     health: Arc<Health>,
     constants: Constants,
     /// /proc being read beside the pipeline.
@@ -131,6 +133,9 @@ impl Pipeline {
                 () = sleep_until(recorded) => return Ok(Ending::Duration),
                 _ = sampling.tick() => self.sample(),
                 Some(message) = self.from_engines.recv() => self.stages.hear(&message),
+                Ok(()) = self.from_resolver.changed() => {
+                    self.stages.domain_names = Arc::clone(&self.from_resolver.borrow_and_update());
+                }
                 () = sleep_until(due.into()) => self.stages.release_due(),
                 readable = self.sensor.readable() => {
                     readable.context("cannot wait for the probes")?;

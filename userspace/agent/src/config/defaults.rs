@@ -3,9 +3,9 @@
 use super::selection::AppendOutput;
 use super::value::{AbsolutePath, Bounded, MinimumPriority, RingBytes};
 use super::{
-    Budget, DAY_S, DEFAULT_LISTEN, DEFAULT_RULES, Engines, FileOutput, Inventory, JsonLine,
-    Matching, Metrics, Outputs, Privileges, ProcRoot, Redaction, Rules, Secrets, Sensor, StateDir,
-    Stdout, StdoutFormat, Throttle,
+    Budget, DAY_S, DEFAULT_LISTEN, DEFAULT_RULES, DomainNames, Engines, FileOutput, Inventory,
+    JsonLine, Matching, Metrics, Outputs, Privileges, ProcRoot, Redaction, Rules, Secrets, Sensor,
+    StateDir, Stdout, StdoutFormat, Throttle,
 };
 
 impl Default for Rules {
@@ -26,6 +26,15 @@ impl Default for Engines {
                 .map(AbsolutePath::fixed)
                 .to_vec(),
             timeout_s: Bounded::of::<10>(),
+        }
+    }
+}
+
+impl Default for DomainNames {
+    fn default() -> Self {
+        Self {
+            resolve: true,
+            refresh_s: Bounded::of::<60>(),
         }
     }
 }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use vigia_alerts::{Outputs, Throttle};
-use vigia_engine::EventTypes;
+use vigia_engine::{EventTypes, Ruleset};
 use vigia_event::call::named;
+use vigia_event::names::DomainNames;
 use vigia_event::{EventType, Node};
 use vigia_inventory::cgroup;
 use vigia_inventory::containers::{ContainerTable, ExistingTask};
@@ -25,9 +26,10 @@ use super::requests::Engines;
 use super::{Constants, Milestone, Pipeline, Stages};
 use crate::config::Config;
 use crate::judge::Judge;
+use crate::metrics::Metrics;
 use crate::run::Prepared;
-use crate::settings;
 use crate::signals::Signals;
+use crate::{names, settings};
 
 /// Messages of engines that may wait for the pipeline.
 const ENGINE_MESSAGES: usize = 1024;
@@ -116,6 +118,7 @@ impl Pipeline {
         let process_options = settings::processes(&config, host_mnt_ns, ruleset.uses_environment());
         let cgroup_folder = sensor.hierarchy().folder(&constants.proc_root);
         let (engines, from_engines) = start_engines(&config);
+        let from_resolver = start_resolver(&config, &ruleset, &metrics);
         let mut stages = Stages {
             clock: WallClock::sample(),
             processes: ProcessTable::new(process_options),
@@ -132,7 +135,7 @@ impl Pipeline {
             latency: Latency::default(),
             host_users: Arc::new(users::of_process(&constants.proc_root, 1).unwrap_or_default()),
             node: Arc::new(node(&config, &node_name)),
-            domain_names: Arc::default(),
+            domain_names: Arc::clone(&from_resolver.borrow()),
             rule_metrics: metrics.rules(
                 ruleset
                     .rules()
@@ -169,6 +172,7 @@ impl Pipeline {
             stages,
             engines,
             from_engines,
+            from_resolver,
             health,
             constants,
             rescan: None,
@@ -311,6 +315,38 @@ fn start_engines(config: &Config) -> (Engines, mpsc::Receiver<EngineMessage>) {
         tokio::spawn(engines::watch(options, sender.clone(), questions));
     }
     (Engines::new(watchers), receiver)
+}
+
+/// Resolves the domain names of the rules from now on.
+fn start_resolver(
+    config: &Config,
+    ruleset: &Ruleset,
+    metrics: &Arc<Metrics>,
+) -> watch::Receiver<Arc<DomainNames>> {
+    let names = ruleset.domain_names();
+    if !config.domain_names.resolve {
+        if !names.is_empty() {
+            tracing::warn!(
+                names = names.len(),
+                "rules compare with domain names, and the configuration says not to resolve them"
+            );
+        }
+        return watch::channel(Arc::default()).1;
+    }
+    let table = names::table(names);
+    let (sender, receiver) = watch::channel(Arc::new(table.clone()));
+    // Without names there is nothing to do, and the closed channel is never asked again.
+    if !names.is_empty() {
+        let refresh = config.domain_names.refresh_s.seconds();
+        tokio::spawn(names::keep(
+            table,
+            refresh,
+            names::system,
+            sender,
+            Arc::clone(metrics),
+        ));
+    }
+    receiver
 }
 
 fn node(config: &Config, name: &str) -> Node {
