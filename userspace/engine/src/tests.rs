@@ -1,6 +1,7 @@
 //! Tests of the whole way from the text of rules to matches, over a small set of fields of their own.
 
 mod cases;
+mod damage;
 mod diagnostics;
 mod fields;
 mod grammar;

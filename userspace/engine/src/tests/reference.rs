@@ -4,7 +4,7 @@
 //! events: of several types, in one or two spellings, with values that are present, empty, missing or unknown. The
 //! seeds are fixed, so that a failure is one tomorrow; `VIGIA_PROPERTY_SEED` tries others.
 
-mod random;
+pub(super) mod random;
 
 use std::time::Instant;
 

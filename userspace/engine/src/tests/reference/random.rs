@@ -1,7 +1,7 @@
 //! Random conditions and values: few words, so that they meet.
 
 /// A generator of numbers (splitmix64), good enough to choose with, and the same everywhere.
-pub(super) struct Random(u64);
+pub(in crate::tests) struct Random(u64);
 
 /// What a path may be.
 pub(super) const PATHS: &[Option<&str>] = &[
@@ -69,11 +69,11 @@ const NETWORKS: &[&str] = &[
 ];
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::tests) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1))
     }
 
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    pub(in crate::tests) fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -81,17 +81,17 @@ impl Random {
         (mixed ^ (mixed >> 31)) % limit
     }
 
-    pub(super) fn one_in(&mut self, of: u64) -> bool {
+    pub(in crate::tests) fn one_in(&mut self, of: u64) -> bool {
         self.below(of) == 0
     }
 
-    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(in crate::tests) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         let index = usize::try_from(self.below(from.len() as u64)).unwrap_or(0);
         from[index]
     }
 
     /// A condition that nests at most so deeply.
-    pub(super) fn condition(&mut self, depth: u32) -> String {
+    pub(in crate::tests) fn condition(&mut self, depth: u32) -> String {
         if depth == 0 || self.one_in(3) {
             return self.check();
         }
@@ -379,7 +379,7 @@ impl Random {
     }
 
     /// Values of the fields of the tests.
-    pub(super) fn values(&mut self) -> String {
+    pub(in crate::tests) fn values(&mut self) -> String {
         const TEXTS: &[&str] = &[
             "a",
             "ab",
