@@ -14,7 +14,7 @@ use crate::call::{ParamRow, ParamSource, named};
 use crate::captured::{Call, What};
 use crate::event::Event;
 use crate::file::{File, Layer};
-use crate::text::{O_CREAT, O_TMPFILE, TextStyle, errno_name, flag_names, found, open_bits};
+use crate::text::{O_CREAT, O_TMPFILE, TextStyle, errno_name, flag_names, found, kept, open_bits};
 use crate::value::{Extracted, Value};
 
 /// `AT_FDCWD` as a register holds it.
@@ -48,6 +48,29 @@ impl<'e> Parameter<'e> {
             style,
             raw: Cow::Owned(raw.into_bytes()),
             resolved: resolved.map(|text| Cow::Owned(text.into_bytes())),
+        }
+    }
+
+    /// The texts of a number that flags or constants are made of, which come again and again.
+    fn kept(
+        style: TextStyle,
+        number: u64,
+        make: impl FnOnce() -> (String, Option<String>),
+    ) -> Self {
+        let texts = kept::texts(style, number, || {
+            let (raw, resolved) = make();
+            kept::Texts { raw, resolved }
+        });
+        match texts {
+            Ok(kept) => Self {
+                style,
+                raw: Cow::Borrowed(kept.raw.as_bytes()),
+                resolved: kept
+                    .resolved
+                    .as_ref()
+                    .map(|text| Cow::Borrowed(text.as_bytes())),
+            },
+            Err(made) => Self::made(style, made.raw, made.resolved),
         }
     }
 
@@ -206,7 +229,8 @@ fn of_call<'e>(event: &'e Event, call: &'e Call, row: &ParamRow) -> Parameter<'e
         TextStyle::SocketDomain => constant(row.style, number & 0xffff_ffff),
         // A protocol or type that carries flags is printed without them.
         TextStyle::Uint if row.name == "type" => {
-            Parameter::made(row.style, (number & 0xf).to_string(), None)
+            let number = number & 0xf;
+            Parameter::kept(row.style, number, || (number.to_string(), None))
         }
         style => number_texts(event, style, number),
     }
@@ -306,16 +330,21 @@ fn folder(call: &Call, row: &ParamRow) -> Option<String> {
 }
 
 fn flags<'e>(style: TextStyle, bits: u64) -> Parameter<'e> {
-    let names = match style {
+    let table = match style {
         // Already in the bits of the table.
-        TextStyle::FileFlags => flag_names(TextStyle::OpenFlags, bits),
-        style => flag_names(style, bits),
+        TextStyle::FileFlags => TextStyle::OpenFlags,
+        style => style,
     };
-    Parameter::made(style, bits.to_string(), names)
+    Parameter {
+        style,
+        ..constant(table, bits)
+    }
 }
 
 fn constant<'e>(style: TextStyle, number: u64) -> Parameter<'e> {
-    Parameter::made(style, number.to_string(), flag_names(style, number))
+    Parameter::kept(style, number, || {
+        (number.to_string(), flag_names(style, number))
+    })
 }
 
 fn number_texts<'e>(event: &Event, style: TextStyle, number: u64) -> Parameter<'e> {
@@ -324,7 +353,9 @@ fn number_texts<'e>(event: &Event, style: TextStyle, number: u64) -> Parameter<'
         TextStyle::Hex | TextStyle::HexInt => (format!("{number:X}"), None),
         TextStyle::Mode => {
             let mode = number & 0o7777;
-            (format!("{mode:o}"), flag_names(style, mode))
+            return Parameter::kept(style, mode, || {
+                (format!("{mode:o}"), flag_names(style, mode))
+            });
         }
         TextStyle::Errno => {
             let result = number.cast_signed();
@@ -341,12 +372,11 @@ fn number_texts<'e>(event: &Event, style: TextStyle, number: u64) -> Parameter<'
         TextStyle::RelTime => (number.to_string(), Some(duration(number))),
         // Registers hold such arguments in 32 bits; the upper half may be anything.
         TextStyle::CloneFlags | TextStyle::MountFlags => {
-            (number.to_string(), flag_names(style, number))
+            return constant(style, number);
         }
         TextStyle::Uint => (number.to_string(), None),
         style => {
-            let number = number & 0xffff_ffff;
-            (number.to_string(), flag_names(style, number))
+            return constant(style, number & 0xffff_ffff);
         }
     };
     Parameter::made(style, raw, resolved)

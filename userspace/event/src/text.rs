@@ -3,6 +3,7 @@
 mod constants;
 mod errno;
 mod flags;
+pub(crate) mod kept;
 
 pub use errno::{errno_name, result_text};
 pub use flags::flag_names;
