@@ -4,10 +4,12 @@
 mod check;
 mod configuration;
 mod doctor;
+mod explain;
 pub mod fields;
 mod health;
 mod quantity;
 mod record;
+mod recordings;
 mod replay;
 mod run;
 mod schema;
@@ -65,6 +67,11 @@ enum Command {
     /// Runs the cases of *.test.yaml files: events in a few words, each with the rule that must fire or must stay
     /// silent. A failure is shown with the part of the condition that decided. Needs no privileges.
     Test(test::Test),
+    /// Take a rule apart, or say why it fires for an event
+    ///
+    /// Shows its event types, fields, macros and lists, and the order in which its condition is judged; with --event
+    /// the part of the condition that decides. Needs no privileges.
+    Explain(explain::Explain),
     /// List the fields that rules may test and outputs may print
     Fields(fields::Fields),
     /// Examine what this host offers, and what is lost where it does not
@@ -113,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Replay(flags) => flags.run(&mut out),
         Command::Check(flags) => flags.run(&mut out),
         Command::Test(flags) => flags.run(&mut out),
+        Command::Explain(flags) => flags.run(&mut out),
         Command::Fields(flags) => flags.run(&mut out),
         Command::Doctor(flags) => flags.run(&mut out),
         Command::Health(flags) => flags.run(&mut out),

@@ -8,9 +8,10 @@ use crate::condition::cursor::Failure;
 use crate::diagnostics::{Code, Diagnostic, Item, Problem, Report};
 use crate::domains;
 use crate::events::EventTypes;
+use crate::explain::outline;
 use crate::fields::{Catalogue, FieldReference};
 use crate::graph::NodeId;
-use crate::interpret;
+use crate::interpret::{self, Kept};
 use crate::lower::{self, Lowered, Lowering};
 use crate::plan::Plans;
 use crate::priority::Priority;
@@ -131,9 +132,9 @@ pub(crate) fn compile_with(
     compiler.additions.report_unused(&mut report);
     let ruleset = (!report.has_errors()).then(|| {
         let mut ruleset = compiler.finish();
-        if options.keep_conditions {
+        if let Some(kept) = &mut ruleset.kept {
             let names = ruleset.rules.iter().map(|rule| rule.name.as_str());
-            ruleset.kept = Some(interpret::Builder::new(&collection, catalogue).rules(names));
+            interpret::Builder::new(&collection, catalogue, sources).rules(names, kept);
         }
         ruleset
     });
@@ -356,6 +357,14 @@ impl Compiler<'_> {
                 ))
             })
             .collect();
+        let outlines = match self.options.keep_conditions {
+            true => self
+                .conditions
+                .iter()
+                .map(|&condition| outline::of(&graph, condition))
+                .collect(),
+            false => Vec::new(),
+        };
         let plans = Plans::new(&mut graph, &asked);
         Ruleset {
             rules: self.rules,
@@ -367,7 +376,10 @@ impl Compiler<'_> {
             domain_names,
             matching: self.options.rule_matching,
             active,
-            kept: None,
+            kept: self.options.keep_conditions.then(|| Kept {
+                outlines,
+                ..Kept::default()
+            }),
         }
     }
 }

@@ -4,8 +4,12 @@
 //! written, and keeps every answer on the way: also those of parts that no longer mattered, since they are what somebody
 //! who changes a rule wants to know.
 
+mod describe;
+pub(crate) mod outline;
 mod render;
 
+pub use describe::{Description, Named};
+pub use outline::Judged;
 use vigia_event::{Event, Extracted, Spelling, View};
 
 use crate::condition::ast::Check;
@@ -49,6 +53,17 @@ pub struct Explanation {
     pub not_asked: Option<NotAsked>,
     /// The condition, once for each spelling of the event's path.
     pub passes: Vec<Explained>,
+}
+
+/// Where something is defined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The name of the rule file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
 }
 
 /// Why a rule is not asked about an event.

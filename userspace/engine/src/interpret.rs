@@ -8,6 +8,7 @@
 mod build;
 mod compare;
 
+use std::fmt;
 use std::sync::Arc;
 
 use regex::Regex;
@@ -16,6 +17,7 @@ use vigia_event::{Extracted, View};
 pub(crate) use build::{Builder, Kept};
 
 use crate::condition::ast::{Check, Quantifier};
+use crate::explain::Place;
 use crate::graph::{Const, OfField};
 use crate::operand::Typed;
 use crate::program::Truth;
@@ -33,11 +35,12 @@ pub(crate) enum Part {
 /// A macro, shared by all that name it.
 #[derive(Debug)]
 pub(crate) struct Macro {
-    #[allow(dead_code, reason = "explanations print it")]
     pub(crate) name: String,
     pub(crate) body: Part,
-    /// How deeply it nests.
-    depth: u32,
+    /// Where it is defined.
+    pub(crate) place: Option<Place>,
+    /// How large it is.
+    extent: build::Extent,
 }
 
 /// One comparison.
@@ -66,6 +69,33 @@ pub(crate) enum Right {
 pub(crate) enum Constant {
     Value(Const),
     Pattern(Regex),
+}
+
+/// As it was written, without what macros stand for.
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |f: &mut fmt::Formatter<'_>, parts: &[Self], word: &str| {
+            for (index, part) in parts.iter().enumerate() {
+                f.write_str(if index == 0 { "" } else { word })?;
+                if matches!(part, Self::And(_) | Self::Or(_)) {
+                    write!(f, "({part})")?;
+                } else {
+                    part.fmt(f)?;
+                }
+            }
+            Ok(())
+        };
+        match self {
+            Self::And(parts) => joined(f, parts, " and "),
+            Self::Or(parts) => joined(f, parts, " or "),
+            Self::Not(inner) if matches!(**inner, Self::And(_) | Self::Or(_)) => {
+                write!(f, "not ({inner})")
+            }
+            Self::Not(inner) => write!(f, "not {inner}"),
+            Self::Macro(named) => f.write_str(&named.name),
+            Self::Comparison(comparison) => comparison.written.fmt(f),
+        }
+    }
 }
 
 impl Part {

@@ -56,7 +56,9 @@ pub use appended::{AppendField, AppendOutput, ExtraField};
 pub use compile::{Compiled, Options, compile};
 pub use diagnostics::{Code, Diagnostic, Item, Problem, Severity};
 pub use events::EventTypes;
-pub use explain::{Explained, Explanation, NotAsked, Step, StepKind, Truth};
+pub use explain::{
+    Description, Explained, Explanation, Judged, Named, NotAsked, Place, Step, StepKind, Truth,
+};
 pub use fields::FieldReference;
 pub use priority::{NotAPriority, Priority};
 pub use ruleset::{Match, Outcome, Rule, RuleMatching, Ruleset, Scratch, Touched};

@@ -1,6 +1,7 @@
 //! What a comparison compares: a field, or transformers over fields.
 
 mod getopt;
+mod print;
 mod transform;
 
 use bstr::BString;

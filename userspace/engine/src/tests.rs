@@ -3,6 +3,7 @@
 mod cases;
 mod damage;
 mod diagnostics;
+mod explain;
 mod fields;
 mod grammar;
 mod loader;

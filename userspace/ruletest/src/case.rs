@@ -39,8 +39,8 @@ pub struct Case {
     pub name: String,
     /// Where it stands.
     pub place: Place,
-    /// The event.
-    pub event: Event,
+    /// The event; of a recording all of them, or the one that the case names.
+    pub events: Vec<Event>,
     /// What the rule must make of it.
     pub expected: Verdict,
     /// Texts that the alert's output must contain.
@@ -101,16 +101,21 @@ const CASE_KEYS: &[&str] = &[
     "local",
     "data",
     "dns",
+    "recording",
+    "event",
 ];
+
+/// Gives the events of a recording that a test file names, or says why it cannot.
+pub type Recordings<'r> = &'r mut dyn FnMut(&str) -> std::result::Result<Vec<Event>, String>;
 
 /// Reads a test file: a list of tests, or a map with `rules`, `given` and `tests`.
 ///
 /// # Errors
 /// Everything that is wrong in it.
-pub fn read(text: &str) -> std::result::Result<TestFile, Vec<Fault>> {
+pub fn read(text: &str, recordings: Recordings<'_>) -> std::result::Result<TestFile, Vec<Fault>> {
     let root = document::read(text).map_err(|fault| vec![fault])?;
     let mut faults = Vec::new();
-    let file = file(&root, &mut faults).unwrap_or_else(|fault| {
+    let file = file(&root, recordings, &mut faults).unwrap_or_else(|fault| {
         faults.push(fault);
         TestFile::default()
     });
@@ -135,11 +140,15 @@ pub fn read_events(text: &str) -> std::result::Result<Vec<(String, Event)>, Vec<
     };
     let mut events = Vec::new();
     let mut faults = Vec::new();
+    let mut none = |_: &str| Err("a recording is given by itself".to_owned());
     for node in nodes {
-        match case(node, None, Verdict::Fires) {
-            Ok(case) => events.push((case.name, case.event)),
+        match case(node, None, Verdict::Fires, &mut none) {
+            Ok(mut case) => events.extend(case.events.pop().map(|event| (case.name, event))),
             Err(fault) => faults.push(fault),
         }
+    }
+    for (number, (_, event)) in (1..).zip(&mut events) {
+        event.number = number;
     }
     if faults.is_empty() {
         Ok(events)
@@ -148,7 +157,7 @@ pub fn read_events(text: &str) -> std::result::Result<Vec<(String, Event)>, Vec<
     }
 }
 
-fn file(root: &Rc<Node>, faults: &mut Vec<Fault>) -> Result<TestFile> {
+fn file(root: &Rc<Node>, recordings: Recordings<'_>, faults: &mut Vec<Fault>) -> Result<TestFile> {
     let mut file = TestFile::default();
     let (tests, given) = match &root.kind {
         Kind::Sequence(tests) => (tests.as_slice(), None),
@@ -167,7 +176,7 @@ fn file(root: &Rc<Node>, faults: &mut Vec<Fault>) -> Result<TestFile> {
     };
     let mut room = CASES_LIMIT;
     for test in tests {
-        match rule_test(test, given, &mut room, faults) {
+        match rule_test(test, given, &mut room, recordings, faults) {
             Ok(test) => file.tests.push(test),
             Err(fault) => faults.push(fault),
         }
@@ -179,6 +188,7 @@ fn rule_test(
     node: &Rc<Node>,
     given: Option<&Rc<Node>>,
     room: &mut usize,
+    recordings: Recordings<'_>,
     faults: &mut Vec<Fault>,
 ) -> Result<RuleTest> {
     let keys = Keys::only(
@@ -203,7 +213,7 @@ fn rule_test(
             *room = room
                 .checked_sub(1)
                 .ok_or_else(|| node.fault(format!("more than {CASES_LIMIT} cases in one file")))?;
-            match case(node, given.as_ref(), expected) {
+            match case(node, given.as_ref(), expected, recordings) {
                 Ok(case) => test.cases.push(case),
                 Err(fault) => faults.push(fault),
             }
@@ -212,7 +222,12 @@ fn rule_test(
     Ok(test)
 }
 
-fn case(node: &Rc<Node>, given: Option<&Rc<Node>>, expected: Verdict) -> Result<Case> {
+fn case(
+    node: &Rc<Node>,
+    given: Option<&Rc<Node>>,
+    expected: Verdict,
+    recordings: Recordings<'_>,
+) -> Result<Case> {
     let whole = given.map_or_else(|| Rc::clone(node), |given| node.over(given));
     let keys = Keys::new(
         &whole,
@@ -220,10 +235,10 @@ fn case(node: &Rc<Node>, given: Option<&Rc<Node>>, expected: Verdict) -> Result<
         scene::is_event_type,
         scene::event_type_names(),
     )?;
-    let mut event = scene::event(&keys)?;
-    if let Some(fields) = keys.get("unknown") {
-        scene::make_unknown(&mut event, fields)?;
-    }
+    let events = match keys.get("recording") {
+        Some(file) => recorded(file, &keys, recordings)?,
+        None => vec![written(&keys)?],
+    };
     let mut fields = Vec::new();
     if let Some(node) = keys.get("fields") {
         for (name, value) in node.entries() {
@@ -244,12 +259,33 @@ fn case(node: &Rc<Node>, given: Option<&Rc<Node>>, expected: Verdict) -> Result<
     Ok(Case {
         name: keys.text("name")?.unwrap_or_default().to_owned(),
         place: node.place,
-        event,
+        events,
         expected,
         says: keys.texts("says")?.into_iter().map(str::to_owned).collect(),
         fields,
         only: keys.flag("only")?.unwrap_or(false),
     })
+}
+
+/// The event that the keys of a case describe.
+fn written(keys: &Keys<'_>) -> Result<Event> {
+    let mut event = scene::event(keys)?;
+    if let Some(fields) = keys.get("unknown") {
+        scene::make_unknown(&mut event, fields)?;
+    }
+    Ok(event)
+}
+
+/// The events of a recording, or the one of a number.
+fn recorded(file: &Node, keys: &Keys<'_>, recordings: Recordings<'_>) -> Result<Vec<Event>> {
+    let mut events = recordings(reading::text(file)?).map_err(|why| file.fault(why))?;
+    if let Some(number) = keys.number::<u64>("event")? {
+        events.retain(|event| event.number == number);
+    }
+    if events.is_empty() {
+        return Err(file.fault("the recording has no such event"));
+    }
+    Ok(events)
 }
 
 #[cfg(test)]

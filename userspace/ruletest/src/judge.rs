@@ -1,7 +1,7 @@
 //! Cases judged by the engine: what was expected, what came, and why.
 
-use vigia_engine::{Explanation, Outcome, Ruleset, Template};
-use vigia_event::View;
+use vigia_engine::{Explanation, Outcome, Ruleset, Scratch, Template};
+use vigia_event::{Event, Spelling, View};
 
 use crate::case::{Case, RuleTest, TestFile, Verdict};
 use crate::coverage::Coverage;
@@ -51,6 +51,69 @@ pub fn judge(
     }
 }
 
+/// What all rules make of one event.
+struct Judged<'e> {
+    event: &'e Event,
+    verdict: Verdict,
+    /// Of the rule the case is about.
+    spelling: Spelling,
+    alerts: Vec<AlertReport>,
+}
+
+fn evaluate<'e>(
+    event: &'e Event,
+    index: usize,
+    ruleset: &Ruleset,
+    scratch: &mut Scratch,
+) -> Judged<'e> {
+    let mut judged = Judged {
+        event,
+        verdict: Verdict::Silent,
+        spelling: Spelling::Given,
+        alerts: Vec::new(),
+    };
+    ruleset.evaluate(event, scratch, &mut |found| {
+        let undecided = found.outcome == Outcome::Partial;
+        if found.index == index {
+            judged.verdict = if undecided {
+                Verdict::Undecided
+            } else {
+                Verdict::Fires
+            };
+            judged.spelling = found.spelling;
+        }
+        judged.alerts.push(AlertReport {
+            rule: found.rule.name.clone(),
+            output: found.rule.output.render(View {
+                event,
+                spelling: found.spelling,
+            }),
+            undecided,
+        });
+    });
+    judged
+}
+
+/// Of the events of a case, the one that tells: the first that fires, else that is undecided, else that the rule is asked
+/// about.
+fn telling<'e>(case: &'e Case, index: usize, ruleset: &Ruleset) -> Option<Judged<'e>> {
+    let mut scratch = ruleset.scratch();
+    let types = &ruleset.rules()[index].event_types;
+    let mut best: Option<(u8, Judged<'e>)> = None;
+    for event in &case.events {
+        let judged = evaluate(event, index, ruleset, &mut scratch);
+        let rank = match judged.verdict {
+            Verdict::Fires => 3,
+            Verdict::Undecided => 2,
+            Verdict::Silent => u8::from(types.contains(event.event_type)),
+        };
+        if best.as_ref().is_none_or(|(found, _)| rank > *found) {
+            best = Some((rank, judged));
+        }
+    }
+    best.map(|(_, judged)| judged)
+}
+
 fn one(
     test: &RuleTest,
     case: &Case,
@@ -58,32 +121,19 @@ fn one(
     ruleset: &Ruleset,
     coverage: &mut Coverage,
 ) -> Result<CaseReport, Fault> {
-    let mut alerts = Vec::new();
-    let mut verdict = Verdict::Silent;
-    let mut matched = None;
-    ruleset.evaluate(&case.event, &mut ruleset.scratch(), &mut |found| {
-        let view = View {
-            event: &case.event,
-            spelling: found.spelling,
-        };
-        let undecided = found.outcome == Outcome::Partial;
-        let output = found.rule.output.render(view);
-        if found.index == index {
-            verdict = if undecided {
-                Verdict::Undecided
-            } else {
-                Verdict::Fires
-            };
-            matched = Some((found.spelling, output.clone()));
-        }
-        alerts.push(AlertReport {
-            rule: found.rule.name.clone(),
-            output,
-            undecided,
+    let Some(judged) = telling(case, index, ruleset) else {
+        return Err(Fault {
+            place: case.place,
+            message: "this case has no event".to_owned(),
         });
-    });
-    let explanation = ruleset.explain(index, &case.event);
+    };
+    let (event, verdict, alerts) = (judged.event, judged.verdict, judged.alerts);
+    let explanation = ruleset.explain(index, event);
     coverage.add(index, case.expected, explanation.as_ref());
+    let matched = alerts
+        .iter()
+        .find(|alert| alert.rule == test.rule)
+        .map(|alert| (judged.spelling, alert.output.clone()));
 
     let mut failures = Vec::new();
     if verdict != case.expected {
@@ -103,7 +153,7 @@ fn one(
                 message: problem.to_string(),
             })?;
             let seen = field.render(View {
-                event: &case.event,
+                event,
                 spelling: *spelling,
             });
             if seen != *expected {
@@ -124,7 +174,7 @@ fn one(
         .flatten();
     Ok(CaseReport {
         rule: test.rule.clone(),
-        name: described(case),
+        name: described(case, event),
         line: case.place.line,
         column: case.place.column,
         expected: case.expected.key(),
@@ -151,11 +201,10 @@ fn surprise(expected: Verdict, came: Verdict) -> &'static str {
 }
 
 /// The name of a case; without one, what happens in it.
-fn described(case: &Case) -> String {
+fn described(case: &Case, event: &Event) -> String {
     if !case.name.is_empty() {
         return case.name.clone();
     }
-    let event = &case.event;
     let path = event.paths.given.as_ref().or(event.paths.real.as_ref());
     let subject = path.map_or_else(String::new, |path| format!(" {path}"));
     format!(

@@ -5,8 +5,8 @@
 //! - rule: Read sensitive file untrusted
 //!   fires:
 //!     - {open: /etc/shadow, process: cat /etc/shadow}
-//! ").expect("a test file");
-//! assert_eq!(file.tests[0].cases[0].event.event_type.name(), "open");
+//! ", &mut |_| Err("no recordings here".to_owned())).expect("a test file");
+//! assert_eq!(file.tests[0].cases[0].events[0].event_type.name(), "open");
 //! ```
 //!
 //! This crate reads test files, makes events of their cases, has the engine judge them, and says what came of it and what was
@@ -20,7 +20,7 @@ mod reading;
 mod report;
 mod scene;
 
-pub use case::{Case, RuleTest, TestFile, Verdict, read, read_events};
+pub use case::{Case, Recordings, RuleTest, TestFile, Verdict, read, read_events};
 pub use coverage::{Coverage, RuleCoverage};
 pub use document::{Fault, Place};
 pub use judge::judge;

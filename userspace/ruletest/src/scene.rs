@@ -20,7 +20,8 @@ use crate::reading::{self, Keys, Result, did_you_mean};
 
 /// Whether a key of a case names its event type.
 pub(crate) fn is_event_type(key: &str) -> bool {
-    EventType::from_name(key).is_some()
+    // What engines tell is an event of Falco's, too, but here the key says where something happens.
+    key != "container" && EventType::from_name(key).is_some()
 }
 
 /// The names of all event types.
@@ -90,7 +91,7 @@ fn what_happens(case: &Node) -> Result<(EventType, &Node)> {
         let Kind::Scalar(name) = &key.kind else {
             continue;
         };
-        let Some(event_type) = EventType::from_name(name) else {
+        let Some(event_type) = EventType::from_name(name).filter(|_| is_event_type(name)) else {
             continue;
         };
         if found.is_some() {

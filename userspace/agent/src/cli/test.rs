@@ -114,7 +114,9 @@ impl Test {
         let mut faulty = false;
         for path in files::find(&self.paths)? {
             let name = path.display().to_string();
-            match vigia_ruletest::read(&files::read(&path)?) {
+            match vigia_ruletest::read(&files::read(&path)?, &mut |named| {
+                files::recording(&path, named)
+            }) {
                 Ok(file) => loaded.push(Loaded {
                     name,
                     rules: files::rules_of(&path, &file, &self.rules)?,

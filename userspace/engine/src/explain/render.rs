@@ -5,7 +5,7 @@ use std::fmt;
 use bstr::ByteSlice;
 use vigia_event::{Extracted, Spelling, Value};
 
-use super::{Explained, Explanation, NotAsked, Step, StepKind};
+use super::{Explained, Explanation, NotAsked, Step, StepKind, Truth};
 use crate::ruleset::Outcome;
 
 /// Longer values are cut: a command line can be a book.
@@ -30,7 +30,13 @@ impl fmt::Display for Explanation {
             }
             None => writeln!(f, ", because")?,
         }
-        for pass in &self.passes {
+        // Where one spelling fires, the other is of no interest.
+        let fires = self.outcome == Some(Outcome::Fires);
+        let passes = self
+            .passes
+            .iter()
+            .filter(|pass| !fires || pass.condition.truth == Truth::True);
+        for pass in passes {
             if self.passes.len() > 1 {
                 let spelling = match pass.spelling {
                     Spelling::Given => "as the program gave it",
@@ -60,7 +66,7 @@ fn line(f: &mut fmt::Formatter<'_>, step: &Step, depth: usize) -> fmt::Result {
         StepKind::And => writeln!(
             f,
             "{}",
-            if step.truth == super::Truth::True {
+            if step.truth == Truth::True {
                 "all of"
             } else {
                 "not all of"
@@ -69,7 +75,7 @@ fn line(f: &mut fmt::Formatter<'_>, step: &Step, depth: usize) -> fmt::Result {
         StepKind::Or => writeln!(
             f,
             "{}",
-            if step.truth == super::Truth::True {
+            if step.truth == Truth::True {
                 "one of"
             } else {
                 "none of"

@@ -10,38 +10,81 @@ use crate::check;
 use crate::collection::Collection;
 use crate::condition::ast::{self, Check, Expr, Operator, Quantifier};
 use crate::condition::parse::parse;
+use crate::explain::{Judged, Place};
 use crate::fields::Catalogue;
 use crate::lists::Lists;
 use crate::operand::{self, Typed};
 use crate::predicate;
+use crate::source::{Source, Span, line_starts, position};
 
 /// What nests deeper is not kept: judging recurses. The compiled form is flatter, so a condition may exceed this and load.
 const DEPTH_LIMIT: u32 = 1000;
+/// Nor is what is larger with its macros put in: each use of a macro is judged again.
+const SIZE_LIMIT: u32 = 100_000;
 
-/// The conditions of all rules, as written.
+/// The conditions of all rules, as written, and what else only explanations need.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    /// Per rule of the ruleset; `None` for one that nests too deeply.
+    /// Per rule of the ruleset; `None` for one that nests too deeply or is too large.
     pub(crate) conditions: Vec<Option<Part>>,
+    /// Per rule, where it is defined.
+    pub(crate) places: Vec<Option<Place>>,
     /// The lists that conditions name, with the lists in them put in.
-    #[allow(dead_code, reason = "explanations print them")]
     pub(crate) lists: BTreeMap<String, Vec<BString>>,
+    /// Per rule, its compiled form.
+    pub(crate) outlines: Vec<Vec<Judged>>,
+}
+
+/// How large a part is, with macros put in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extent {
+    depth: u32,
+    size: u32,
+}
+
+impl Extent {
+    fn beside(self, other: Self) -> Self {
+        Self {
+            depth: self.depth.max(other.depth),
+            size: self.size.saturating_add(other.size),
+        }
+    }
+
+    /// This one below one more; `None` where that is too much.
+    fn below(self) -> Option<Self> {
+        let whole = Self {
+            depth: self.depth + 1,
+            size: self.size.saturating_add(1),
+        };
+        (whole.depth <= DEPTH_LIMIT && whole.size <= SIZE_LIMIT).then_some(whole)
+    }
 }
 
 /// Resolves conditions that the compiler has accepted.
 pub(crate) struct Builder<'c> {
     collection: &'c Collection,
     catalogue: Catalogue<'c>,
+    sources: &'c [Source],
+    line_starts: Vec<Vec<usize>>,
     lists: Lists<'c>,
     named: BTreeMap<String, Vec<BString>>,
     macros: Vec<Option<Option<Arc<Macro>>>>,
 }
 
 impl<'c> Builder<'c> {
-    pub(crate) fn new(collection: &'c Collection, catalogue: Catalogue<'c>) -> Self {
+    pub(crate) fn new(
+        collection: &'c Collection,
+        catalogue: Catalogue<'c>,
+        sources: &'c [Source],
+    ) -> Self {
         Self {
             collection,
             catalogue,
+            sources,
+            line_starts: sources
+                .iter()
+                .map(|source| line_starts(&source.text))
+                .collect(),
             lists: Lists::new(collection),
             named: BTreeMap::new(),
             macros: collection.macros.iter().map(|_| None).collect(),
@@ -49,7 +92,7 @@ impl<'c> Builder<'c> {
     }
 
     /// The conditions of the rules of these names.
-    pub(crate) fn rules<'n>(mut self, names: impl Iterator<Item = &'n str>) -> Kept {
+    pub(crate) fn rules<'n>(mut self, names: impl Iterator<Item = &'n str>, kept: &mut Kept) {
         let collection = self.collection;
         let by_name: BTreeMap<&str, _> = collection
             .rules
@@ -60,56 +103,73 @@ impl<'c> Builder<'c> {
         for slot in 0..self.macros.len() {
             self.named(slot);
         }
-        let conditions = names
-            .map(|name| {
-                let expr = parse(&by_name.get(name)?.condition).ok()?;
+        for name in names {
+            let definition = by_name.get(name);
+            kept.places
+                .push(definition.and_then(|rule| self.place(rule.name_span)));
+            kept.conditions.push(definition.and_then(|rule| {
+                let expr = parse(&rule.condition).ok()?;
                 self.part(&expr, DEPTH_LIMIT).map(|(part, _)| part)
-            })
-            .collect();
-        Kept {
-            conditions,
-            lists: self.named,
+            }));
         }
+        kept.lists = self.named;
     }
 
-    /// A part and how deeply it nests; `None` for what does not compile or nests too deeply.
-    fn part(&mut self, expr: &Expr, room: u32) -> Option<(Part, u32)> {
+    fn place(&self, span: Span) -> Option<Place> {
+        let source = self.sources.get(span.source as usize)?;
+        let place = position(
+            &source.text,
+            self.line_starts.get(span.source as usize)?,
+            span.start as usize,
+        );
+        Some(Place {
+            file: source.name.clone(),
+            line: place.line,
+            column: place.column,
+        })
+    }
+
+    /// A part and its extent; `None` for what does not compile or is too large.
+    fn part(&mut self, expr: &Expr, room: u32) -> Option<(Part, Extent)> {
         let room = room.checked_sub(1)?;
-        let (part, below) = match expr {
+        let (part, inside) = match expr {
             Expr::And(parts) => {
-                let (parts, below) = self.parts(parts, room)?;
-                (Part::And(parts), below)
+                let (parts, inside) = self.parts(parts, room)?;
+                (Part::And(parts), inside)
             }
             Expr::Or(parts) => {
-                let (parts, below) = self.parts(parts, room)?;
-                (Part::Or(parts), below)
+                let (parts, inside) = self.parts(parts, room)?;
+                (Part::Or(parts), inside)
             }
             Expr::Not(inner) => {
-                let (inner, below) = self.part(inner, room)?;
-                (Part::Not(Box::new(inner)), below)
+                let (inner, inside) = self.part(inner, room)?;
+                (Part::Not(Box::new(inner)), inside)
             }
             Expr::Macro { name, .. } => {
                 let slot = *self.collection.macro_slots.get(name)?;
                 let named = self.named(slot)?;
-                let depth = named.depth;
-                (Part::Macro(named), depth)
+                let inside = named.extent;
+                (Part::Macro(named), inside)
             }
-            Expr::Check(check) => (Part::Comparison(Box::new(self.comparison(check)?)), 0),
+            Expr::Check(check) => {
+                let comparison = self.comparison(check)?;
+                (Part::Comparison(Box::new(comparison)), Extent::default())
+            }
         };
-        (below <= room).then_some((part, below + 1))
+        inside.below().map(|whole| (part, whole))
     }
 
-    fn parts(&mut self, parts: &[Expr], room: u32) -> Option<(Vec<Part>, u32)> {
-        let mut deepest = 0;
+    fn parts(&mut self, parts: &[Expr], room: u32) -> Option<(Vec<Part>, Extent)> {
+        let mut inside = Extent::default();
         let parts = parts
             .iter()
             .map(|part| {
-                let (part, depth) = self.part(part, room)?;
-                deepest = deepest.max(depth);
+                let (part, extent) = self.part(part, room)?;
+                inside = inside.beside(extent);
                 Some(part)
             })
             .collect::<Option<_>>()?;
-        Some((parts, deepest))
+        Some((parts, inside))
     }
 
     fn named(&mut self, slot: usize) -> Option<Arc<Macro>> {
@@ -119,16 +179,18 @@ impl<'c> Builder<'c> {
         // While it is being built it is nothing: one that leads to itself does not compile.
         self.macros[slot] = Some(None);
         let definition = &self.collection.macros[slot];
-        let named = parse(&definition.condition)
+        let built = parse(&definition.condition)
             .ok()
-            .and_then(|expr| self.part(&expr, DEPTH_LIMIT))
-            .map(|(body, depth)| {
-                Arc::new(Macro {
-                    name: definition.name.clone(),
-                    body,
-                    depth,
-                })
-            });
+            .and_then(|expr| self.part(&expr, DEPTH_LIMIT));
+        let place = self.place(definition.name_span);
+        let named = built.map(|(body, extent)| {
+            Arc::new(Macro {
+                name: definition.name.clone(),
+                place,
+                body,
+                extent,
+            })
+        });
         self.macros[slot] = Some(named.clone());
         named
     }

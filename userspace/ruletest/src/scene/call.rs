@@ -135,7 +135,7 @@ fn call(case: &Keys<'_>, event_type: EventType, subject: &Node, cast: &Cast) -> 
                         let nearest = did_you_mean(name, row.params.iter().map(|param| param.name));
                         key.fault(format!("{} has no parameter `{name}`{nearest}", row.name))
                     })?;
-                created |= set(&mut call, param, value, cast)?;
+                created |= set(&mut call, param, value, case, cast)?;
             }
         }
         Kind::Scalar(_) => created |= about(&mut call, case, subject, cast)?,
@@ -147,7 +147,7 @@ fn call(case: &Keys<'_>, event_type: EventType, subject: &Node, cast: &Cast) -> 
             .iter()
             .find(|param| param.name == "flags")
             .ok_or_else(|| flags.fault(format!("{} has no parameter `flags`", row.name)))?;
-        created |= set(&mut call, param, flags, cast)?;
+        created |= set(&mut call, param, flags, case, cast)?;
     }
     if let Some(target) = case.get("target") {
         let param = row
@@ -155,7 +155,7 @@ fn call(case: &Keys<'_>, event_type: EventType, subject: &Node, cast: &Cast) -> 
             .iter()
             .find(|param| param.source == ParamSource::Path1)
             .ok_or_else(|| target.fault(format!("{} has no second path", row.name)))?;
-        set(&mut call, param, target, cast)?;
+        set(&mut call, param, target, case, cast)?;
     }
     if let Some(node) = case.get("fd") {
         socket::attach(&mut call, node, case)?;
@@ -191,7 +191,7 @@ fn about(call: &mut Call, case: &Keys<'_>, subject: &Node, cast: &Cast) -> Resul
         .iter()
         .find(|param| param.source == ParamSource::Path0)
     {
-        return set(call, path, subject, cast);
+        return set(call, path, subject, case, cast);
     }
     let given = reading::text(subject)?;
     if given.starts_with('/') || socket::is_address(given) || socket::is_about_sockets(row.name) {
@@ -203,7 +203,7 @@ fn about(call: &mut Call, case: &Keys<'_>, subject: &Node, cast: &Cast) -> Resul
         .iter()
         .find(|param| argument(param.source).is_some() && param.style != TextStyle::Fd);
     match first {
-        Some(param) => set(call, param, subject, cast),
+        Some(param) => set(call, param, subject, case, cast),
         None => Err(subject.fault(format!(
             "`{given}` says nothing that is known of {}; write `{}: ~`",
             row.name, row.name
@@ -212,7 +212,13 @@ fn about(call: &mut Call, case: &Keys<'_>, subject: &Node, cast: &Cast) -> Resul
 }
 
 /// Sets one parameter, and tells whether it says that a file was made.
-fn set(call: &mut Call, param: &ParamRow, value: &Node, cast: &Cast) -> Result<bool> {
+fn set(
+    call: &mut Call,
+    param: &ParamRow,
+    value: &Node,
+    case: &Keys<'_>,
+    cast: &Cast,
+) -> Result<bool> {
     use ParamSource as S;
     let mut given = reading::text(value)?.to_owned();
     let mut created = false;
@@ -258,6 +264,8 @@ fn set(call: &mut Call, param: &ParamRow, value: &Node, cast: &Cast) -> Result<b
         S::OpenHow1 => call.open_how.get_or_insert_default()[1] = number()?,
         S::OpenHow2 => call.open_how.get_or_insert_default()[2] = number()?,
         S::Result => call.result = number()?.cast_signed(),
+        S::Data => call.data = Some(given.into()),
+        S::Address | S::Tuple => socket::attach(call, value, case)?,
         source => match argument(source) {
             Some(at) => call.args[at] = number()?,
             None => {

@@ -89,12 +89,17 @@ fn digits(text: &str, octal: bool) -> Option<u64> {
 fn flag(style: TextStyle, name: &str) -> Option<u64> {
     const O_SYNC: u64 = 0o4_010_000;
     const O_TMPFILE: u64 = 0o20_200_000;
-    let bits = (0..64).map(|bit| 1 << bit);
-    // Only flags of opens have names for several bits at once.
-    let several: &[u64] = match style {
-        TextStyle::OpenFlags => &[0, O_SYNC, O_TMPFILE],
-        _ => &[0],
+    // Flags of opens are printed in a numbering of Falco's; those without the access mode as the kernel has them.
+    let (style, several): (_, &[u64]) = match (style, name) {
+        (TextStyle::OpenFlags, "O_RDONLY") => return Some(0),
+        (TextStyle::OpenFlags, "O_WRONLY") => return Some(1),
+        (TextStyle::OpenFlags, "O_RDWR") => return Some(2),
+        (TextStyle::OpenFlags | TextStyle::FileFlags, _) => {
+            (TextStyle::FileFlags, &[O_SYNC, O_TMPFILE])
+        }
+        _ => (style, &[0]),
     };
+    let bits = (0..64).map(|bit| 1 << bit);
     several
         .iter()
         .copied()
@@ -117,7 +122,7 @@ mod tests {
             (TextStyle::OpenFlags, "O_WRONLY|O_CREAT", Some(0o101)),
             (TextStyle::OpenFlags, "O_RDWR|O_TMPFILE", Some(0o20_200_002)),
             (TextStyle::OpenFlags, "O_SYNC", Some(0o4_010_000)),
-            (TextStyle::OpenFlags, "O_NONE", None),
+            (TextStyle::OpenFlags, "O_NOTHING", None),
             (TextStyle::PtraceRequest, "PTRACE_ATTACH", Some(16)),
             (TextStyle::PtraceRequest, "PTRACE_PEEKUSR", Some(3)),
             (TextStyle::PtraceRequest, "PTRACE_SEIZE", Some(0x4206)),

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use vigia_event::Event;
 use vigia_ruletest::TestFile;
 
+use crate::cli::recordings;
 use crate::input;
 
 /// Larger test files are refused unread.
@@ -18,6 +20,12 @@ const ENDINGS: [&str; 2] = [".test.yaml", ".test.yml"];
 /// The text of a test file.
 pub(super) fn read(path: &Path) -> anyhow::Result<String> {
     Ok(input::read_text(path, MAX_BYTES)?)
+}
+
+/// The events of a recording that a test file names, beside it.
+pub(super) fn recording(test_file: &Path, named: &str) -> Result<Vec<Event>, String> {
+    let path = test_file.parent().unwrap_or(Path::new("")).join(named);
+    recordings::read(&path).map_err(|error| format!("{error:#}"))
 }
 
 /// The test files among paths: files as named, and those of folders in the order of their names.
