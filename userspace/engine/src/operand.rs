@@ -169,10 +169,34 @@ pub(crate) fn resolve(term: &Term, catalogue: Catalogue<'_>) -> Result<Typed, (S
         } => {
             let typed = arguments
                 .iter()
-                .map(|term| resolve(term, catalogue).map(|typed| argument(*transformer, typed)))
+                .enumerate()
+                .map(|(index, term)| {
+                    let typed = resolve(term, catalogue)?;
+                    Ok(match as_list(&typed, catalogue) {
+                        Some(list) if takes_list(*transformer, index) => list,
+                        _ => argument(*transformer, typed),
+                    })
+                })
                 .collect::<Result<Vec<_>, _>>()?;
             call(*transformer, &typed, selector.as_ref()).map_err(at)
         }
+    }
+}
+
+fn takes_list(transformer: Transformer, index: usize) -> bool {
+    matches!(
+        (transformer, index),
+        (Transformer::Join, 1) | (Transformer::GetOpt, 0)
+    )
+}
+
+/// The arguments of a process are one text to comparisons, and a list to what takes a list.
+fn as_list(typed: &Typed, catalogue: Catalogue<'_>) -> Option<Typed> {
+    match &typed.operand {
+        Operand::Field(field) if field.name() == "proc.args" => {
+            catalogue.resolve("proc.arglist", None).ok().map(Typed::of)
+        }
+        _ => None,
     }
 }
 
@@ -217,10 +241,7 @@ fn call(
     }
     let list_at = |index: usize| arguments[index].shape == Shape::List;
     for (index, argument) in arguments.iter().enumerate() {
-        let wants_list = matches!(
-            (transformer, index),
-            (Transformer::Join, 1) | (Transformer::GetOpt, 0)
-        );
+        let wants_list = takes_list(transformer, index);
         let wants_single = matches!(
             transformer,
             Transformer::Join | Transformer::Concat | Transformer::GetOpt

@@ -1,9 +1,13 @@
 //! Which rules an event is shown to, and what comes of it.
 
-use vigia_event::Spelling;
+use std::sync::Arc;
 
-use super::{event, fields, matches, rule, ruleset};
+use bstr::BString;
+use vigia_event::{Process, Spelling};
+
+use super::{event, fields, judge, matches, rule, ruleset};
 use crate::compile::compile_with;
+use crate::program::Truth;
 use crate::{EventTypes, Match, Options, Priority, RuleMatching, Source};
 
 #[test]
@@ -180,6 +184,26 @@ fn touching_volatile_and_unknown_fields_is_told() {
     assert_eq!(touched("t.int=1;t.volatile=y"), (true, false));
     assert_eq!(touched("t.int=?;t.volatile=y"), (true, true));
     assert_eq!(touched("t.int=?"), (true, true));
+}
+
+#[test]
+fn the_arguments_of_a_process_are_a_list_to_what_takes_one() {
+    let mut tested = event("openat", 3, "");
+    let words = |words: &[&str]| words.iter().map(|word| BString::from(*word)).collect();
+    tested.process = Arc::new(Process {
+        args: words(&["-a", "-b", "x y", "rest"]),
+        ..Process::default()
+    });
+    for (condition, expected) in [
+        (r#"getopt(proc.args, "ab:")[b] = "x y""#, Truth::True),
+        (r#"getopt(proc.args, "ab:")[c] exists"#, Truth::False),
+        (r#"join(",", proc.args) = "-a,-b,x y,rest""#, Truth::True),
+        (r#"proc.args = "-a -b x y rest""#, Truth::True),
+        ("len(proc.args) = 14", Truth::True),
+        ("proc.arglist intersects (rest)", Truth::True),
+    ] {
+        assert_eq!(judge(condition, &tested), expected, "{condition}");
+    }
 }
 
 #[test]

@@ -65,6 +65,19 @@ pub(super) static FIELDS: &[FieldRow] = &[
             _ => Value::Bytes(view.event.process.argument_line()).into(),
         },
     },
+    FieldRow {
+        name: "proc.arglist",
+        field_type: FieldType::Text,
+        shape: Shape::List,
+        argument: ArgumentRule::None,
+        stability: Stability::Stable,
+        availability: Availability::Always,
+        doc: "The arguments behind `argv[0]`, one by one. `getopt` and `join` also take `proc.args` for it.",
+        example: "(-g,daemon off;)",
+        extract: |view, _| {
+            Extracted::Many(view.event.process.args.iter().map(Value::text).collect())
+        },
+    },
     row!(
         "proc.nargs",
         Uint,
@@ -592,6 +605,16 @@ pub(super) static FIELDS: &[FieldRow] = &[
         |view, argument| {
             ancestors(view, argument, |process| {
                 Some(Value::Bytes(process.command_line()))
+            })
+        },
+    ),
+    ancestor_row(
+        "proc.aargs",
+        "The arguments of the ancestors, as `proc.aname`.",
+        "-c ls",
+        |view, argument| {
+            ancestors(view, argument, |process| {
+                Some(Value::Bytes(process.argument_line()))
             })
         },
     ),

@@ -566,6 +566,8 @@ fn processes_have_ancestors_and_leaders() {
             ("proc.cmdlenargs", "13"),
             ("proc.exeline", "nginx -g daemon off;"),
             ("proc.args[0]", "-g"),
+            ("proc.arglist", "-g|daemon off;"),
+            ("proc.aargs[1]", "-c x"),
             ("proc.args[2]", "-"),
             ("proc.env[A]", "1"),
             ("proc.env[B]", "x"),
