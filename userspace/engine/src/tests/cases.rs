@@ -18,7 +18,7 @@ use crate::template::{Printing, Template};
 use matrix::{Matrix, State};
 
 /// Reads a table.
-fn table<T: for<'de> Deserialize<'de>>(name: &str) -> T {
+pub(super) fn table<T: for<'de> Deserialize<'de>>(name: &str) -> T {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../tests/cases")
         .join(name);
