@@ -56,7 +56,7 @@ pub(crate) struct RuleDefinition {
     pub(crate) skip_if_unknown_filter: bool,
     pub(crate) capture: bool,
     pub(crate) capture_duration_ms: u32,
-    /// Sorted, without duplicates.
+    /// Sorted and without duplicates when all files are read.
     pub(crate) tags: Vec<String>,
     pub(crate) group_by: Vec<(String, Span)>,
     /// Until all files are read, when they have become part of `condition`.
@@ -103,6 +103,8 @@ impl Collection {
             }
         }
         for rule in &mut collection.rules {
+            rule.tags.sort();
+            rule.tags.dedup();
             // Where the condition itself cannot be read, its mistake is shown without what would follow.
             if parse(&rule.condition).is_ok() {
                 rule.exceptions.put_behind(&mut rule.condition);

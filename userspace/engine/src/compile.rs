@@ -1,5 +1,6 @@
 //! Rule files to a ruleset, with everything that is wrong in them.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use crate::appended::{Additions, AppendOutput};
@@ -23,6 +24,9 @@ use crate::template::{Printing, Template};
 
 /// A rule that matches more event types than this is slow, and usually an oversight.
 const MANY_EVENT_TYPES: usize = 100;
+
+/// For how many unknown fields of all files the nearest one is looked for.
+const MOST_SUGGESTIONS: u32 = 1000;
 
 /// The only source of events there is.
 pub(crate) const SYSCALL: &str = "syscall";
@@ -98,7 +102,10 @@ pub(crate) fn compile_with(
     options: &Options,
     catalogue: Catalogue<'_>,
 ) -> Compiled {
-    let catalogue = catalogue.with_statics(&options.static_fields);
+    let suggestions = Cell::new(MOST_SUGGESTIONS);
+    let catalogue = catalogue
+        .with_statics(&options.static_fields)
+        .with_suggestions(&suggestions);
     let mut report = Report::new(sources);
     let bytes: usize = sources.iter().map(|source| source.text.len()).sum();
     let maximum = options.maximum_bytes.min(u32::MAX as usize);

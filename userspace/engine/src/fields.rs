@@ -1,5 +1,6 @@
 //! Names in rules to rows of the table of fields.
 
+use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -123,6 +124,11 @@ pub(crate) struct Catalogue<'s> {
     rows: fn() -> Box<dyn Iterator<Item = &'static FieldRow>>,
     /// Names and values of the fields `static.*`, which the settings add.
     statics: &'s [(String, String)],
+    /// For how many more unknown fields the nearest one is looked for: files made to be slow name a hundred
+    /// thousand.
+    suggestions: Option<&'s Cell<u32>>,
+    /// Whether none is looked for.
+    quiet: bool,
 }
 
 impl<'s> Catalogue<'s> {
@@ -130,11 +136,40 @@ impl<'s> Catalogue<'s> {
     pub(crate) const EVENT: Self = Self {
         rows: || Box::new(vigia_event::fields::all()),
         statics: &[],
+        suggestions: None,
+        quiet: false,
     };
 
     /// The same fields, and those that the settings add.
     pub(crate) fn with_statics(self, statics: &'s [(String, String)]) -> Self {
         Self { statics, ..self }
+    }
+
+    /// The same fields, where no more suggestions are made than this counts down.
+    pub(crate) fn with_suggestions(self, suggestions: &'s Cell<u32>) -> Self {
+        Self {
+            suggestions: Some(suggestions),
+            ..self
+        }
+    }
+
+    /// The same fields, for trying names: nothing is suggested for those that are none.
+    pub(crate) fn quiet(self) -> Self {
+        Self {
+            quiet: true,
+            ..self
+        }
+    }
+
+    fn may_suggest(self) -> bool {
+        if self.quiet {
+            return false;
+        }
+        let left = self.suggestions.map_or(1, Cell::get);
+        if let Some(suggestions) = self.suggestions {
+            suggestions.set(left.saturating_sub(1));
+        }
+        left > 0
     }
 
     /// The names of the fields that the settings add, without the `static.` in front.
@@ -152,7 +187,12 @@ impl<'s> Catalogue<'s> {
     /// Other fields.
     #[cfg(test)]
     pub(crate) const fn of(rows: fn() -> Box<dyn Iterator<Item = &'static FieldRow>>) -> Self {
-        Self { rows, statics: &[] }
+        Self {
+            rows,
+            statics: &[],
+            suggestions: None,
+            quiet: false,
+        }
     }
 
     fn find(self, name: &str) -> Option<&'static FieldRow> {
@@ -225,7 +265,10 @@ impl<'s> Catalogue<'s> {
                 _ => {}
             }
         }
-        let nearest = nearest(name, (self.rows)().map(|row| row.name));
+        let nearest = self
+            .may_suggest()
+            .then(|| nearest(name, (self.rows)().map(|row| row.name)))
+            .flatten();
         Err(Problem::UnknownField {
             name: text,
             nearest,

@@ -269,7 +269,7 @@ fn token(cursor: &mut Cursor<'_>, catalogue: Catalogue<'_>) -> Result<Token, Pro
     let longest = at(start).field_name().map_or(0, str::len).min(LONGEST_NAME);
     for length in (1..=longest).rev() {
         let name = written(start + length);
-        let field = catalogue.resolve(&name, None).map(Typed::of);
+        let field = catalogue.quiet().resolve(&name, None).map(Typed::of);
         if let Some(typed) = catalogue.static_field(&name).or(field.ok()) {
             cursor.at = start + length;
             return Ok(new_token(name, width, typed));

@@ -199,8 +199,6 @@ impl RuleDefinition {
             }
             "tags" => {
                 self.tags.append(&mut tags(item));
-                self.tags.sort();
-                self.tags.dedup();
             }
             // Exceptions are the caller's; nothing else can be appended to.
             _ => {}
@@ -270,17 +268,12 @@ fn priority(item: &mut ItemReader<'_, '_>) -> Option<Priority> {
     priority
 }
 
-/// Sorted, without duplicates.
 fn tags(item: &mut ItemReader<'_, '_>) -> Vec<String> {
-    let mut tags: Vec<String> = item
-        .scalars("tags", false)
+    item.scalars("tags", false)
         .unwrap_or_default()
         .iter()
         .filter_map(|node| node.scalar().map(str::to_owned))
-        .collect();
-    tags.sort();
-    tags.dedup();
-    tags
+        .collect()
 }
 
 fn group_by(item: &mut ItemReader<'_, '_>) -> Vec<(String, Span)> {
