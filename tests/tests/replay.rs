@@ -115,10 +115,7 @@ fn what_was_recorded_without_judging_is_judged_afterwards() -> Result<()> {
         std::fs::remove_file(&recording)?;
     }
     let left = std::fs::read_dir(folder.path())?.count();
-    ensure!(
-        left == 3,
-        "something else was left beside rules, log and state"
-    );
+    ensure!(left == 2, "something was left beside configuration and log");
     Ok(())
 }
 

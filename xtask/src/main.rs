@@ -19,6 +19,7 @@ mod image;
 mod kubernetes;
 mod packages;
 mod programs;
+mod record_mix;
 mod report;
 mod test;
 mod workspace;
@@ -61,6 +62,8 @@ enum Verb {
         #[arg(value_parser = bench::names())]
         what: String,
     },
+    /// Makes the recording that golden tests and benchmarks read, tests/data/mix.vigia, from real containers.
+    RecordMix,
     /// Builds the eBPF object that is committed as ebpf/vigia.bpf.o.
     Ebpf {
         /// Changes nothing; fails when the committed object is not what the source builds to.
@@ -110,6 +113,7 @@ fn run(cli: &Cli) -> Result<Report> {
         Verb::Demo => demo::run(&workspace, cli.json),
         Verb::Test { suites } => test::run(&workspace, suites),
         Verb::Bench { what } => bench::run(&workspace, what, cli.json),
+        Verb::RecordMix => record_mix::run(&workspace),
         Verb::Ebpf { check } => Report::of_one("ebpf", "committed object", || ebpf::run(*check)),
         Verb::Image { tag } => image::run(&workspace, tag),
         Verb::Docs { check } => docs::run(&workspace, *check),
@@ -123,6 +127,7 @@ impl Verb {
             Self::Demo => "demo",
             Self::Test { .. } => "test",
             Self::Bench { .. } => "bench",
+            Self::RecordMix => "record-mix",
             Self::Ebpf { .. } => "ebpf",
             Self::Image { .. } => "image",
             Self::Docs { .. } => "docs",
