@@ -24,7 +24,8 @@ pub struct Socket {
     pub role: Role,
     /// Whether it waits for connections.
     pub listening: bool,
-    /// Whether it has an other end: after `connect` (also one in progress), `accept`, or a datagram.
+    /// Whether it has an other end for good: after `connect` (also one in progress) or `accept`. A datagram gives
+    /// a socket addresses, and does not connect it: that is how rules tell the two apart.
     pub connected: bool,
     /// Whether this very call gave it another address at either end.
     pub name_changed: bool,

@@ -132,7 +132,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Bool,
         Volatile,
         Descriptors,
-        "Whether the socket has an other end, after the event.",
+        "Whether the socket is connected, after the event. A datagram sent or received without `connect` sets `fd.name_changed` and does not connect.",
         "true",
         |view, _| of_socket(view, |socket| socket.connected)
     ),
