@@ -5,7 +5,7 @@ mod check;
 mod configuration;
 mod doctor;
 mod explain;
-pub mod fields;
+mod fields;
 mod health;
 mod quantity;
 mod record;

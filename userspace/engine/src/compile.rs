@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
+use vigia_event::EventType;
+
 use crate::appended::{Additions, AppendOutput};
 use crate::collection::{Collection, RuleDefinition};
 use crate::condition::cursor::Failure;
@@ -217,6 +219,7 @@ impl Compiler<'_> {
                 problem,
             );
         }
+        self.warn_of_undelivered(definition, &event_types, &item, report);
         self.conditions.push(condition);
         self.rules.push(Rule {
             name: definition.name.clone(),
@@ -256,6 +259,41 @@ impl Compiler<'_> {
         let (output, failures) = Template::compile(&text, self.catalogue, self.options.printing());
         self.warn_of_deprecated_fields(definition, &text, item, report);
         (output, failures)
+    }
+
+    /// A rule for events that nobody reports would be silent without anybody knowing why.
+    fn warn_of_undelivered(
+        &self,
+        definition: &RuleDefinition,
+        event_types: &EventTypes,
+        item: &Item,
+        report: &mut Report<'_>,
+    ) {
+        const MOST_NAMES: usize = 8;
+        let is_active = definition.enabled && definition.priority <= self.options.minimum_priority;
+        if !is_active || event_types.iter().any(EventType::is_delivered) {
+            return;
+        }
+        let mut names: Vec<&str> = event_types.iter().map(EventType::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.is_empty() {
+            // A condition that no event satisfies is another matter.
+            return;
+        }
+        if names.len() > MOST_NAMES {
+            names.truncate(MOST_NAMES);
+            names.push("...");
+        }
+        let problem = Problem::NotDelivered {
+            event_types: names.join(", "),
+        };
+        report.add(
+            Code::UnsupportedEventType,
+            definition.name_span,
+            Some(item),
+            problem,
+        );
     }
 
     fn warn_of_deprecated_fields(

@@ -68,6 +68,7 @@ codes! {
     InvalidListName = "LOAD_INVALID_LIST_NAME", "A list has a name that conditions cannot contain";
     UnknownKey = "LOAD_UNKNOWN_KEY", "An item has a key that does not exist";
     Hint = "LOAD_COMPILE_CONDITION", "A condition compiles, but may not say what was meant";
+    UnsupportedEventType = "LOAD_UNSUPPORTED_EVTTYPE", "A rule is about events that are not reported";
     UnmatchedSelection = "LOAD_UNMATCHED_SELECTION", "A setting picks no rule";
 }
 

@@ -14,6 +14,12 @@ pub(super) struct Fields {
     /// As what
     #[arg(long, value_enum, default_value_t = FieldsFormat::Table)]
     format: FieldsFormat,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// Only fields that have this in their name or description, in any case; may be repeated, all must be there
+    #[arg(value_name = "WORD")]
+    words: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -28,22 +34,41 @@ enum FieldsFormat {
 
 impl Fields {
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-        list(self.format, out)?;
-        Ok(ExitCode::SUCCESS)
+        let format = if self.json {
+            FieldsFormat::Json
+        } else {
+            self.format
+        };
+        let found = list(format, &self.words, out)?;
+        Ok(if found {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }
 
-fn list(format: FieldsFormat, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Whether there is such a field.
+fn list(format: FieldsFormat, words: &[String], out: &mut dyn Write) -> anyhow::Result<bool> {
+    let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
+    let rows: Vec<_> = fields::all()
+        .filter(|row| has_words(row, &words))
+        .map(Described::from)
+        .collect();
     match format {
-        FieldsFormat::Table => out.write_all(to_table().as_bytes())?,
-        FieldsFormat::Markdown => out.write_all(to_markdown().as_bytes())?,
+        FieldsFormat::Table => out.write_all(to_table(&rows).as_bytes())?,
+        FieldsFormat::Markdown => out.write_all(to_markdown(&rows).as_bytes())?,
         FieldsFormat::Json => {
-            let rows: Vec<_> = fields::all().map(Described::from).collect();
             serde_json::to_writer_pretty(&mut *out, &rows)?;
             writeln!(out)?;
         }
     }
-    Ok(())
+    Ok(!rows.is_empty())
+}
+
+fn has_words(row: &FieldRow, words: &[String]) -> bool {
+    let text = format!("{} {}", row.name, row.doc).to_lowercase();
+    words.iter().all(|word| text.contains(word))
 }
 
 /// A row in words.
@@ -88,33 +113,32 @@ impl From<&'static FieldRow> for Described {
     }
 }
 
-fn to_table() -> String {
-    let rows: Vec<_> = fields::all().map(Described::from).collect();
+fn to_table(rows: &[Described]) -> String {
     let width =
         |of: fn(&Described) -> &str| rows.iter().map(|row| of(row).len()).max().unwrap_or(0);
     let (names, types) = (width(|row| row.name), width(|row| row.field_type));
+    let availability = width(|row| row.availability);
     let mut text = String::new();
-    for row in &rows {
+    for row in rows {
         let doc = row.doc.split_whitespace().collect::<Vec<_>>().join(" ");
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{:names$}  {:types$}  {doc}",
-            row.name, row.field_type
+            "{:names$}  {:types$}  {:availability$}  {doc}",
+            row.name, row.field_type, row.availability
         );
     }
     text
 }
 
 /// The page docs/fields.md.
-#[must_use]
-pub fn to_markdown() -> String {
+fn to_markdown(rows: &[Described]) -> String {
     let mut text = String::from(
         "# Fields\n\nGenerated from the table in `userspace/event/src/fields`; `cargo xtask docs` writes it anew. \
          Names without a family of their own here follow Falco.\n",
     );
     let mut family = "";
-    for row in fields::all().map(Described::from) {
+    for row in rows {
         let this = row.name.split('.').next().unwrap_or_default();
         if this != family {
             family = this;
@@ -159,10 +183,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn words_narrow_the_list_down() {
+        let shown = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+            let mut out = Vec::new();
+            let found = list(FieldsFormat::Table, &words, &mut out).unwrap();
+            (String::from_utf8(out).unwrap(), found)
+        };
+        let (text, found) = shown(&["PROC.aname"]);
+        assert!(found);
+        assert!(
+            text.lines()
+                .all(|line| line.to_lowercase().contains("proc.aname"))
+        );
+        let both = shown(&["proc.", "secret"]).0;
+        assert!(both.lines().count() < shown(&["secret"]).0.lines().count());
+        assert_eq!(shown(&["no such thing"]), (String::new(), false));
+    }
+
+    #[test]
     fn every_format_lists_every_field() {
         let shown = |format| {
             let mut out = Vec::new();
-            list(format, &mut out).unwrap();
+            assert!(list(format, &[], &mut out).unwrap());
             String::from_utf8(out).unwrap()
         };
         let (table, markdown) = (shown(FieldsFormat::Table), shown(FieldsFormat::Markdown));

@@ -97,13 +97,19 @@ impl Pipeline {
         };
         let mut interest = interest(&wanted, everything || ruleset.sees_failed_executions());
         interest.environment = ruleset.uses_environment();
-        for event_type in interest.undeliverable() {
-            if ruleset.event_types().contains(event_type) {
-                tracing::warn!(
-                    event = event_type.name(),
-                    "rules name an event that the probes do not deliver yet"
-                );
-            }
+        let mut missing: Vec<_> = interest
+            .undeliverable()
+            .filter(|event_type| ruleset.event_types().contains(*event_type))
+            .map(EventType::name)
+            .collect();
+        missing.sort_unstable();
+        missing.dedup();
+        // A rule that nothing but these could make fire was warned of when it was loaded.
+        if !missing.is_empty() {
+            tracing::info!(
+                events = missing.join(" "),
+                "rules also name events that the probes do not report yet"
+            );
         }
         wanted = wanted.intersection(
             &interest

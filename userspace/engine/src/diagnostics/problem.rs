@@ -252,6 +252,8 @@ pub enum Problem {
     },
     #[error("and {count} more like this, or of other kinds, in this file")]
     Omitted { count: usize },
+    #[error("the rule cannot fire: the probes do not report {event_types} yet")]
+    NotDelivered { event_types: String },
     #[error("this setting picks no rule")]
     UnmatchedSelection,
     #[error("rule skipped: {0}")]
