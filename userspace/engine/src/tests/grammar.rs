@@ -1,6 +1,6 @@
 //! What is a condition, and what it means.
 
-use super::{compile, compile_all, event, judge, rule};
+use super::{compile, compile_all, event, judge, matches, rule};
 use crate::program::Truth;
 
 #[test]
@@ -41,10 +41,17 @@ fn deep_nesting_is_refused_and_does_no_harm() {
             true,
         ),
         (alternating(300), true),
+        (alternating(398), true),
         (alternating(1000), false),
         (alternating(1002), false),
     ] {
-        let compiled = compile(&rule("r", &condition)).ruleset.is_some();
+        let ruleset = compile(&rule("r", &condition)).ruleset;
+        // Judging recurses.
+        if let Some(ruleset) = &ruleset {
+            matches(ruleset, &event("open", 0, "t.text=a"));
+            matches(ruleset, &event("open", 0, ""));
+        }
+        let compiled = ruleset.is_some();
         let start: String = condition.chars().take(40).collect();
         assert_eq!(compiled, accepted, "{start} ({} bytes)", condition.len());
     }
