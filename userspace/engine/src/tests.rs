@@ -13,6 +13,7 @@ mod output;
 mod printing;
 mod reference;
 mod settings;
+mod sockets;
 mod upstream;
 
 use std::sync::Arc;
