@@ -17,7 +17,7 @@ pub(crate) fn names() -> Vec<&'static str> {
 
 /// Builds a measuring program as it would be shipped, runs it and passes on what it found: its table, or its JSON
 /// document as the data of the report.
-pub(crate) fn run(workspace: &Workspace, what: &str, json: bool) -> Result<Report> {
+pub(crate) fn run(workspace: &Workspace, what: &str, json: bool, quick: bool) -> Result<Report> {
     let Some((name, package)) = BENCHES.iter().find(|(name, _)| *name == what) else {
         bail!("no measurement called {what}");
     };
@@ -34,9 +34,13 @@ pub(crate) fn run(workspace: &Workspace, what: &str, json: bool) -> Result<Repor
         command
             .current_dir(&workspace.root)
             .stderr(Stdio::inherit());
-        if json {
-            command.arg("--json");
-        }
+        let options = [(json, "--json"), (quick, "--quick")];
+        command.args(
+            options
+                .iter()
+                .filter(|(given, _)| *given)
+                .map(|(_, option)| option),
+        );
         let output = command
             .output()
             .with_context(|| format!("starting {package}"))?;

@@ -61,6 +61,9 @@ enum Verb {
         /// What is measured.
         #[arg(value_parser = bench::names())]
         what: String,
+        /// Takes seconds instead of minutes: fewer rounds, and no instructions are counted.
+        #[arg(long)]
+        quick: bool,
     },
     /// Makes the recording that golden tests and benchmarks read, tests/data/mix.vigia, from real containers.
     RecordMix,
@@ -112,7 +115,7 @@ fn run(cli: &Cli) -> Result<Report> {
     match &cli.verb {
         Verb::Demo => demo::run(&workspace, cli.json),
         Verb::Test { suites } => test::run(&workspace, suites),
-        Verb::Bench { what } => bench::run(&workspace, what, cli.json),
+        Verb::Bench { what, quick } => bench::run(&workspace, what, cli.json, *quick),
         Verb::RecordMix => record_mix::run(&workspace),
         Verb::Ebpf { check } => Report::of_one("ebpf", "committed object", || ebpf::run(*check)),
         Verb::Image { tag } => image::run(&workspace, tag),

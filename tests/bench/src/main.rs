@@ -1,6 +1,6 @@
 //! Measures how fast rules are judged; `cargo xtask bench engine` builds and runs it.
 //!
-//! Without arguments a table; with `--json` one JSON document. `judge N` and `judge-as-written N` judge the stream
+//! Without arguments a table; with `--json` one JSON document; with `--quick` fewer rounds, and no instructions. `judge N` and `judge-as-written N` judge the stream
 //! once by N rules, for a profiler.
 
 #![allow(
@@ -10,15 +10,24 @@
 
 use anyhow::{Context, Result, bail};
 use vigia_bench::profiler::Form;
-use vigia_bench::results::{EVENTS, Results};
+use vigia_bench::results::{EVENTS, Effort, Results};
 use vigia_bench::{measure, rules, stream};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (json, quick) = (words.contains(&"--json"), words.contains(&"--quick"));
+    let effort = if quick { Effort::Quick } else { Effort::Full };
+    let words: Vec<&str> = words
+        .into_iter()
+        .filter(|word| !matches!(*word, "--json" | "--quick"))
+        .collect();
     match words.as_slice() {
-        [] => println!("{}", Results::measure()?),
-        ["--json"] => println!("{}", serde_json::to_string_pretty(&Results::measure()?)?),
+        [] if json => println!(
+            "{}",
+            serde_json::to_string_pretty(&Results::measure(effort)?)?
+        ),
+        [] => println!("{}", Results::measure(effort)?),
         [form, count] => {
             let count = count.parse().context("a number of rules")?;
             let forms = [Form::Compiled, Form::AsWritten];
@@ -27,7 +36,7 @@ fn main() -> Result<()> {
                 None => bail!("no form '{form}'"),
             }
         }
-        _ => bail!("usage: vigia-bench [--json | judge N | judge-as-written N]"),
+        _ => bail!("usage: vigia-bench [--json] [--quick] | [judge N | judge-as-written N]"),
     }
     Ok(())
 }

@@ -18,8 +18,32 @@ pub const SIZES: [usize; 4] = [1, 25, 56, 500];
 /// How many events the stream has: few enough to stay in the processor's cache, as an event does that was just read.
 pub const EVENTS: usize = 2000;
 
-const ROUNDS: usize = 60;
 const SLOW_ROUNDS: usize = 2;
+
+/// How much time measuring may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Minutes.
+    Full,
+    /// Seconds: fewer rounds, and no instructions are counted.
+    Quick,
+}
+
+impl Effort {
+    fn rounds(self) -> usize {
+        match self {
+            Self::Full => 60,
+            Self::Quick => 20,
+        }
+    }
+
+    fn instructions(self, size: usize, form: Form) -> Result<f64, String> {
+        match self {
+            Self::Full => profiler::instructions(size, form),
+            Self::Quick => Err("a quick run".to_owned()),
+        }
+    }
+}
 
 /// All that was measured.
 #[derive(Debug, Serialize)]
@@ -77,7 +101,7 @@ impl Results {
     ///
     /// # Errors
     /// Rules do not compile.
-    pub fn measure() -> Result<Self> {
+    pub fn measure(effort: Effort) -> Result<Self> {
         let (rules, rules_note) = rules::best()?;
         let events = stream::mix(EVENTS);
         let ruleset = rules.compile()?;
@@ -87,7 +111,7 @@ impl Results {
                 .filter(|event| wanted(event))
                 .cloned()
                 .collect();
-            measure::compiled(&ruleset, &some, ROUNDS).ns_per_event
+            measure::compiled(&ruleset, &some, effort.rounds()).ns_per_event
         };
         let families = FAMILIES.iter().enumerate();
         let families = families
@@ -103,7 +127,7 @@ impl Results {
             load: Load::measure(&rules)?,
             sizes: SIZES
                 .iter()
-                .map(|&size| Size::measure(&rules, size, &events))
+                .map(|&size| Size::measure(&rules, size, &events, effort))
                 .collect::<Result<_>>()?,
             rules: rules.name,
             rules_note,
@@ -130,15 +154,15 @@ impl Load {
 }
 
 impl Size {
-    fn measure(rules: &Rules, size: usize, events: &[Event]) -> Result<Self> {
+    fn measure(rules: &Rules, size: usize, events: &[Event], effort: Effort) -> Result<Self> {
         let ruleset: Ruleset = rules.sized(size).compile_and_keep()?;
         let allocations = measure::allocations(&ruleset, events);
         Ok(Self {
             rules: ruleset.rules().len(),
-            compiled: measure::compiled(&ruleset, events, ROUNDS),
+            compiled: measure::compiled(&ruleset, events, effort.rounds()),
             as_written: measure::as_written(&ruleset, events, SLOW_ROUNDS),
-            instructions: profiler::instructions(size, Form::Compiled),
-            instructions_as_written: profiler::instructions(size, Form::AsWritten),
+            instructions: effort.instructions(size, Form::Compiled),
+            instructions_as_written: effort.instructions(size, Form::AsWritten),
             matched: allocations.matched,
             allocations: allocations.allocations,
         })

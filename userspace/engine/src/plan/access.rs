@@ -12,6 +12,9 @@ use crate::graph::{Graph, Leaf, Node, NodeId, SlotId};
 const IN_VAIN_NS: f32 = 250.0;
 /// What it is worth not to read a volatile field: an event that reads none can be recognised when it comes again.
 const VOLATILE_NS: f32 = 150.0;
+/// What judging a node costs beyond its comparisons, and one that has parts.
+const GUARD_NS: f32 = 10.0;
+const JOINT_NS: f32 = 30.0;
 /// How many rules share a look, as long as nobody has chosen.
 const COMPANY: f32 = 16.0;
 /// More parts than this make no index worth it.
@@ -124,9 +127,13 @@ impl<'g> Chooser<'g> {
     fn guard(&self, id: NodeId) -> Choice {
         let estimate = self.graph.estimate(id);
         let shared = self.guards.get(&id).copied().unwrap_or(1.0);
+        let own = match self.graph.node(id) {
+            Node::And(_) | Node::Or(_) => GUARD_NS + JOINT_NS,
+            _ => GUARD_NS,
+        };
         Choice {
             parts: Rc::new([Access::Guard(id)]),
-            cost: (estimate.cost + 5.0) / shared,
+            cost: (estimate.cost + own) / shared,
             odds: estimate.odds,
             volatile: estimate.volatile,
         }
