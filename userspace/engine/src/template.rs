@@ -18,6 +18,9 @@ use value::Style;
 /// Field names longer than this are not looked up piece by piece.
 const LONGEST_NAME: usize = 128;
 
+/// No more is reported of one output; looking on would take time that grows with the square of its length.
+const MOST_FAILURES: usize = 100;
+
 /// What Falco appends to every output by default: who the container is.
 const SUGGESTED: &[(&str, &str)] = &[
     ("container_id", "container.id"),
@@ -76,7 +79,7 @@ impl Template {
         let trimmed = text.text.trim_end().len();
         let mut cursor = Cursor::new(text);
         cursor.at = text.text.len() - text.text.trim_start().len();
-        while cursor.at < trimmed {
+        while cursor.at < trimmed && failures.len() < MOST_FAILURES {
             let literal = cursor.rest()[..trimmed - cursor.at]
                 .find('%')
                 .unwrap_or(trimmed - cursor.at);

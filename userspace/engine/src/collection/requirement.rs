@@ -1,5 +1,7 @@
 //! What a rule file requires of the engine that loads it.
 
+use rustc_hash::FxHashSet;
+
 use super::item::ItemReader;
 use crate::diagnostics::{Code, Problem};
 use crate::keys;
@@ -94,9 +96,9 @@ fn plugin(entry: &mut ItemReader<'_, '_>) -> Option<Plugin> {
 }
 
 fn check(entry: &mut ItemReader<'_, '_>, span: Span, plugins: &[Plugin]) {
-    let mut names: Vec<&str> = Vec::new();
+    let mut names: FxHashSet<&str> = FxHashSet::default();
     for plugin in plugins {
-        if names.contains(&plugin.name.as_str()) {
+        if !names.insert(&plugin.name) {
             let name = plugin.name.clone();
             entry.problem(
                 Code::Validate,
@@ -105,7 +107,6 @@ fn check(entry: &mut ItemReader<'_, '_>, span: Span, plugins: &[Plugin]) {
             );
             return;
         }
-        names.push(&plugin.name);
     }
     let (name, own) = CONTAINER_PLUGIN;
     let served = plugins
