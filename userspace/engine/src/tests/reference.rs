@@ -45,7 +45,13 @@ fn compiled_conditions_answer_like_the_reference() {
     let (mut cases, mut answers) = (0_usize, [0_usize; 3]);
     for round in 0..ROUNDS {
         let mut random = Random::new(base + round);
-        let conditions: Vec<String> = (0..CONDITIONS).map(|_| random.condition(3)).collect();
+        // Half of them are one comparison, whose answer nothing else hides.
+        let conditions: Vec<String> = (0..CONDITIONS)
+            .map(|_| {
+                let depth = random.pick(&[0, 0, 0, 1, 2, 3]);
+                random.condition(depth)
+            })
+            .collect();
         let rules: Vec<String> = conditions
             .iter()
             .enumerate()

@@ -212,6 +212,7 @@ impl Random {
         match operator {
             "glob" | "iglob" => self.pick(GLOBS),
             "regex" => self.pick(REGEXES),
+            "icontains" => self.pick(&["a", "A", "B", "aB", "Ab", "/A", "''"]),
             _ => self.word(),
         }
     }
