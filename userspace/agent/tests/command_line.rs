@@ -134,3 +134,72 @@ fn a_full_disk_behind_standard_error_is_no_panic() {
         .unwrap();
     assert_eq!(output.code(), Some(1));
 }
+
+const RULE: &str = "- rule: A\n  desc: d\n  condition: evt.type = open and fd.name = /a\n  output: o\n  priority: NOTICE\n";
+
+/// A folder with a rule file and its test file.
+fn tested(cases: &str) -> (tempfile::TempDir, Output) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("x.yaml"), RULE).unwrap();
+    std::fs::write(folder.path().join("x.test.yaml"), cases).unwrap();
+    let junit = folder.path().join("junit.xml");
+    let output = vigia(&[
+        "test",
+        folder.path().to_str().unwrap(),
+        "--junit",
+        junit.to_str().unwrap(),
+    ]);
+    (folder, output)
+}
+
+#[test]
+fn rule_tests_pass_or_say_why_not() {
+    let (_folder, output) =
+        tested("- rule: A\n  fires: [{open: /a}]\n  stays_silent: [{open: /b}]\n");
+    assert!(output.status.success(), "{}", text(&output.stdout));
+
+    let (folder, output) = tested("- rule: A\n  fires: [{open: /b}]\n");
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said.contains("x.test.yaml:2:11: A: open /b by nginx"),
+        "{said}"
+    );
+    assert!(said.contains("fd.name = /a   <- fd.name is /b"), "{said}");
+    let junit = std::fs::read_to_string(folder.path().join("junit.xml")).unwrap();
+    assert!(junit.contains("failures=\"1\""), "{junit}");
+
+    let (_folder, output) = tested("- rule: B\n  fires: [{opne: /b}]\n");
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("x.test.yaml:2:12: unknown key `opne`, did you mean `open`?"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_rule_is_explained_and_a_misspelt_one_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rules, event) = (
+        folder.path().join("x.yaml"),
+        folder.path().join("event.yaml"),
+    );
+    std::fs::write(&rules, RULE).unwrap();
+    std::fs::write(&event, "{open: /b}\n").unwrap();
+    let (rules, event) = (rules.to_str().unwrap(), event.to_str().unwrap());
+    let said = text(&vigia(&["explain", "A", "-r", rules]).stdout);
+    assert!(
+        said.contains("fd.name = /a") && said.contains("events of type open"),
+        "{said}"
+    );
+    let said = text(&vigia(&["explain", "--event", event, "-r", rules]).stdout);
+    assert!(
+        said.contains("A does not fire: fd.name = /a is false (fd.name is /b)"),
+        "{said}"
+    );
+    assert_fails(
+        &["explain", "Credential File", "--json"],
+        "did you mean `Credential File Read in Container`?",
+    );
+}

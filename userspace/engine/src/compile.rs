@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
+use rustc_hash::FxHashMap;
 use vigia_event::EventType;
 
 use crate::appended::{Additions, AppendOutput};
@@ -406,7 +407,15 @@ impl Compiler<'_> {
             true => self
                 .conditions
                 .iter()
-                .map(|&condition| outline::of(&graph, condition))
+                .zip(&self.rules)
+                .map(|(&condition, rule)| {
+                    // As it is judged for the first of its event types, which decides a part of it before.
+                    let first = rule.event_types.iter().next();
+                    let special = first.map_or(condition, |event_type| {
+                        graph.specialise(condition, event_type, &mut FxHashMap::default())
+                    });
+                    outline::of(&graph, special)
+                })
                 .collect(),
             false => Vec::new(),
         };

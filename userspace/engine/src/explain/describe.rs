@@ -30,7 +30,8 @@ pub struct Description {
     pub event_types: EventTypes,
     /// The fields its condition reads, by name.
     pub fields: Vec<FieldReference>,
-    /// The compiled form of its condition: parts that must all hold, in the order in which they are judged.
+    /// The compiled form of its condition for the first of its event types: parts that must all hold, in the order in which
+    /// they are judged. What the type decides is gone.
     pub judged: Vec<Judged>,
 }
 

@@ -151,16 +151,14 @@ fn a_rule_is_taken_apart() {
         .map(crate::FieldReference::name)
         .collect();
     assert_eq!(fields, ["evt.type", "t.int", "t.other", "t.path", "t.text"]);
-    // Macros are dissolved, lists put in, and every part is there.
+    // Macros are dissolved, lists put in, and what the event type decides is gone.
+    assert_eq!(described.judged.len(), 2);
     let judged: Vec<&str> = described
         .judged
         .iter()
         .map(|judged| judged.text.as_str())
         .collect();
-    for part in [
-        "evt.type in (open, openat)",
-        "(not t.int = 5 and t.text in (\"x\", \"y\", \"z\"))",
-    ] {
+    for part in ["(not t.int = 5 and t.text in (\"x\", \"y\", \"z\"))"] {
         assert!(judged.contains(&part), "{judged:?}");
     }
 }

@@ -110,9 +110,14 @@ pub(super) fn text(
             row.doc
         )?;
     }
+    let first = described
+        .event_types
+        .iter()
+        .next()
+        .map_or("none", vigia_event::EventType::name);
     writeln!(
         out,
-        "\nCompiled, it is judged in this order, and the first part that does not hold ends it:"
+        "\nCompiled (here for {first} events), it is judged in this order; the first part that does not hold ends it:"
     )?;
     for (index, judged) in described.judged.iter().enumerate() {
         writeln!(
