@@ -149,3 +149,74 @@ fn the_readable_form_tells_what_who_and_where() {
     assert_eq!(text, expected);
     assert!(rendered.readable(true).starts_with("\u{1b}[2m22:13:20"));
 }
+
+/// From the text of a rule to the lines of its alert: Falco's keys, types and order.
+#[test]
+fn the_lines_of_a_rule_are_those_of_falco() {
+    use vigia_engine::{AppendField, AppendOutput, Options, Source, compile};
+
+    let rule = "- rule: Refused\n  desc: d\n  condition: evt.type = openat\n  priority: WARNING\n  tags: [b, a]\n  \
+                output: \"%6user.name|%3proc.name|%toupper(user.name) %k8s.pod.name\"\n";
+    let options = Options {
+        append_output: vec![AppendOutput {
+            extra_output: Some("uid=%user.uid".to_owned()),
+            extra_fields: vec![
+                AppendField::Field("evt.rawres".to_owned()),
+                AppendField::Text {
+                    name: "who".to_owned(),
+                    format: "%proc.pname/%user.uid".to_owned(),
+                },
+            ],
+            ..AppendOutput::default()
+        }],
+        ..Options::default()
+    };
+    let ruleset = compile(&[Source::new("r.yaml", rule)], &options)
+        .ruleset
+        .expect("no errors");
+    let event = refused_write(b"/x");
+    let mut alerts = Vec::new();
+    ruleset.evaluate(&event, &mut ruleset.scratch(), &mut |found| {
+        alerts.push(Alert::new(&event, &found, &context()));
+    });
+    let [alert] = &alerts[..] else {
+        panic!("one alert")
+    };
+    let rendered = rendered(alert.clone());
+    assert_eq!(
+        rendered.text(),
+        "22:13:20.000000001: Warning root  |sh |ROOT <NA> uid=0"
+    );
+    let parsed: Json = serde_json::from_str(rendered.json()).expect("valid JSON");
+    assert_eq!(
+        parsed["output_fields"],
+        serde_json::json!({
+            "evt.time": TIME_NS,
+            "evt.rawres": -30,
+            "k8s.pod.name": null,
+            "proc.name": "sh",
+            "user.name": "root",
+            "user.uid": 0,
+            "who": "nginx/0",
+        })
+    );
+    assert_eq!(parsed["tags"], serde_json::json!(["a", "b"]));
+    assert!(parsed.get("message").is_none());
+    let only_message = Rendered::new(
+        alert.clone(),
+        RenderOptions {
+            json: JsonProperties {
+                message: true,
+                output: false,
+                output_fields: false,
+                tags: false,
+            },
+            ..RenderOptions::default()
+        },
+    );
+    let parsed: Json = serde_json::from_str(only_message.json()).expect("valid JSON");
+    assert_eq!(parsed["message"], "root  |sh |ROOT <NA> uid=0");
+    for key in ["output", "output_fields", "tags"] {
+        assert!(parsed.get(key).is_none(), "{key}");
+    }
+}
