@@ -44,7 +44,7 @@ fn main() -> Result<()> {
 fn judge(form: Form, count: usize) -> Result<()> {
     let (rules, _) = rules::best()?;
     let ruleset = rules.sized(count).compile_and_keep()?;
-    let events = stream::mix(EVENTS);
+    let (events, _) = stream::best(EVENTS);
     match form {
         Form::Compiled => measure::judge_stream(&ruleset, &events, &mut ruleset.scratch()),
         Form::AsWritten => measure::judge_stream_as_written(&ruleset, &events),

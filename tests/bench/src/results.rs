@@ -53,7 +53,7 @@ pub struct Results {
     /// Why not those of Falco; `None` where they are.
     pub rules_note: Option<String>,
     /// How the events were made.
-    pub stream: &'static str,
+    pub stream: String,
     /// How many events the stream has.
     pub events: usize,
     /// From the text of all rules to what judges.
@@ -103,7 +103,7 @@ impl Results {
     /// Rules do not compile.
     pub fn measure(effort: Effort) -> Result<Self> {
         let (rules, rules_note) = rules::best()?;
-        let events = stream::mix(EVENTS);
+        let (events, origin) = stream::best(EVENTS);
         let ruleset = rules.compile()?;
         let of = |wanted: &dyn Fn(&Event) -> bool| {
             let some: Vec<Event> = events
@@ -131,7 +131,7 @@ impl Results {
                 .collect::<Result<_>>()?,
             rules: rules.name,
             rules_note,
-            stream: stream::ORIGIN,
+            stream: origin,
             events: events.len(),
             families: families.collect(),
             event_types: types,

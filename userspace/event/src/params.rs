@@ -57,7 +57,7 @@ impl<'e> Parameter<'e> {
         number: u64,
         make: impl FnOnce() -> (String, Option<String>),
     ) -> Self {
-        let texts = kept::texts(style, number, || {
+        let texts = kept::texts(kept::Kind::Parameter(style), number, || {
             let (raw, resolved) = make();
             kept::Texts { raw, resolved }
         });

@@ -10,6 +10,7 @@ use crate::container::Metadata;
 use crate::event::{Event, View};
 use crate::file::{Layer, Origin};
 use crate::process::Process;
+use crate::text::kept;
 use crate::value::{Extracted, FieldType, Value};
 
 use super::{Argument, ArgumentRule, Availability, FieldRow, Shape, Stability};
@@ -694,7 +695,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Always,
         "Effective capabilities, by name, joined by spaces.",
         "CAP_CHOWN CAP_NET_RAW",
-        |view, _| Value::made(capabilities(
+        |view, _| Value::Bytes(capabilities(
             view.event.captured.task.credentials.cap_effective
         ))
         .into()
@@ -706,7 +707,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Always,
         "Permitted capabilities, by name, joined by spaces.",
         "CAP_CHOWN CAP_NET_RAW",
-        |view, _| Value::made(capabilities(
+        |view, _| Value::Bytes(capabilities(
             view.event.captured.task.credentials.cap_permitted
         ))
         .into()
@@ -718,7 +719,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Always,
         "Inheritable capabilities, by name, joined by spaces.",
         "CAP_CHOWN",
-        |view, _| Value::made(capabilities(
+        |view, _| Value::Bytes(capabilities(
             view.event.captured.task.credentials.cap_inheritable
         ))
         .into()
@@ -907,14 +908,20 @@ fn duration(event: &Event) -> Extracted<'_> {
     }
 }
 
-fn capabilities(set: u64) -> Vec<u8> {
-    let names: Vec<&str> = CAPABILITIES
-        .iter()
-        .enumerate()
-        .filter(|(bit, _)| set >> bit & 1 == 1)
-        .map(|(_, name)| *name)
-        .collect();
-    names.join(" ").into_bytes()
+fn capabilities(set: u64) -> Cow<'static, [u8]> {
+    let texts = kept::texts(kept::Kind::Capabilities, set, || {
+        let names = CAPABILITIES.iter().enumerate();
+        let names = names.filter(|(bit, _)| set >> bit & 1 == 1);
+        let names: Vec<&str> = names.map(|(_, name)| *name).collect();
+        kept::Texts {
+            raw: names.join(" "),
+            resolved: None,
+        }
+    });
+    match texts {
+        Ok(kept) => Cow::Borrowed(kept.raw.as_bytes()),
+        Err(made) => Cow::Owned(made.raw.into_bytes()),
+    }
 }
 
 /// By bit, as `capability.h` numbers them.

@@ -16,18 +16,27 @@ pub(crate) struct Texts {
     pub(crate) resolved: Option<String>,
 }
 
-type Table = HashMap<(TextStyle, u64), &'static Texts>;
+/// What a number means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// A parameter of a call.
+    Parameter(TextStyle),
+    /// A set of capabilities.
+    Capabilities,
+}
+
+type Table = HashMap<(Kind, u64), &'static Texts>;
 
 static KEPT: LazyLock<RwLock<Table>> = LazyLock::new(RwLock::default);
 
-/// The texts of a number in a style: the ones that were made before, or new ones, which are kept while there is room.
-/// `make` must answer the same for the same style and number.
+/// The texts of a number of a kind: the ones that were made before, or new ones, which are kept while there is room.
+/// `make` must answer the same for the same kind and number.
 pub(crate) fn texts(
-    style: TextStyle,
+    kind: Kind,
     number: u64,
     make: impl FnOnce() -> Texts,
 ) -> Result<&'static Texts, Texts> {
-    let key = (style, number);
+    let key = (kind, number);
     // A table whose writer panicked is as good as before: entries are whole.
     let known = KEPT.read().unwrap_or_else(PoisonError::into_inner);
     if let Some(texts) = known.get(&key) {
@@ -54,7 +63,7 @@ mod tests {
             raw: number.to_string(),
             resolved: None,
         };
-        let of = |number| texts(TextStyle::Int, number, || make(number));
+        let of = |number| texts(Kind::Parameter(TextStyle::Int), number, || make(number));
         let first = of(7).expect("there is room").raw.as_ptr();
         assert_eq!(of(7).expect("kept").raw.as_ptr(), first);
         let fresh = (0..2 * LIMIT as u64)
