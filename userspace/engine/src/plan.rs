@@ -287,7 +287,7 @@ impl Index {
             Extracted::Missing => {}
             Extracted::Unknown => self.all.mark(found),
             Extracted::One(value) => self.matching(value, found),
-            Extracted::Many(values) => values.iter().for_each(|value| self.matching(value, found)),
+            Extracted::Many(values) => values.iter().for_each(|value| self.matching(&value, found)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The graph, compiled: what is run per event.
 
-use vigia_event::{Event, Extracted, Spelling, View};
+use vigia_event::{Event, Extracted, Spelling, Value, View};
 
 use crate::condition::ast::Operator;
 use crate::events::EventTypes;
@@ -274,7 +274,7 @@ impl<'m, 'p, 'e> Pass<'m, 'p, 'e> {
             }),
             (left, Extracted::Many(rights)) => match_values(left, of_field, |left| {
                 let mut rights = rights.iter();
-                let holds = |right| predicate::compare(operator, left, right);
+                let holds = |right: Value<'_>| predicate::compare(operator, left, &right);
                 // Only several values for the same can differ: all of them then.
                 match operator {
                     Operator::NotEqual => rights.all(holds),
@@ -328,16 +328,16 @@ impl Drop for Pass<'_, '_, '_> {
 fn match_values(
     extracted: &Extracted<'_>,
     of_field: OfField,
-    passes: impl Fn(&vigia_event::Value<'_>) -> bool,
+    passes: impl Fn(&Value<'_>) -> bool,
 ) -> Truth {
     match extracted {
         Extracted::Missing => Truth::False,
         Extracted::Unknown => Truth::Unknown,
         Extracted::One(value) => Truth::of(passes(value)),
         Extracted::Many(values) => Truth::of(match of_field {
-            OfField::Any => values.iter().any(passes),
-            OfField::EveryOrNone => values.iter().all(passes),
-            OfField::Every => !values.is_empty() && values.iter().all(passes),
+            OfField::Any => values.iter().any(|value| passes(&value)),
+            OfField::EveryOrNone => values.iter().all(|value| passes(&value)),
+            OfField::Every => !values.is_empty() && values.iter().all(|value| passes(&value)),
         }),
     }
 }

@@ -43,4 +43,4 @@ pub use event::{Event, Node, PathSpellings, Spelling, View};
 pub use file::File;
 pub use process::Process;
 pub use socket::Socket;
-pub use value::{Extracted, FieldType, Value};
+pub use value::{Extracted, FieldType, Value, Values};

@@ -8,7 +8,6 @@ mod own;
 use std::borrow::Cow;
 
 use bstr::ByteSlice;
-use smallvec::smallvec;
 
 use crate::call::{ParamRow, ParamSource, named};
 use crate::captured::{Call, What};
@@ -115,7 +114,7 @@ fn forms_of<'e>(event: &'e Event, row: &ParamRow) -> Extracted<'e> {
     } = parameter(event, row);
     match resolved {
         Some(resolved) if !resolved.is_empty() && !raw.is_empty() && resolved != raw => {
-            Extracted::Many(smallvec![Value::Bytes(resolved), Value::Bytes(raw)])
+            Extracted::Many([resolved, raw].map(Value::Bytes).into_iter().collect())
         }
         resolved => Extracted::One(Value::Bytes(
             Parameter {

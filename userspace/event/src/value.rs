@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use smallvec::SmallVec;
+mod values;
+
+pub(crate) use values::ReadProcess;
+pub use values::Values;
 
 /// The type of a field's values: decides which operators are legal and how a constant is parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -91,7 +94,7 @@ pub enum Extracted<'e> {
     One(Value<'e>),
     /// The values of a list field, or of a field that stands for any of several (see
     /// [`crate::fields::Shape`]).
-    Many(SmallVec<[Value<'e>; 4]>),
+    Many(Values<'e>),
 }
 
 impl<'e> Extracted<'e> {

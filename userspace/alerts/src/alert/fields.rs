@@ -45,7 +45,7 @@ fn json(name: &str, value: &Extracted<'_>, texts: &Texts<'_>) -> Json {
         Extracted::Many(values) => values
             .iter()
             .take(MAX_VALUES)
-            .map(|value| one(name, value, texts))
+            .map(|value| one(name, &value, texts))
             .collect(),
     }
 }

@@ -130,7 +130,7 @@ fn part(value: &Extracted<'_>) -> String {
         Extracted::Many(values) => values
             .iter()
             .take(MAX_VALUES)
-            .map(text)
+            .map(|value| text(&value))
             .collect::<Vec<_>>()
             .join(","),
     }

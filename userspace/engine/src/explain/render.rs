@@ -139,7 +139,7 @@ pub(super) fn value(extracted: &Extracted<'_>) -> String {
         Extracted::Missing | Extracted::Unknown => String::new(),
         Extracted::One(value) => one(value),
         Extracted::Many(values) => {
-            let values: Vec<String> = values.iter().map(one).collect();
+            let values: Vec<String> = values.iter().map(|value| one(&value)).collect();
             format!("({})", values.join(", "))
         }
     }

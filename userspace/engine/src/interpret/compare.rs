@@ -16,9 +16,11 @@ pub(super) fn values(
     match (extracted, of_field) {
         (Extracted::Missing | Extracted::Unknown, _) => false,
         (Extracted::One(value), _) => test(value),
-        (Extracted::Many(values), OfField::Any) => values.iter().any(test),
-        (Extracted::Many(values), OfField::EveryOrNone) => values.iter().all(test),
-        (Extracted::Many(values), OfField::Every) => !values.is_empty() && values.iter().all(test),
+        (Extracted::Many(values), OfField::Any) => values.iter().any(|value| test(&value)),
+        (Extracted::Many(values), OfField::EveryOrNone) => values.iter().all(|value| test(&value)),
+        (Extracted::Many(values), OfField::Every) => {
+            !values.is_empty() && values.iter().all(|value| test(&value))
+        }
     }
 }
 

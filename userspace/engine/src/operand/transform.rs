@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use smallvec::SmallVec;
-use vigia_event::{Extracted, Value, View};
+use vigia_event::{Extracted, Value, Values, View};
 
 use super::{Call, Operand, getopt};
 use crate::condition::ast::Transformer;
@@ -87,7 +86,7 @@ fn each<'e>(call: &Call, view: View<'e>, change: fn(&[u8]) -> Option<Vec<u8>>) -
     match call.arguments[0].extract(view) {
         Extracted::One(value) => Extracted::from_option(change_value(value)),
         Extracted::Many(values) => {
-            let changed: Option<SmallVec<_>> = values.into_iter().map(change_value).collect();
+            let changed: Option<Values<'e>> = values.into_iter().map(change_value).collect();
             changed.map_or(Extracted::Missing, Extracted::Many)
         }
         nothing => nothing,
@@ -134,7 +133,7 @@ fn options<'e>(call: &Call, view: View<'e>) -> Extracted<'e> {
 
 /// The texts of a list value.
 fn texts<'e>(values: Extracted<'e>) -> Result<Vec<Cow<'e, [u8]>>, Nothing> {
-    let values: SmallVec<[Value<'e>; 4]> = match values {
+    let values: Values<'e> = match values {
         Extracted::Many(values) => values,
         Extracted::One(value) => std::iter::once(value).collect(),
         Extracted::Missing => return Err(Nothing::Missing),

@@ -77,7 +77,7 @@ pub(super) fn print(
                 if index > 0 {
                     line.push_str(between);
                 }
-                one(line, style, printing, value);
+                one(line, style, printing, &value);
             }
             line.push_str(close);
         }

@@ -1,7 +1,6 @@
 //! `container.*` and `k8s.*`: the container and what it promised.
 
 use bstr::{BString, ByteSlice};
-use smallvec::SmallVec;
 
 use crate::container::{Container, DeclaredMount, Inspected, Metadata, Swarm};
 use crate::event::View;
@@ -560,8 +559,7 @@ fn secrets(view: View<'_>) -> Extracted<'_> {
         .secrets
         .iter()
         .filter(|secret| secret.kind != SecretKind::Config);
-    let names: SmallVec<[Value<'_>; 4]> = granted.map(|secret| Value::text(&secret.name)).collect();
-    Extracted::Many(names)
+    Extracted::Many(granted.map(|secret| Value::text(&secret.name)).collect())
 }
 
 fn swarm<'e>(view: View<'e>, read: impl Fn(Swarm<'e>) -> Option<&'e BString>) -> Extracted<'e> {

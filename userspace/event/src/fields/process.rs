@@ -4,14 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
-use smallvec::SmallVec;
 
 use crate::container::Metadata;
 use crate::event::{Event, View};
 use crate::file::{Layer, Origin};
 use crate::process::Process;
 use crate::text::kept;
-use crate::value::{Extracted, FieldType, Value};
+use crate::value::{Extracted, FieldType, ReadProcess, Value, Values};
 
 use super::{Argument, ArgumentRule, Availability, FieldRow, Shape, Stability};
 
@@ -75,9 +74,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         availability: Availability::Always,
         doc: "The arguments behind `argv[0]`, one by one. `getopt` and `join` also take `proc.args` for it.",
         example: "(-g,daemon off;)",
-        extract: |view, _| {
-            Extracted::Many(view.event.process.args.iter().map(Value::text).collect())
-        },
+        extract: |view, _| Extracted::Many(Values::of_texts(&view.event.process.args)),
     },
     row!(
         "proc.nargs",
@@ -746,11 +743,7 @@ const fn ancestor_row(
     }
 }
 
-fn ancestors<'e>(
-    view: View<'e>,
-    argument: &Argument,
-    read: impl Fn(&'e Process) -> Option<Value<'e>>,
-) -> Extracted<'e> {
+fn ancestors<'e>(view: View<'e>, argument: &Argument, read: ReadProcess) -> Extracted<'e> {
     let event = view.event;
     match argument {
         Argument::Index(0) => Extracted::from_option(read(&event.process)),
@@ -761,11 +754,7 @@ fn ancestors<'e>(
                 .and_then(|process| read(process)),
         ),
         _ => {
-            let values: SmallVec<[Value<'e>; 4]> = event
-                .ancestors
-                .iter()
-                .filter_map(|process| read(process))
-                .collect();
+            let values = Values::of_processes(&event.ancestors, read);
             if values.is_empty() {
                 Extracted::Missing
             } else {
@@ -838,7 +827,7 @@ fn health_check(view: View<'_>) -> Extracted<'_> {
 
 /// All digits are the number of an ancestor, anything else the name of a variable.
 fn ancestor_environment<'e>(view: View<'e>, argument: &Argument) -> Extracted<'e> {
-    let joined = |process: &'e Process| Some(Value::Bytes(process.environment_line()));
+    let joined: ReadProcess = |process| Some(Value::Bytes(process.environment_line()));
     let Argument::Name(name) = argument else {
         return ancestors(view, argument, joined);
     };

@@ -2,11 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use smallvec::SmallVec;
-
 use crate::event::View;
 use crate::socket::{Family, Protocol, Role, Socket};
-use crate::value::{Extracted, FieldType, Value};
+use crate::value::{Extracted, FieldType, Value, Values};
 
 use super::{ArgumentRule, Availability, FieldRow, Shape, Stability};
 
@@ -221,7 +219,7 @@ fn both<'e>(view: View<'e>, read: fn(SocketAddr) -> Option<Value<'e>>) -> Extrac
         Role::Server => (socket.remote, socket.local),
         Role::Client | Role::None => (socket.local, socket.remote),
     };
-    let values: SmallVec<[Value<'e>; 4]> = [first, second]
+    let values: Values<'e> = [first, second]
         .into_iter()
         .flatten()
         .filter_map(read)
@@ -247,7 +245,7 @@ fn names(view: View<'_>, which: fn(&Socket) -> Option<SocketAddr>) -> Extracted<
     Extracted::Many(of_address(view, address))
 }
 
-fn of_address(view: View<'_>, address: IpAddr) -> SmallVec<[Value<'_>; 4]> {
+fn of_address(view: View<'_>, address: IpAddr) -> Values<'_> {
     let names = view.event.domain_names.of(address);
     names.map(Value::text).collect()
 }

@@ -44,7 +44,7 @@ fn value(event: &Event, name: &str) -> String {
         Extracted::Unknown => "?".to_owned(),
         Extracted::One(value) => text(&value),
         Extracted::Many(values) => {
-            let texts: Vec<String> = values.iter().map(text).collect();
+            let texts: Vec<String> = values.iter().map(|value| text(&value)).collect();
             texts.join("|")
         }
     }
