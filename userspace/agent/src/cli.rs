@@ -1,4 +1,4 @@
-//! The command line: a command is a line in [`Command`], a line in [`main`], and a file of its own that holds
+//! The command line: a command is a line in `Command`, a line in [`main`], and a file of its own that holds
 //! its flags and does its work.
 
 mod check;
