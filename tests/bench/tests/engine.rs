@@ -1,6 +1,11 @@
 //! What must hold whatever the machine: counts, not times.
 
+use std::sync::Arc;
+
+use bstr::BString;
 use vigia_bench::{measure, rules, stream};
+use vigia_event::captured::What;
+use vigia_event::{Event, Process};
 
 /// Of the events of a mix, this many in a hundred may match a rule; the rest measures what a non-match costs.
 const FEW: usize = 10;
@@ -25,6 +30,52 @@ fn an_event_that_matches_nothing_allocates_nothing() {
             events.len()
         );
     }
+}
+
+/// What the events of the mixes do not have: long lists, and paths that must be made.
+#[test]
+fn lists_and_paths_are_not_made_for_a_comparison() {
+    let conditions = [
+        "evt.type = renameat2 and proc.aname in (none, nothing)",
+        "evt.type = renameat2 and proc.acmdline contains nothing",
+        "evt.type = renameat2 and proc.arglist in (none, nothing)",
+        "evt.type = renameat2 and proc.cwd startswith /nowhere/",
+        "evt.type = renameat2 and evt.arg.newpath endswith nothing",
+        "evt.type = renameat2 and fs.path.target startswith /nowhere",
+    ];
+    let file: String = conditions
+        .iter()
+        .map(|condition| {
+            format!(
+                "- rule: {condition}\n  desc: d\n  condition: {condition}\n  output: o\n  priority: INFO\n"
+            )
+        })
+        .collect();
+    let rules = rules::Rules {
+        name: "lists and paths".to_owned(),
+        files: vec![("rules.yaml".to_owned(), file)],
+    };
+    let ruleset = rules.compile().expect("rules without errors");
+    let mut renamed: Vec<Event> = stream::mix(1000)
+        .into_iter()
+        .filter(|event| event.event_type.name() == "renameat2")
+        .collect();
+    assert!(!renamed.is_empty());
+    for event in &mut renamed {
+        event.ancestors = vec![Arc::clone(&event.process); 20].into();
+        let mut process = Process::clone(&event.process);
+        process.args = ["a", "b", "c", "d", "e", "f"].map(BString::from).into();
+        process.cwd = "/srv".into();
+        event.process = Arc::new(process);
+        let What::Call(call) = &mut event.captured.what else {
+            panic!("{event:?}");
+        };
+        call.paths[1].given = "../data/current".into();
+        call.paths[1].base = Some("/srv/work".into());
+        event.prepare();
+    }
+    let found = measure::allocations(&ruleset, &renamed);
+    assert_eq!((found.allocations, found.events), (0, renamed.len()));
 }
 
 #[test]

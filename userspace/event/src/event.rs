@@ -1,5 +1,6 @@
 //! One event with everything a rule may test.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
@@ -65,13 +66,15 @@ pub struct Node {
     pub capture_start_ns: u64,
 }
 
-/// The two ways to spell the path an event is about.
+/// The two ways to spell the path an event is about, and its other path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathSpellings {
     /// As the program gave it, made absolute as text.
     pub given: Option<BString>,
     /// As the kernel resolved it.
     pub real: Option<BString>,
+    /// The other path of a call with two, as the program gave it, made absolute as text.
+    pub other: Option<BString>,
 }
 
 /// Which spelling of an event's path one pass over a condition sees.
@@ -179,7 +182,26 @@ impl Event {
             .as_ref()
             .filter(|file| !file.path_notes.detached)
             .map(|file| file.path.clone());
-        self.paths = PathSpellings { given, real };
+        let other = match (call.paths.as_slice(), call.subject()) {
+            ([_, other], 0) | ([other, _], 1) => Some(other.absolute()),
+            _ => None,
+        };
+        self.paths = PathSpellings { given, real, other };
+    }
+
+    /// One of the paths of its call made absolute as text; not made again where [`Event::prepare`] did.
+    pub(crate) fn absolute(&self, index: usize) -> Option<Cow<'_, [u8]>> {
+        let call = self.call()?;
+        let path = call.paths.get(index)?;
+        let made = if index == call.subject() {
+            &self.paths.given
+        } else {
+            &self.paths.other
+        };
+        Some(match made {
+            Some(made) => Cow::Borrowed(made),
+            None => Cow::Owned(path.absolute().into()),
+        })
     }
 
     /// The spellings under which a condition must be judged: one where both are the same or only one exists.

@@ -271,11 +271,7 @@ fn path<'e>(event: &'e Event, call: &'e Call, row: &ParamRow, index: usize) -> P
     let resolved = if path.given.is_empty() || path.given.starts_with(b"/") {
         None
     } else {
-        let known = event.paths.given.as_ref();
-        Some(match known.filter(|_| index == call.subject()) {
-            Some(given) => Cow::Borrowed(given.as_slice()),
-            None => Cow::Owned(Vec::from(path.absolute())),
-        })
+        event.absolute(index)
     };
     Parameter {
         style: row.style,

@@ -105,6 +105,15 @@ impl Process {
     pub fn environment_line(&self) -> Cow<'_, [u8]> {
         self.lines.environment(&self.env)
     }
+
+    /// The working directory with a slash at its end; `./` where it is unknown.
+    #[must_use]
+    pub fn working_directory(&self) -> Cow<'_, [u8]> {
+        if self.cwd.is_empty() {
+            return Cow::Borrowed(b"./");
+        }
+        self.lines.folder(self.cwd.as_bstr())
+    }
 }
 
 /// Serialises a shared list like a list of one's own.

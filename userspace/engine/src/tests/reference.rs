@@ -181,6 +181,7 @@ impl Subject {
         event.paths = PathSpellings {
             given: self.given.map(Into::into),
             real: self.real.map(Into::into),
+            other: None,
         };
         event
     }

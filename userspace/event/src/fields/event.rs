@@ -527,9 +527,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         TwoPaths,
         "The first of two paths, made absolute.",
         "/etc/passwd",
-        |view, _| Extracted::from_option(
-            two_paths(view.event).map(|[source, _]| Value::made(Vec::from(source.absolute())))
-        )
+        |view, _| one_of_two(view.event, 0)
     ),
     row!(
         "evt.abspath.dst",
@@ -538,9 +536,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         TwoPaths,
         "The second of two paths, made absolute.",
         "/tmp/p",
-        |view, _| Extracted::from_option(
-            two_paths(view.event).map(|[_, target]| Value::made(Vec::from(target.absolute())))
-        )
+        |view, _| one_of_two(view.event, 1)
     ),
 ];
 
@@ -597,8 +593,14 @@ fn writes_log(view: View<'_>) -> bool {
 }
 
 fn absolute(event: &Event, index: usize) -> Extracted<'_> {
-    let path = event.call().and_then(|call| call.paths.get(index));
-    Extracted::from_option(path.map(|path| Value::made(Vec::from(path.absolute()))))
+    Extracted::from_option(event.absolute(index).map(Value::Bytes))
+}
+
+fn one_of_two(event: &Event, index: usize) -> Extracted<'_> {
+    match two_paths(event) {
+        Some(_) => absolute(event, index),
+        None => Extracted::Missing,
+    }
 }
 
 fn two_paths(event: &Event) -> Option<&[GivenPath; 2]> {

@@ -327,7 +327,9 @@ pub(super) static PATHS: &[FieldRow] = &[
         "The first path of a call with two, made absolute.",
         "/etc/passwd",
         |view, _| Extracted::from_option(
-            two_paths(view.event).map(|paths| Value::made(Vec::from(paths[0].absolute())))
+            two_paths(view.event)
+                .and_then(|_| view.event.absolute(0))
+                .map(Value::Bytes)
         )
     ),
     row!(
@@ -347,7 +349,9 @@ pub(super) static PATHS: &[FieldRow] = &[
         "The second path of a call with two, made absolute.",
         "/tmp/p",
         |view, _| Extracted::from_option(
-            two_paths(view.event).map(|paths| Value::made(Vec::from(paths[1].absolute())))
+            two_paths(view.event)
+                .and_then(|_| view.event.absolute(1))
+                .map(Value::Bytes)
         )
     ),
     row!(

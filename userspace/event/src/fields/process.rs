@@ -137,7 +137,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Always,
         "The working directory, with a slash at the end.",
         "/var/www/",
-        |view, _| working_directory(&view.event.process)
+        |view, _| Value::Bytes(view.event.process.working_directory()).into()
     ),
     row!(
         "proc.pid",
@@ -859,16 +859,6 @@ fn environment<'e>(process: &'e Process, argument: &Argument) -> Extracted<'e> {
     };
     let value = variable(process, name);
     Value::Bytes(Cow::Borrowed(value.unwrap_or_default().trim())).into()
-}
-
-fn working_directory(process: &Process) -> Extracted<'_> {
-    if process.cwd.is_empty() {
-        return Value::text("./").into();
-    }
-    if process.cwd.ends_with(b"/") {
-        return Value::text(&process.cwd).into();
-    }
-    Value::made([process.cwd.as_slice(), b"/"].concat()).into()
 }
 
 fn layer(process: &Process) -> Layer {

@@ -139,6 +139,7 @@ fn a_field_that_is_said_not_to_depend_on_the_spelling_does_not() {
         event.paths = crate::PathSpellings {
             given: Some("/given/a/b".into()),
             real: Some("/real/c".into()),
+            other: None,
         };
         let read = |row: &FieldRow, spelling, argument: &Argument| {
             let view = View {

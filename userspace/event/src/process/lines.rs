@@ -1,4 +1,5 @@
-//! Arguments and environment as one line each, made once per process: rules ask for them at every event.
+//! Arguments and environment as one line each, and the working directory as rules compare it, made once per process:
+//! rules ask for them at every event.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -10,6 +11,7 @@ use bstr::{BStr, BString};
 pub struct Lines {
     command: OnceLock<Line>,
     environment: OnceLock<Line>,
+    folder: OnceLock<BString>,
 }
 
 /// A line, and what it was made of: a process may be changed after it was asked.
@@ -40,6 +42,20 @@ impl Lines {
     /// The variables, joined by spaces.
     pub(super) fn environment<'l>(&'l self, env: &'l Arc<[BString]>) -> Cow<'l, [u8]> {
         behind(line(&self.environment, BStr::new(""), env), 0)
+    }
+
+    /// A path that ends with a slash.
+    pub(super) fn folder<'l>(&'l self, path: &'l BStr) -> Cow<'l, [u8]> {
+        if path.ends_with(b"/") {
+            return Cow::Borrowed(path);
+        }
+        let make = || BString::from([path.as_ref(), b"/".as_slice()].concat());
+        let made = self.folder.get_or_init(make);
+        if made.strip_suffix(b"/") == Some(path) {
+            Cow::Borrowed(made)
+        } else {
+            Cow::Owned(make().into())
+        }
     }
 }
 
@@ -125,5 +141,25 @@ mod tests {
         assert_eq!(lines(&changed), ["bash b", "b", ""]);
         changed.task.comm = "s".into();
         assert_eq!(lines(&changed.clone()), ["s b", "b", ""]);
+    }
+
+    #[test]
+    fn a_working_directory_ends_with_one_slash() {
+        let mut process = process("sh", &[], &[]);
+        for (cwd, expected) in [
+            ("", "./"),
+            ("/", "/"),
+            ("/srv", "/srv/"),
+            ("/srv/", "/srv/"),
+        ] {
+            process.cwd = cwd.into();
+            assert_eq!(&*process.working_directory(), expected.as_bytes());
+            assert!(
+                matches!(process.working_directory(), Cow::Borrowed(_)),
+                "{cwd}"
+            );
+        }
+        process.cwd = "/tmp".into();
+        assert_eq!(&*process.working_directory(), b"/tmp/", "after a change");
     }
 }
