@@ -1,5 +1,6 @@
 //! Whether a comparison makes sense: which operators a type has, and what a constant means in it.
 
+pub(crate) mod allowance;
 pub(crate) mod hints;
 pub(crate) mod posix;
 mod services;
@@ -15,7 +16,6 @@ use crate::condition::cursor;
 use crate::diagnostics::Problem;
 use crate::graph::{Const, OfField};
 use crate::operand::{Operand, Typed};
-use crate::predicate;
 
 /// Refuses an operator that the type of its left-hand side does not have.
 pub(crate) fn operator(left: &Typed, operator: Operator) -> Result<(), Problem> {
@@ -122,9 +122,6 @@ pub(crate) fn constant(
                 return Err(invalid(
                     "a number, which '<', '<=', '>' and '>=' compare with",
                 ));
-            }
-            if operator == Operator::Regex {
-                predicate::regex(bytes).map_err(|message| Problem::InvalidRegex { message })?;
             }
             Const::Bytes(bytes.into())
         }

@@ -28,7 +28,7 @@ use crate::template::{Printing, Template};
 /// A rule that matches more event types than this is slow, and usually an oversight.
 const MANY_EVENT_TYPES: usize = 100;
 
-/// For how many unknown fields of all files the nearest one is looked for.
+/// For how many unknown fields, event types and macros of all files the nearest one is looked for.
 const MOST_SUGGESTIONS: u32 = 1000;
 
 /// The only source of events there is.

@@ -161,7 +161,8 @@ impl<'s> Catalogue<'s> {
         }
     }
 
-    fn may_suggest(self) -> bool {
+    /// Whether the nearest name may be looked for once more; counts down.
+    pub(crate) fn may_suggest(self) -> bool {
         if self.quiet {
             return false;
         }

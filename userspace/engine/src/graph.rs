@@ -98,6 +98,8 @@ pub(crate) struct Graph {
 struct Info {
     estimate: Estimate,
     depth: u32,
+    /// How many constants it is compared with, itself or below it, each time it is met.
+    constants: usize,
     /// Whether it reads a field whose value may differ between the spellings of a path.
     spelled: bool,
     /// Whether the type of the event decides a part of it.
@@ -190,6 +192,11 @@ impl Graph {
     /// How many nodes stand on the longest way down.
     pub(crate) fn depth(&self, id: NodeId) -> u32 {
         self.infos[id as usize].depth
+    }
+
+    /// How many constants stand in a node and below it, those of a shared part once for each use.
+    pub(crate) fn constants(&self, id: NodeId) -> usize {
+        self.infos[id as usize].constants
     }
 
     /// The event types for which a node can be true.
@@ -375,6 +382,7 @@ impl Graph {
         let alone = Info {
             estimate: Estimate::of_constant(true),
             depth: 1,
+            constants: 0,
             spelled: false,
             typed: false,
             types: [all, all],
@@ -392,6 +400,10 @@ impl Graph {
             },
             Node::Leaf(leaf) => Info {
                 estimate: Estimate::of_leaf(leaf, &self.slots),
+                constants: match leaf {
+                    Leaf::Constants { values, .. } => values.len(),
+                    _ => 0,
+                },
                 spelled: leaf.slots().any(|slot| self.slots[slot as usize].spelled),
                 ..alone
             },
@@ -428,6 +440,7 @@ impl Graph {
                     };
                     info.estimate = info.estimate.then(part.estimate, is_and);
                     info.depth = info.depth.max(part.depth);
+                    info.constants = info.constants.saturating_add(part.constants);
                     info.spelled |= part.spelled;
                     info.typed |= part.typed;
                 }

@@ -5,6 +5,7 @@ mod comparison;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use crate::check::allowance::RegexAllowance;
 use crate::collection::Collection;
 use crate::condition::ast::Expr;
 use crate::condition::cursor::Failure;
@@ -94,6 +95,7 @@ pub(crate) struct Lowering<'c> {
     macros: Vec<MacroState>,
     /// Per macro, whether what is wrong in it was reported.
     reported: Vec<bool>,
+    regexes: RegexAllowance,
     /// What is strange about the comparison that is being lowered.
     hints: Vec<Failure>,
     /// How many macros are being lowered right now.
@@ -109,6 +111,7 @@ impl<'c> Lowering<'c> {
             graph: Graph::default(),
             macros: collection.macros.iter().map(|_| MacroState::New).collect(),
             reported: vec![false; collection.macros.len()],
+            regexes: RegexAllowance::new(),
             hints: Vec::new(),
             depth: 0,
         }
@@ -293,13 +296,15 @@ impl<'c> Lowering<'c> {
         };
         let problem = match slot {
             None => {
-                let nearest = nearest(
-                    name,
-                    collection
-                        .macros
-                        .iter()
-                        .map(|defined| defined.name.as_str()),
-                );
+                let names = collection
+                    .macros
+                    .iter()
+                    .map(|defined| defined.name.as_str());
+                let nearest = self
+                    .catalogue
+                    .may_suggest()
+                    .then(|| nearest(name, names))
+                    .flatten();
                 Problem::UndefinedMacro {
                     name: name.to_owned(),
                     nearest,

@@ -22,6 +22,12 @@ use index::{Index, IndexBuilder};
 /// would fill the memory.
 const CLASS_LIMIT: usize = 1 << 18;
 
+/// Nor may there be more constants in them, counted likewise: every plan has its own indexes over them.
+const CLASS_CONSTANTS_LIMIT: usize = 1 << 21;
+
+/// What the automata of all plans may take, in bytes; without one, finding literals takes longer.
+const AUTOMATA_BYTES: usize = 96 << 20;
+
 /// Rules as positions of bits: word and bits in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hits(Vec<(u32, u64)>);
@@ -111,6 +117,7 @@ impl Plans {
         let mut chooser = Chooser::new(graph, asked_of_class.iter().flatten());
         let mut of_type = vec![None; EventType::COUNT];
         let mut plans = Vec::new();
+        let mut allowance = AUTOMATA_BYTES;
         for (class, asked) in classes.iter().zip(asked_of_class) {
             if asked.is_empty() {
                 continue;
@@ -119,7 +126,7 @@ impl Plans {
             for event_type in class.types.iter() {
                 of_type[event_type.index()] = number;
             }
-            plans.push(Plan::new(&mut chooser, asked));
+            plans.push(Plan::new(&mut chooser, asked, &mut allowance));
         }
         Self {
             plans: plans.into(),
@@ -171,16 +178,16 @@ fn classes(graph: &Graph, rules: &[(u32, NodeId, EventTypes)]) -> Vec<Class> {
             .filter(|class| !class.is_empty())
             .collect();
     }
-    let asked: usize = classes
-        .iter()
-        .map(|class| {
-            rules
-                .iter()
-                .filter(|(.., types)| !types.intersection(class).is_empty())
-                .count()
-        })
-        .sum();
-    if asked > CLASS_LIMIT {
+    let (mut asked, mut constants) = (0_usize, 0_usize);
+    for class in &classes {
+        for (_, condition, types) in rules {
+            if !types.intersection(class).is_empty() {
+                asked += 1;
+                constants = constants.saturating_add(graph.constants(*condition));
+            }
+        }
+    }
+    if asked > CLASS_LIMIT || constants > CLASS_CONSTANTS_LIMIT {
         return vec![Class {
             types: EventTypes::all(),
             special: None,
@@ -194,7 +201,7 @@ fn classes(graph: &Graph, rules: &[(u32, NodeId, EventTypes)]) -> Vec<Class> {
 }
 
 impl Plan {
-    fn new(chooser: &mut Chooser<'_>, asked: Vec<Asked>) -> Self {
+    fn new(chooser: &mut Chooser<'_>, asked: Vec<Asked>, allowance: &mut usize) -> Self {
         let mut indexes: Vec<(SlotId, IndexBuilder)> = Vec::new();
         let mut guards: FxHashMap<NodeId, Hits> = FxHashMap::default();
         let mut spelled = vec![0_u64; asked.len().div_ceil(64)];
@@ -218,7 +225,7 @@ impl Plan {
         }
         let graph = chooser.graph();
         let build = |(slot, builder): (SlotId, IndexBuilder)| {
-            builder.build(slot, graph.slots()[slot as usize].spelled)
+            builder.build(slot, graph.slots()[slot as usize].spelled, allowance)
         };
         let mut guards: Vec<Guard> = guards
             .into_iter()
@@ -288,6 +295,32 @@ impl Index {
             Extracted::Unknown => self.all.mark(found),
             Extracted::One(value) => self.matching(value, found),
             Extracted::Many(values) => values.iter().for_each(|value| self.matching(&value, found)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, Source, compile};
+
+    #[test]
+    fn plans_share_one_where_each_would_hold_too_many_constants() {
+        let types: Vec<&str> = EventType::all().map(EventType::name).take(40).collect();
+        for (constants, expected) in [(10, 30..=41), (100_000, 1..=1)] {
+            let rule = |name: &str, condition: &str| {
+                format!(
+                    "- {{rule: {name}, desc: d, output: o, priority: INFO, condition: '{condition}'}}\n"
+                )
+            };
+            let names: Vec<String> = (0..constants).map(|number| format!("n{number}")).collect();
+            let mut rules = rule("Many", &format!("proc.name in ({})", names.join(",")));
+            for event_type in &types {
+                rules += &rule(event_type, &format!("evt.type = {event_type}"));
+            }
+            let compiled = compile(&[Source::new("r.yaml", rules)], &Options::default());
+            let plans = compiled.ruleset.expect("no errors").plans.plans.len();
+            assert!(expected.contains(&plans), "{constants}: {plans}");
         }
     }
 }

@@ -9,7 +9,7 @@ use vigia_event::Value;
 use crate::condition::ast::{Operator, Quantifier};
 use crate::graph::Const;
 
-pub(crate) use text::{TextTest, regex};
+pub(crate) use text::{REGEX_BYTES, TextTest, build, message, regex, translate};
 
 /// A test of one value.
 #[derive(Debug)]

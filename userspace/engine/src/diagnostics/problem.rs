@@ -215,6 +215,8 @@ pub enum Problem {
     },
     #[error("invalid regular expression: {message}")]
     InvalidRegex { message: String },
+    #[error("the regular expressions of all rules take more than {maximum} bytes")]
+    RegexesTooLarge { maximum: usize },
     #[error("{name} cannot be given to {transformer}: {reason}")]
     TransformerArgument {
         transformer: &'static str,

@@ -6,6 +6,7 @@ use vigia_event::fields::{Argument, Shape};
 use vigia_event::{EventType, FieldType};
 
 use super::Lowering;
+use crate::check::allowance::RegexAllowance;
 use crate::check::{self, hints};
 use crate::condition::ast::{Check, Constant, Operator, Quantifier, Right};
 use crate::condition::cursor::Failure;
@@ -14,9 +15,6 @@ use crate::events::EventTypes;
 use crate::graph::{Const, Leaf, NodeId};
 use crate::lists::expand_all;
 use crate::operand::{self, Operand, Typed};
-
-/// For how many unknown event types of one comparison the nearest one is looked for.
-const MOST_SUGGESTIONS: usize = 100;
 
 impl Lowering<'_> {
     /// Lowers one comparison.
@@ -87,7 +85,7 @@ impl Lowering<'_> {
             }
             _ => self.constants(check)?,
         };
-        let values = read_constants(&left, check.operator, &constants)?;
+        let values = read_constants(&left, check.operator, &constants, &mut self.regexes)?;
         for constant in &constants {
             let hint = hints::constant(&left, check.operator, constant, self.catalogue);
             self.hints
@@ -151,8 +149,9 @@ impl Lowering<'_> {
             match EventType::from_name(&name) {
                 Some(event_type) => types.insert(event_type),
                 None => {
-                    // Diagnostics are not kept without limit either.
-                    let nearest = (failures.len() < MOST_SUGGESTIONS)
+                    let nearest = self
+                        .catalogue
+                        .may_suggest()
                         .then(|| nearest(&name, EVENT_TYPES.iter().map(|row| row.name)))
                         .flatten();
                     failures.push((
@@ -185,7 +184,7 @@ impl Lowering<'_> {
             return Ok(None);
         }
         let (_, constants) = self.constants(check)?;
-        let values = read_constants(left, check.operator, &constants)?;
+        let values = read_constants(left, check.operator, &constants, &mut self.regexes)?;
         let number = match values.first() {
             Some(Const::Int(number)) => *number,
             _ => return Ok((check.operator != O::Exists).then_some(false)),
@@ -209,11 +208,18 @@ fn read_constants(
     left: &Typed,
     operator: Operator,
     constants: &[Constant],
+    regexes: &mut RegexAllowance,
 ) -> Result<Vec<Const>, Vec<Failure>> {
     let mut values = Vec::with_capacity(constants.len());
     let mut failures = Vec::new();
     for constant in constants {
-        match check::constant(left, operator, constant) {
+        let value = check::constant(left, operator, constant).and_then(|value| {
+            if operator == Operator::Regex {
+                regexes.admit(&constant.value)?;
+            }
+            Ok(value)
+        });
+        match value {
             Ok(value) => values.push(value),
             Err(problem) => failures.push((constant.span, problem)),
         }

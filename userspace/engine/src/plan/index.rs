@@ -9,10 +9,14 @@ use super::Hits;
 use super::trie::{End, Trie};
 use crate::condition::ast::{Operator, Quantifier};
 use crate::graph::{Const, Leaf, Node, OfField, SlotId};
+use crate::pattern;
 use crate::pattern::required::{Place, required};
 
 /// An automaton with a table per state is fast, and large: only for this many bytes of literals.
 const TABLE_BYTES: usize = 4096;
+
+/// A comparison with more constants than this is judged: every plan that could look it up would hold them all.
+pub(super) const CONSTANTS_LIMIT: usize = 4096;
 
 /// How a comparison is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +40,9 @@ impl Kind {
         else {
             return None;
         };
+        if values.len() > CONSTANTS_LIMIT {
+            return None;
+        }
         let kind = |value: &Const| match value {
             Const::Bytes(text) => Some(Self::Text(required(*operator, text)?.place)),
             Const::Int(_) => (*operator == Operator::Equal).then_some(Self::Number),
@@ -93,8 +100,8 @@ enum Contained {
         each: AhoCorasick,
         hits: Box<[Hits]>,
     },
-    /// More literals than an automaton has states for: every rule remains possible.
-    TooMany(Hits),
+    /// Too many for an automaton: at every place of a text, those are looked for with which the rest starts.
+    Anywhere(Trie<Hits>),
 }
 
 /// An index to be.
@@ -138,7 +145,8 @@ impl IndexBuilder {
         }
     }
 
-    pub(super) fn build(self, slot: SlotId, spelled: bool) -> Index {
+    /// `allowance` is how many bytes automata may still take, over all indexes.
+    pub(super) fn build(self, slot: SlotId, spelled: bool, allowance: &mut usize) -> Index {
         Index {
             slot,
             spelled,
@@ -152,7 +160,7 @@ impl IndexBuilder {
             numbers: self.numbers,
             starts: trie(End::Front, self.starts),
             ends: trie(End::Back, self.ends),
-            contained: Contained::new(self.contained, &self.all),
+            contained: Contained::new(self.contained, allowance),
             all: self.all,
         }
     }
@@ -171,7 +179,7 @@ fn trie(end: End, members: FxHashMap<Box<[u8]>, Hits>) -> Option<Trie<Hits>> {
 }
 
 impl Contained {
-    fn new(literals: FxHashMap<Box<[u8]>, Hits>, all: &Hits) -> Option<Self> {
+    fn new(literals: FxHashMap<Box<[u8]>, Hits>, allowance: &mut usize) -> Option<Self> {
         if literals.is_empty() {
             return None;
         }
@@ -180,25 +188,29 @@ impl Contained {
             let finder = Finder::new(only).into_owned();
             return hits.pop().map(|hits| Self::One(Box::new(finder), hits));
         }
-        let bytes: usize = literals.iter().map(|literal| literal.len()).sum();
-        let kind = (bytes <= TABLE_BYTES).then_some(AhoCorasickKind::DFA);
-        let build = |matching| {
-            AhoCorasickBuilder::new()
-                .match_kind(matching)
-                .kind(kind)
-                .build(&literals)
-        };
-        // Only the leftmost kind has the fast search for where a match may start.
-        Some(
-            match (build(MatchKind::LeftmostFirst), build(MatchKind::Standard)) {
-                (Ok(any), Ok(each)) => Self::Automata {
+        if pattern::fits_automaton(&literals) && *allowance > 0 {
+            let bytes: usize = literals.iter().map(|literal| literal.len()).sum();
+            let kind = (bytes <= TABLE_BYTES).then_some(AhoCorasickKind::DFA);
+            let build = |matching| {
+                AhoCorasickBuilder::new()
+                    .match_kind(matching)
+                    .kind(kind)
+                    .build(&literals)
+            };
+            // Only the leftmost kind has the fast search for where a match may start.
+            if let (Ok(any), Ok(each)) =
+                (build(MatchKind::LeftmostFirst), build(MatchKind::Standard))
+            {
+                *allowance = allowance.saturating_sub(any.memory_usage() + each.memory_usage());
+                return Some(Self::Automata {
                     any,
                     each,
                     hits: hits.into(),
-                },
-                _ => Self::TooMany(all.clone()),
-            },
-        )
+                });
+            }
+        }
+        let members = literals.into_iter().zip(hits).collect();
+        trie(End::Front, members).map(Self::Anywhere)
     }
 
     fn mark(&self, text: &[u8], found: &mut [u64]) {
@@ -215,7 +227,11 @@ impl Contained {
                     }
                 }
             }
-            Self::TooMany(all) => all.mark(found),
+            Self::Anywhere(starts) => {
+                for at in 0..=text.len() {
+                    starts.visit(&text[at..], |hits| hits.mark(found));
+                }
+            }
         }
     }
 }
@@ -250,6 +266,63 @@ impl Index {
     fn number(&self, number: i128, found: &mut [u64]) {
         if let Some(hits) = self.numbers.get(&number) {
             hits.mark(found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::AUTOMATON_LITERALS;
+
+    fn contained(literals: usize, allowance: &mut usize) -> Option<Contained> {
+        let literal = |number: usize| {
+            let mut hits = Hits::default();
+            hits.add(number);
+            (format!("w{number}.").into_bytes().into(), hits)
+        };
+        Contained::new((0..literals).map(literal).collect(), allowance)
+    }
+
+    #[test]
+    fn literals_are_found_with_and_without_an_automaton() {
+        const AMPLE: usize = 64 << 20;
+        for (literals, mut allowance, is_automaton) in [
+            (2, AMPLE, true),
+            (AUTOMATON_LITERALS, AMPLE, true),
+            (AUTOMATON_LITERALS + 1, AMPLE, false),
+            (2, 0, false),
+        ] {
+            let before = allowance;
+            let contained = contained(literals, &mut allowance).expect("there are literals");
+            assert_eq!(
+                matches!(contained, Contained::Automata { .. }),
+                is_automaton,
+                "{literals}"
+            );
+            assert_eq!(allowance < before, is_automaton, "{literals}");
+            for (text, expected) in [("a w1.w0.", 0b11), ("w1.", 0b10), ("w1", 0), ("", 0)] {
+                let mut found = vec![0; literals.div_ceil(64)];
+                contained.mark(text.as_bytes(), &mut found);
+                assert_eq!(found[0], expected, "{literals} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_comparison_with_too_many_constants_is_judged() {
+        for (count, expected) in [
+            (CONSTANTS_LIMIT, Some(Kind::Text(Place::Anywhere))),
+            (CONSTANTS_LIMIT + 1, None),
+        ] {
+            let node = Node::Leaf(Leaf::Constants {
+                slot: 0,
+                operator: Operator::Contains,
+                of_field: OfField::Any,
+                quantifier: Quantifier::Any,
+                values: vec![Const::Bytes(Box::from(*b"x")); count],
+            });
+            assert_eq!(Kind::of(&node), expected);
         }
     }
 }

@@ -11,10 +11,11 @@ use vigia_event::glob;
 use super::in_order;
 use crate::check::posix;
 use crate::condition::ast::Operator;
+use crate::pattern;
 use crate::pattern::prefixes::{End, Paths, Prefixes};
 
 /// A compiled regular expression may take this much memory.
-const REGEX_BYTES: usize = 8 << 20;
+pub(crate) const REGEX_BYTES: usize = 8 << 20;
 
 /// What it may remember of the texts it saw, per thread.
 const REGEX_CACHE_BYTES: usize = 1 << 20;
@@ -27,9 +28,10 @@ pub(crate) enum TextTest {
     Order(Operator, Box<[u8]>),
     Contains(Box<Finder<'static>>),
     ContainsAny(AhoCorasick),
-    ContainsOneByOne {
+    /// At some place, the rest of the text starts with one.
+    ContainsAnywhere {
         fold_case: bool,
-        constants: Box<[Box<[u8]>]>,
+        starts: Prefixes,
     },
     Prefixes(Prefixes),
     Globs {
@@ -85,18 +87,12 @@ impl TextTest {
             Self::Order(operator, constant) => in_order(*operator, text, constant),
             Self::Contains(finder) => finder.find(text).is_some(),
             Self::ContainsAny(automaton) => automaton.is_match(text),
-            Self::ContainsOneByOne {
-                fold_case,
-                constants,
-            } => {
-                let operator = if *fold_case {
-                    Operator::ContainsFolded
-                } else {
-                    Operator::Contains
+            Self::ContainsAnywhere { fold_case, starts } => {
+                let text = match fold_case {
+                    true => Cow::Owned(text.to_ascii_lowercase()),
+                    false => Cow::Borrowed(text),
                 };
-                constants
-                    .iter()
-                    .any(|constant| compare(operator, text, constant))
+                (0..=text.len()).any(|at| starts.matches(&text[at..]))
             }
             Self::Prefixes(prefixes) => prefixes.matches(text),
             Self::Globs {
@@ -115,43 +111,54 @@ impl TextTest {
 }
 
 fn automaton(constants: &[&[u8]], fold_case: bool) -> TextTest {
-    let built = AhoCorasickBuilder::new()
-        .ascii_case_insensitive(fold_case)
-        .build(constants);
-    match built {
-        Ok(automaton) => TextTest::ContainsAny(automaton),
-        // More literals than an automaton has states for.
-        Err(_) => TextTest::ContainsOneByOne {
-            fold_case,
-            constants: constants
-                .iter()
-                .map(|constant| Box::from(*constant))
-                .collect(),
-        },
+    let built = pattern::fits_automaton(constants).then(|| {
+        AhoCorasickBuilder::new()
+            .ascii_case_insensitive(fold_case)
+            .build(constants)
+    });
+    if let Some(Ok(automaton)) = built {
+        return TextTest::ContainsAny(automaton);
+    }
+    let members = constants.iter().map(|constant| match fold_case {
+        true => constant.to_ascii_lowercase().into(),
+        false => Box::from(*constant),
+    });
+    TextTest::ContainsAnywhere {
+        fold_case,
+        starts: Prefixes::new(End::Start, members),
     }
 }
 
 /// Compiles a regular expression that must match a whole value.
 pub(crate) fn regex(pattern: &[u8]) -> Result<Regex, String> {
+    build(&translate(pattern)?, REGEX_BYTES).map_err(|error| message(&error))
+}
+
+/// The regular expression for a whole value in the syntax of the regex crate.
+pub(crate) fn translate(pattern: &[u8]) -> Result<String, String> {
     let pattern = pattern.to_str().map_err(|_| "it is not UTF-8".to_owned())?;
-    let build = |pattern: &str| {
-        RegexBuilder::new(pattern)
-            .size_limit(REGEX_BYTES)
-            .dfa_size_limit(REGEX_CACHE_BYTES)
-            .nest_limit(100)
-            .build()
-    };
-    let short = |error: ::regex::Error| {
-        let message = error.to_string();
-        message
-            .lines()
-            .last()
-            .unwrap_or("")
-            .trim_start_matches("error: ")
-            .to_owned()
-    };
     let pattern = posix::translate(pattern)?;
-    build(&format!(r"\A(?:{pattern})\z")).map_err(short)
+    Ok(format!(r"\A(?:{pattern})\z"))
+}
+
+/// Compiles what [`translate`] made, unless it takes more than some bytes.
+pub(crate) fn build(translated: &str, bytes: usize) -> Result<Regex, ::regex::Error> {
+    RegexBuilder::new(translated)
+        .size_limit(bytes)
+        .dfa_size_limit(REGEX_CACHE_BYTES)
+        .nest_limit(100)
+        .build()
+}
+
+/// What is wrong with a regular expression, in one line.
+pub(crate) fn message(error: &::regex::Error) -> String {
+    let message = error.to_string();
+    let last = message
+        .lines()
+        .last()
+        .unwrap_or("")
+        .trim_start_matches("error: ");
+    last.to_owned()
 }
 
 /// Compares with a text that is not constant.
@@ -166,5 +173,35 @@ pub(super) fn compare(operator: Operator, left: &[u8], right: &[u8]) -> bool {
         Operator::Glob => glob::matches(right, left, false),
         Operator::GlobFolded => glob::matches(right, left, true),
         operator => in_order(operator, left, right),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_literals_than_an_automaton_takes_are_found_all_the_same() {
+        let texts: Vec<String> = (0..2 * pattern::AUTOMATON_LITERALS)
+            .map(|number| format!("Word{number}."))
+            .collect();
+        for (take, is_automaton) in [(pattern::AUTOMATON_LITERALS, true), (texts.len(), false)] {
+            let constants = || texts[..take].iter().map(|text| text.as_bytes()).collect();
+            let exact = TextTest::new(Operator::Contains, constants());
+            let folded = TextTest::new(Operator::ContainsFolded, constants());
+            for test in [&exact, &folded] {
+                assert_eq!(matches!(test, TextTest::ContainsAny(_)), is_automaton);
+            }
+            for (text, in_exact, in_folded) in [
+                ("Word7.", true, true),
+                ("a Word7.x", true, true),
+                ("a word7.x", false, true),
+                ("a Word7", false, false),
+                ("", false, false),
+            ] {
+                let found = [&exact, &folded].map(|test| test.passes(text.as_bytes()));
+                assert_eq!(found, [in_exact, in_folded], "{take} {text}");
+            }
+        }
     }
 }
