@@ -61,7 +61,7 @@ impl FieldReference {
 
     /// Whether its value may differ between the spellings of the event's path.
     pub(crate) fn is_spelled(&self) -> bool {
-        self.row.depends_on_spelling()
+        self.row.depends_on_spelling(&self.argument)
     }
 
     /// Whether the environment of processes must be captured for it.

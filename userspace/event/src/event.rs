@@ -230,6 +230,19 @@ impl<'e> View<'e> {
             .map(|path| path.as_bstr())
     }
 
+    /// One of the paths of its call, absolute: in this spelling where it is the one the event is about, else as text.
+    ///
+    /// `open_by_handle_at` passes no path; its first is the one that the kernel has of the file.
+    pub(crate) fn absolute(self, index: usize) -> Option<Cow<'e, [u8]>> {
+        let call = self.event.call()?;
+        let has_path = index < call.paths.len() || call.event_type == named::OPEN_BY_HANDLE_AT;
+        let spelled = self.path().filter(|_| has_path && index == call.subject());
+        match spelled {
+            Some(path) => Some(Cow::Borrowed(path)),
+            None => self.event.absolute(index),
+        }
+    }
+
     /// The mount the path lies on; for a call that mounted something onto the path, the one that lay there before.
     #[must_use]
     pub fn mount(self) -> Option<&'e Mount> {

@@ -29,6 +29,7 @@ mod user;
 use bstr::BString;
 
 use crate::event::View;
+use crate::params;
 use crate::value::{Extracted, FieldType};
 
 /// A row of [`all`].
@@ -57,12 +58,14 @@ pub struct FieldRow {
 impl FieldRow {
     /// Whether its value may differ between the spellings of an event's path.
     ///
-    /// What tells of the process, its container, its user or the call itself does not, nor does what the call was
-    /// given or the kernel's own path; every other field counts as if it did.
+    /// These show the absolute path the event is about, or what follows from it. A field of a table other than
+    /// [`all`] counts as if its value did.
     #[must_use]
-    pub fn depends_on_spelling(&self) -> bool {
-        const INDEPENDENT: [&str; 9] = [
+    pub fn depends_on_spelling(&self, argument: &Argument) -> bool {
+        const FAMILIES: [&str; 11] = [
             "evt",
+            "fd",
+            "fs",
             "proc",
             "thread",
             "user",
@@ -72,18 +75,38 @@ impl FieldRow {
             "node",
             "syscall",
         ];
-        const SAME_IN_BOTH: [&str; 5] = [
-            "fd.nameraw",
-            "fd.num",
-            "fd.realpath",
-            "fd.type",
-            "fd.typechar",
+        const OF_THE_PATH: [&str; 19] = [
+            "evt.abspath",
+            "evt.abspath.dst",
+            "evt.abspath.src",
+            "evt.arg",
+            "evt.args",
+            "evt.info",
+            "fd.containerdirectory",
+            "fd.containername",
+            "fd.directory",
+            "fd.filename",
+            "fd.mount.kind",
+            "fd.mount.point",
+            "fd.mount.read_only",
+            "fd.mount.type",
+            "fd.name",
+            "fd.path.top",
+            "fs.path.name",
+            "fs.path.source",
+            "fs.path.target",
         ];
         let family = self
             .name
             .split_once('.')
             .map_or(self.name, |(family, _)| family);
-        !INDEPENDENT.contains(&family) && !SAME_IN_BOTH.contains(&self.name)
+        if self.availability == Availability::Never {
+            return false;
+        }
+        if let ("evt.arg", Argument::Name(parameter)) = (self.name, argument) {
+            return params::shows_descriptor(parameter);
+        }
+        !FAMILIES.contains(&family) || OF_THE_PATH.contains(&self.name)
     }
 }
 

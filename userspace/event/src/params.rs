@@ -9,9 +9,9 @@ use std::borrow::Cow;
 
 use bstr::ByteSlice;
 
-use crate::call::{ParamRow, ParamSource, named};
+use crate::call::{EVENT_TYPES, ParamRow, ParamSource, named};
 use crate::captured::{Call, What};
-use crate::event::Event;
+use crate::event::{Event, View};
 use crate::file::{File, Layer};
 use crate::text::{O_CREAT, O_TMPFILE, TextStyle, errno_name, flag_names, found, kept, open_bits};
 use crate::value::{Extracted, Value};
@@ -95,23 +95,29 @@ fn printable(style: TextStyle, raw: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     Cow::Owned(dotted.collect())
 }
 
+/// Whether an event type has a parameter of this name that shows the path of a descriptor.
+pub(crate) fn shows_descriptor(name: &[u8]) -> bool {
+    let mut rows = EVENT_TYPES.iter().flat_map(|row| row.params);
+    rows.any(|row| row.style == TextStyle::Fd && row.name.as_bytes() == name)
+}
+
 /// The forms of a parameter, the printed one first; missing where this event type has no such parameter.
-pub(crate) fn forms<'e>(event: &'e Event, name: &[u8]) -> Extracted<'e> {
-    row(event, name).map_or(Extracted::Missing, |row| forms_of(event, row))
+pub(crate) fn forms<'e>(view: View<'e>, name: &[u8]) -> Extracted<'e> {
+    row(view.event, name).map_or(Extracted::Missing, |row| forms_of(view, row))
 }
 
 /// The forms of the parameter at a position; missing past the last one.
-pub(crate) fn forms_at(event: &Event, position: usize) -> Extracted<'_> {
-    let row = event.event_type.row().params.get(position);
-    row.map_or(Extracted::Missing, |row| forms_of(event, row))
+pub(crate) fn forms_at(view: View<'_>, position: usize) -> Extracted<'_> {
+    let row = view.event.event_type.row().params.get(position);
+    row.map_or(Extracted::Missing, |row| forms_of(view, row))
 }
 
-fn forms_of<'e>(event: &'e Event, row: &ParamRow) -> Extracted<'e> {
+fn forms_of<'e>(view: View<'e>, row: &ParamRow) -> Extracted<'e> {
     let Parameter {
         style,
         raw,
         resolved,
-    } = parameter(event, row);
+    } = parameter(view, row);
     match resolved {
         Some(resolved) if !resolved.is_empty() && !raw.is_empty() && resolved != raw => {
             Extracted::Many([resolved, raw].map(Value::Bytes).into_iter().collect())
@@ -128,29 +134,29 @@ fn forms_of<'e>(event: &'e Event, row: &ParamRow) -> Extracted<'e> {
 }
 
 /// The raw text of a parameter; missing where it is empty or the event type has none of this name.
-pub(crate) fn raw<'e>(event: &'e Event, name: &[u8]) -> Extracted<'e> {
-    raw_of(event, row(event, name))
+pub(crate) fn raw<'e>(view: View<'e>, name: &[u8]) -> Extracted<'e> {
+    raw_of(view, row(view.event, name))
 }
 
 /// The raw text of the parameter at a position.
-pub(crate) fn raw_at(event: &Event, position: usize) -> Extracted<'_> {
-    raw_of(event, event.event_type.row().params.get(position))
+pub(crate) fn raw_at(view: View<'_>, position: usize) -> Extracted<'_> {
+    raw_of(view, view.event.event_type.row().params.get(position))
 }
 
-fn raw_of<'e>(event: &'e Event, row: Option<&ParamRow>) -> Extracted<'e> {
-    let raw = row.map(|row| parameter(event, row).raw);
+fn raw_of<'e>(view: View<'e>, row: Option<&ParamRow>) -> Extracted<'e> {
+    let raw = row.map(|row| parameter(view, row).raw);
     Extracted::from_option(raw.filter(|raw| !raw.is_empty()).map(Value::Bytes))
 }
 
 /// All parameters as `name=raw` or `name=raw(resolved)`, joined by spaces.
-pub(crate) fn all(event: &Event) -> Vec<u8> {
+pub(crate) fn all(view: View<'_>) -> Vec<u8> {
     let mut line = Vec::new();
-    for row in event.event_type.row().params {
+    for row in view.event.event_type.row().params {
         let Parameter {
             style,
             raw,
             resolved,
-        } = parameter(event, row);
+        } = parameter(view, row);
         if !line.is_empty() {
             line.push(b' ');
         }
@@ -171,16 +177,18 @@ fn row(event: &Event, name: &[u8]) -> Option<&'static ParamRow> {
     rows.find(|row| row.name.as_bytes() == name)
 }
 
-fn parameter<'e>(event: &'e Event, row: &ParamRow) -> Parameter<'e> {
+fn parameter<'e>(view: View<'e>, row: &ParamRow) -> Parameter<'e> {
+    let event = view.event;
     match &event.captured.what {
         _ if row.source == ParamSource::Absent => Parameter::empty(row.style),
-        What::Call(call) if row.source != ParamSource::Own => of_call(event, call, row),
+        What::Call(call) if row.source != ParamSource::Own => of_call(view, call, row),
         _ => own::parameter(event, row),
     }
 }
 
-fn of_call<'e>(event: &'e Event, call: &'e Call, row: &ParamRow) -> Parameter<'e> {
+fn of_call<'e>(view: View<'e>, call: &'e Call, row: &ParamRow) -> Parameter<'e> {
     use ParamSource as S;
+    let event = view.event;
     let text = |index: usize| Parameter::raw(row.style, captured_text(call, index));
     let how = |index: usize| call.open_how.map_or(0, |how| how[index]);
     let number = match row.source {
@@ -224,7 +232,7 @@ fn of_call<'e>(event: &'e Event, call: &'e Call, row: &ParamRow) -> Parameter<'e
     match row.style {
         TextStyle::OpenFlags => flags(row.style, open_bits(number) | file_bits(call.file.as_ref())),
         TextStyle::Octal if !makes_file(call) => Parameter::made(row.style, "0".to_owned(), None),
-        TextStyle::Fd => descriptor(event, call, row, low_i32(number).into()),
+        TextStyle::Fd => descriptor(view, call, row, low_i32(number).into()),
         TextStyle::SocketDomain => constant(row.style, number & 0xffff_ffff),
         // A protocol or type that carries flags is printed without them.
         TextStyle::Uint if row.name == "type" => {
@@ -281,20 +289,24 @@ fn path<'e>(event: &'e Event, call: &'e Call, row: &ParamRow, index: usize) -> P
 }
 
 /// A descriptor, with what it leads to in angle brackets where that is known.
-fn descriptor<'e>(event: &Event, call: &Call, row: &ParamRow, fd: i64) -> Parameter<'e> {
+fn descriptor<'e>(view: View<'e>, call: &Call, row: &ParamRow, fd: i64) -> Parameter<'e> {
     let resolved = if fd == AT_FDCWD {
         Some("AT_FDCWD".to_owned())
     } else if fd < 0 {
         errno_name(-fd).map(str::to_owned)
     } else {
-        let own = (event.descriptor_number() == Some(fd)).then(|| described(call));
-        own.flatten().or_else(|| folder(call, row))
+        let folder = folder(call, row).filter(|_| row.source != ParamSource::Result);
+        folder.or_else(|| {
+            let own = (view.event.descriptor_number() == Some(fd)).then(|| described(view, call));
+            own.flatten()
+        })
     };
     Parameter::made(row.style, fd.to_string(), resolved)
 }
 
-/// What the descriptor of a call leads to, as `<f>/etc/hosts` or `<4t>10.0.0.1:1->10.0.0.2:2`.
-fn described(call: &Call) -> Option<String> {
+/// What the descriptor of a call leads to, as `<f>/etc/hosts` or `<4t>10.0.0.1:1->10.0.0.2:2`; a file by its path in
+/// the spelling of the pass.
+fn described(view: View<'_>, call: &Call) -> Option<String> {
     if let Some(descriptor) = &call.descriptor {
         let protocol = descriptor
             .socket()
@@ -306,8 +318,7 @@ fn described(call: &Call) -> Option<String> {
     }
     let file = call.file.as_ref()?;
     let letter = if file.is_directory() { 'd' } else { 'f' };
-    let given = call.paths.get(call.subject()).map(|path| path.absolute());
-    let name = given.unwrap_or_else(|| file.path.clone());
+    let name = view.path().unwrap_or(file.path.as_bstr());
     Some(format!("<{letter}>{}", name.to_str_lossy()))
 }
 

@@ -364,3 +364,54 @@ fn coverage_tells_what_was_never_tried() {
     );
     assert!(rules[0].never_true.is_empty());
 }
+
+#[test]
+fn no_exception_is_borrowed_through_a_link_and_no_two_spellings_mix() {
+    let through = "real_path: /etc/shadow";
+    for (condition, case, fires) in [
+        ("not evt.abspath startswith /data", through, true),
+        ("not evt.arg.fd contains /data", through, true),
+        ("not evt.arg[0] contains /data", through, true),
+        ("not evt.args contains <f>/data", through, true),
+        ("not evt.info contains <f>/data", through, true),
+        ("not fd.name startswith /data", through, true),
+        ("not evt.abspath startswith /data", "", false),
+        ("not evt.arg.fd contains /data", "", false),
+        (
+            "evt.abspath startswith /data and fd.name startswith /etc",
+            through,
+            false,
+        ),
+        (
+            "evt.arg.fd contains /etc and fd.name startswith /data",
+            through,
+            false,
+        ),
+        (
+            "evt.abspath = /etc/shadow and evt.arg.fd = <f>/etc/shadow",
+            through,
+            true,
+        ),
+        // What was passed is the same whatever it leads to.
+        ("not evt.arg.name startswith /data", through, false),
+        ("not fd.nameraw startswith /data", through, false),
+        (
+            "fd.nameraw startswith /data and fd.name startswith /etc",
+            through,
+            true,
+        ),
+    ] {
+        let rule = format!(
+            "- rule: A\n  desc: d\n  output: o\n  priority: INFO\n  condition: evt.type = open and {condition}\n"
+        );
+        let ruleset = compile(&[Source::new("r.yaml", &rule)], &Options::default())
+            .ruleset
+            .expect("a rule");
+        let key = if fires { "fires" } else { "stays_silent" };
+        let test = format!("- rule: A\n  {key}:\n    - {{open: /data/link, {case}}}\n");
+        let file = read_plain(&test).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let cases = judge(&file, &ruleset, &mut Coverage::default())
+            .unwrap_or_else(|faults| panic!("{faults:?}"));
+        assert!(cases[0].passed, "{condition}: {cases:?}");
+    }
+}

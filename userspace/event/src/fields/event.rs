@@ -141,8 +141,8 @@ pub(super) static FIELDS: &[FieldRow] = &[
         doc: "A parameter of the event as text, by name (`evt.arg.flags`) or position (`evt.arg[0]`). A constant, a set of flags, a user id and the like have a name and a number; outputs print the name, and rules may compare with either. Missing where this type of event has no such parameter.",
         example: "O_CREAT|O_WRONLY",
         extract: |view, argument| match argument {
-            Argument::Name(name) => params::forms(view.event, name),
-            Argument::Index(position) => params::forms_at(view.event, *position as usize),
+            Argument::Name(name) => params::forms(view, name),
+            Argument::Index(position) => params::forms_at(view, *position as usize),
             Argument::None => Extracted::Missing,
         },
     },
@@ -156,8 +156,8 @@ pub(super) static FIELDS: &[FieldRow] = &[
         doc: "A parameter of the event before it is resolved: numbers stay numbers, relative paths relative. Missing where it is empty, or this type of event has none.",
         example: "577",
         extract: |view, argument| match argument {
-            Argument::Name(name) => params::raw(view.event, name),
-            Argument::Index(position) => params::raw_at(view.event, *position as usize),
+            Argument::Name(name) => params::raw(view, name),
+            Argument::Index(position) => params::raw_at(view, *position as usize),
             Argument::None => Extracted::Missing,
         },
     },
@@ -168,7 +168,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Always,
         "All parameters as `name=raw` or `name=raw(resolved)`, joined by spaces.",
         "fd=3(<f>/etc/hosts) name=/etc/hosts flags=1(O_RDONLY)",
-        |view, _| Value::made(params::all(view.event)).into()
+        |view, _| Value::made(params::all(view)).into()
     ),
     row!(
         "evt.rawres",
@@ -366,7 +366,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Always,
         "The same as `evt.args`.",
         "fd=3(<f>/etc/hosts) name=/etc/hosts flags=1(O_RDONLY)",
-        |view, _| Value::made(params::all(view.event)).into()
+        |view, _| Value::made(params::all(view)).into()
     ),
     row!(
         "evt.buffer",
@@ -516,9 +516,9 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Path,
         Stable,
         Paths,
-        "The path of the call made absolute; of two the first.",
+        "The path of the call made absolute, in the spelling of the pass as `fd.name`; of two the first. Of `open_by_handle_at` the path that the kernel has of the file.",
         "/etc/cron.d/x",
-        |view, _| absolute(view.event, 0)
+        |view, _| absolute(view, 0)
     ),
     row!(
         "evt.abspath.src",
@@ -527,7 +527,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         TwoPaths,
         "The first of two paths, made absolute.",
         "/etc/passwd",
-        |view, _| one_of_two(view.event, 0)
+        |view, _| one_of_two(view, 0)
     ),
     row!(
         "evt.abspath.dst",
@@ -536,7 +536,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         TwoPaths,
         "The second of two paths, made absolute.",
         "/tmp/p",
-        |view, _| one_of_two(view.event, 1)
+        |view, _| one_of_two(view, 1)
     ),
 ];
 
@@ -592,13 +592,13 @@ fn writes_log(view: View<'_>) -> bool {
             })
 }
 
-fn absolute(event: &Event, index: usize) -> Extracted<'_> {
-    Extracted::from_option(event.absolute(index).map(Value::Bytes))
+fn absolute(view: View<'_>, index: usize) -> Extracted<'_> {
+    Extracted::from_option(view.absolute(index).map(Value::Bytes))
 }
 
-fn one_of_two(event: &Event, index: usize) -> Extracted<'_> {
-    match two_paths(event) {
-        Some(_) => absolute(event, index),
+fn one_of_two(view: View<'_>, index: usize) -> Extracted<'_> {
+    match two_paths(view.event) {
+        Some(_) => absolute(view, index),
         None => Extracted::Missing,
     }
 }

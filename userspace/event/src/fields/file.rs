@@ -328,7 +328,7 @@ pub(super) static PATHS: &[FieldRow] = &[
         "/etc/passwd",
         |view, _| Extracted::from_option(
             two_paths(view.event)
-                .and_then(|_| view.event.absolute(0))
+                .and_then(|_| view.absolute(0))
                 .map(Value::Bytes)
         )
     ),
@@ -350,7 +350,7 @@ pub(super) static PATHS: &[FieldRow] = &[
         "/tmp/p",
         |view, _| Extracted::from_option(
             two_paths(view.event)
-                .and_then(|_| view.event.absolute(1))
+                .and_then(|_| view.absolute(1))
                 .map(Value::Bytes)
         )
     ),

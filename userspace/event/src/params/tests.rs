@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::captured::GivenPath;
 use crate::descriptor::{Descriptor, ObjectKind};
+use crate::event::Spelling;
 use crate::socket::{Address, Protocol, Role, Socket};
 use crate::testing;
 use crate::users::{User, Users};
@@ -22,6 +23,13 @@ fn edit(event: &mut Event, change: impl FnOnce(&mut Call)) {
     }
 }
 
+fn given(event: &Event) -> View<'_> {
+    View {
+        event,
+        spelling: Spelling::Given,
+    }
+}
+
 /// What a parameter prints, and what it is before it is resolved.
 fn texts(event: &Event, name: &str) -> (String, String) {
     let text = |extracted: Extracted<'_>| {
@@ -36,8 +44,8 @@ fn texts(event: &Event, name: &str) -> (String, String) {
         text.to_str_lossy().into_owned()
     };
     (
-        text(forms(event, name.as_bytes())),
-        text(raw(event, name.as_bytes())),
+        text(forms(given(event), name.as_bytes())),
+        text(raw(given(event), name.as_bytes())),
     )
 }
 
@@ -217,7 +225,7 @@ fn numbers_print_as_their_kind_asks() {
 #[test]
 fn a_number_and_its_name_are_both_the_parameter() {
     let event = testing::call("bpf", registers([5]), 3);
-    let forms = forms(&event, b"cmd");
+    let forms = forms(given(&event), b"cmd");
     let expected = [Value::text("BPF_PROG_LOAD"), Value::text("5")];
     assert_eq!(forms, Extracted::Many(expected.into_iter().collect()));
 }
@@ -298,7 +306,7 @@ fn what_is_empty_prints_as_its_kind_does() {
     });
     assert_eq!(texts(&event, "addr").0, "1.2.3.4:80");
     assert_eq!(texts(&event, "nothing").0, "Missing");
-    assert_eq!(forms_at(&event, 99), Extracted::Missing);
+    assert_eq!(forms_at(given(&event), 99), Extracted::Missing);
 }
 
 #[test]
@@ -313,10 +321,10 @@ fn all_parameters_stand_in_the_order_of_the_table() {
     });
     event.prepare();
     assert_eq!(
-        all(&event).to_str_lossy(),
+        all(given(&event)).to_str_lossy(),
         "fd=-2(ENOENT) dirfd=-100(AT_FDCWD) name=x(/srv/x) flags=4097(O_RDONLY|O_CLOEXEC) mode=0 dev=0 ino=0"
     );
-    assert_eq!(all(&testing::call("sync", [0; 6], 0)), b"");
+    assert_eq!(all(given(&testing::call("sync", [0; 6], 0))), b"");
 }
 
 #[test]
