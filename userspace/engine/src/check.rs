@@ -78,9 +78,11 @@ pub(crate) fn of_field(left: &Typed, operator: Operator) -> OfField {
     );
     match (left.shape, operator) {
         (Shape::List, Operator::In) => OfField::EveryOrNone,
-        (Shape::Aliases, Operator::NotEqual) => OfField::EveryOrNone,
         // An address that has none of the names that rules use differs from each.
         (_, Operator::NotEqual) if is_domain_name(left) => OfField::EveryOrNone,
+        // What has no address differs from none.
+        (Shape::Aliases, Operator::NotEqual) if address => OfField::Every,
+        (Shape::Aliases, Operator::NotEqual) => OfField::EveryOrNone,
         // Both ends of a connection differ; for every other field, some value does.
         (Shape::AnyOf, Operator::NotEqual) if address => OfField::Every,
         _ => OfField::Any,
@@ -132,22 +134,21 @@ pub(crate) fn constant(
         FieldType::Uint | FieldType::AbsTime | FieldType::RelTime => {
             let number = parse_number(text()?).ok_or_else(|| invalid("a whole number"))?;
             // A negative constant wraps, as in Falco: it is the greatest number, not an error.
-            let wrapped = if number < 0 {
-                number + (1 << 64)
-            } else {
-                number
-            };
-            Const::Int(
-                u64::try_from(wrapped)
-                    .map_err(|_| invalid("a number of 64 bits"))?
-                    .into(),
-            )
+            let past = 1_i128 << bits(left);
+            let wrapped = if number < 0 { number + past } else { number };
+            if !(0..past).contains(&wrapped) {
+                return Err(out_of_range(left, constant));
+            }
+            Const::Int(wrapped)
         }
         FieldType::Port => {
             let text = text()?;
             let port = match text {
                 "" => Some(0),
-                digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
+                digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    let port = digits.parse().map_err(|_| out_of_range(left, constant));
+                    Some(port?)
+                }
                 name => services::port(name),
             };
             Const::Int(
@@ -167,6 +168,23 @@ pub(crate) fn constant(
             Const::Net(address, length)
         }
     })
+}
+
+/// How many bits the numbers of a left-hand side have.
+fn bits(left: &Typed) -> u32 {
+    match &left.operand {
+        Operand::Field(field) => field.row().bits(),
+        _ if left.field_type == FieldType::Port => 16,
+        _ => 64,
+    }
+}
+
+fn out_of_range(left: &Typed, constant: &Constant) -> Problem {
+    Problem::ConstantOutOfRange {
+        given: constant.value.to_string(),
+        field: left.text.clone(),
+        maximum: u64::MAX >> (64 - bits(left)),
+    }
 }
 
 /// Whether a constant is one number as conditions write it.

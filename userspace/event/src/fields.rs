@@ -56,6 +56,18 @@ pub struct FieldRow {
 }
 
 impl FieldRow {
+    /// How many bits its numbers have: what a constant must fit in, and where a negative one wraps.
+    #[must_use]
+    pub fn bits(&self) -> u32 {
+        match (self.field_type, self.name) {
+            (FieldType::Port, _) => 16,
+            (FieldType::Uint, "user.uid" | "group.gid" | "proc.tty" | "evt.type.is") => 32,
+            (FieldType::Uint, "fd.dev" | "fd.dev.major" | "fd.dev.minor") => 32,
+            (FieldType::Uint, name) if name.starts_with("evt.count") => 32,
+            _ => 64,
+        }
+    }
+
     /// Whether its value may differ between the spellings of an event's path.
     ///
     /// These show the absolute path the event is about, or what follows from it. A field of a table other than

@@ -415,3 +415,60 @@ fn no_exception_is_borrowed_through_a_link_and_no_two_spellings_mix() {
         assert!(cases[0].passed, "{condition}: {cases:?}");
     }
 }
+
+#[test]
+fn constants_have_the_width_of_their_field() {
+    for (condition, uid, fires) in [
+        ("user.uid = -1", u32::MAX, Some(true)),
+        ("user.uid = 4294967295", u32::MAX, Some(true)),
+        ("user.uid in (-2, -1)", u32::MAX, Some(true)),
+        ("user.uid = -1", 0, Some(false)),
+        ("user.uid = 4294967296", 0, None),
+        ("group.gid = -4294967297", 0, None),
+    ] {
+        let rule = format!(
+            "- rule: A\n  desc: d\n  output: o\n  priority: INFO\n  condition: evt.type = open and {condition}\n"
+        );
+        let compiled = compile(&[Source::new("r.yaml", &rule)], &Options::default());
+        let Some(fires) = fires else {
+            let said = format!("{:?}", compiled.diagnostics);
+            assert!(said.contains("maximum: 4294967295"), "{condition}: {said}");
+            assert!(
+                said.contains("user.uid") || said.contains("group.gid"),
+                "{said}"
+            );
+            continue;
+        };
+        let ruleset = compiled.ruleset.expect("a rule");
+        let key = if fires { "fires" } else { "stays_silent" };
+        let test = format!("- rule: A\n  {key}:\n    - {{open: /x, process: {{uid: {uid}}}}}\n");
+        let file = read_plain(&test).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let cases = judge(&file, &ruleset, &mut Coverage::default())
+            .unwrap_or_else(|faults| panic!("{faults:?}"));
+        assert!(cases[0].passed, "{condition}: {cases:?}");
+    }
+}
+
+#[test]
+fn an_address_exists_for_every_descriptor_and_compares_only_for_sockets() {
+    for (condition, key) in [
+        ("fd.ip exists", "fires"),
+        ("fd.net exists", "fires"),
+        ("fd.port exists", "stays_silent"),
+        ("fd.ip != 1.2.3.4", "stays_silent"),
+        ("fd.ip = 1.2.3.4", "stays_silent"),
+        ("fd.net != 10.0.0.0/8", "stays_silent"),
+    ] {
+        let rule = format!(
+            "- rule: A\n  desc: d\n  output: o\n  priority: INFO\n  condition: evt.type = open and {condition}\n"
+        );
+        let ruleset = compile(&[Source::new("r.yaml", &rule)], &Options::default())
+            .ruleset
+            .expect("a rule");
+        let test = format!("- rule: A\n  {key}:\n    - {{open: /x, real_path: /x}}\n");
+        let file = read_plain(&test).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let cases = judge(&file, &ruleset, &mut Coverage::default())
+            .unwrap_or_else(|faults| panic!("{faults:?}"));
+        assert!(cases[0].passed, "{condition}: {cases:?}");
+    }
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
+use vigia_event::fields::{Shape, find};
 use vigia_event::{Extracted, Value};
 
 use super::texts::{NAME_BYTES, Texts};
@@ -42,12 +43,28 @@ fn json(name: &str, value: &Extracted<'_>, texts: &Texts<'_>) -> Json {
     match value {
         Extracted::Missing | Extracted::Unknown => Json::Null,
         Extracted::One(value) => one(name, value, texts),
+        // Any of several is one text, as outputs print it; only lists are lists.
+        Extracted::Many(values) if is_any_of(name) => {
+            let texts: Vec<String> = values
+                .iter()
+                .take(MAX_VALUES)
+                .map(|value| match one(name, &value, texts) {
+                    Json::String(text) => text,
+                    other => other.to_string(),
+                })
+                .collect();
+            texts.join(" ").into()
+        }
         Extracted::Many(values) => values
             .iter()
             .take(MAX_VALUES)
             .map(|value| one(name, &value, texts))
             .collect(),
     }
+}
+
+fn is_any_of(name: &str) -> bool {
+    find(name).is_some_and(|row| matches!(row.shape, Shape::AnyOf | Shape::AnyOfUnlessIndexed))
 }
 
 fn one(name: &str, value: &Value<'_>, texts: &Texts<'_>) -> Json {

@@ -15,7 +15,7 @@ fn output_fields_are_typed_and_missing_ones_are_null() {
         ("user.uid", json!(33)),
         ("evt.rawres", json!(-30)),
         ("container.read_only", json!(true)),
-        ("proc.aname", json!(["nginx", "tini"])),
+        ("proc.aname", json!("nginx tini")),
         ("k8s.pod.name", json!(null)),
         ("proc.env[API_TOKEN]", json!("[redacted]")),
         (

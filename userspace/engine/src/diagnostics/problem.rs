@@ -208,6 +208,12 @@ pub enum Problem {
         given: String,
         expected: &'static str,
     },
+    #[error("'{given}' does not fit into {field}, whose values are 0 to {maximum}")]
+    ConstantOutOfRange {
+        given: String,
+        field: String,
+        maximum: u64,
+    },
     #[error("unknown event type {name}")]
     UnknownEventType {
         name: String,

@@ -512,6 +512,42 @@ pub(super) static FIELDS: &[FieldRow] = &[
         |view, _| Extracted::from_option(is_call(view.event).then_some(Value::Uint(1)))
     ),
     row!(
+        "evt.latency",
+        RelTime,
+        Stable,
+        Always,
+        "Always 0: events are sent when a call returns, and how long it took is not measured.",
+        "0",
+        |_, _| Value::Uint(0).into()
+    ),
+    row!(
+        "evt.latency.s",
+        RelTime,
+        Stable,
+        Always,
+        "Always 0: events are sent when a call returns, and how long it took is not measured.",
+        "0",
+        |_, _| Value::Uint(0).into()
+    ),
+    row!(
+        "evt.latency.ns",
+        RelTime,
+        Stable,
+        Always,
+        "Always 0: events are sent when a call returns, and how long it took is not measured.",
+        "0",
+        |_, _| Value::Uint(0).into()
+    ),
+    row!(
+        "evt.latency.human",
+        Text,
+        Stable,
+        Always,
+        "Always 0ns: events are sent when a call returns, and how long it took is not measured.",
+        "0ns",
+        |_, _| Value::text("0ns").into()
+    ),
+    row!(
         "evt.abspath",
         Path,
         Stable,

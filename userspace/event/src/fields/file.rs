@@ -2,6 +2,7 @@
 
 use bstr::{BStr, ByteSlice};
 
+use crate::call::DescriptorNumber;
 use crate::captured::GivenPath;
 use crate::container::Container;
 use crate::event::{Event, View};
@@ -34,9 +35,9 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Path,
         Stable,
         Paths,
-        "The path exactly as the program gave it.",
+        "The path as the program gave it, not made absolute; of several slashes in a row one is left.",
         "../nginx.conf",
-        |view, _| Extracted::text(given(view).map(|path| &path.given))
+        |view, _| raw_path(view)
     ),
     row!(
         "fd.directory",
@@ -52,7 +53,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Text,
         Stable,
         Paths,
-        "The last component of `fd.name`. Missing for directories.",
+        "The last component of `fd.name`. Missing for directories and failed opens.",
         "nginx.conf",
         |view, _| Extracted::text(file_name(view))
     ),
@@ -315,9 +316,9 @@ pub(super) static PATHS: &[FieldRow] = &[
         Path,
         Stable,
         Paths,
-        "That path exactly as the program gave it.",
+        "That path as `fd.nameraw` has it.",
         "../cron.d/x",
-        |view, _| Extracted::text(given(view).map(|path| &path.given))
+        |view, _| raw_path(view)
     ),
     row!(
         "fs.path.source",
@@ -376,6 +377,19 @@ fn given<'e>(view: View<'e>) -> Option<&'e GivenPath> {
     call.paths.get(call.subject())
 }
 
+/// The path as given, with one slash for several.
+fn raw_path(view: View<'_>) -> Extracted<'_> {
+    let Some(path) = given(view) else {
+        return Extracted::Missing;
+    };
+    if path.given.find(b"//").is_none() {
+        return Value::text(&path.given).into();
+    }
+    let mut bytes = path.given.to_vec();
+    bytes.dedup_by(|next, previous| *next == b'/' && *previous == b'/');
+    Value::made(bytes).into()
+}
+
 fn two_paths(event: &Event) -> Option<&[GivenPath]> {
     event
         .call()
@@ -404,7 +418,9 @@ fn directory(view: View<'_>) -> Option<&BStr> {
 }
 
 fn file_name(view: View<'_>) -> Option<&BStr> {
-    if is_directory(view.event) {
+    let makes = view.event.event_type.descriptor_number() == Some(DescriptorNumber::Result);
+    let failed = makes && view.event.result().is_some_and(|result| result < 0);
+    if failed || is_directory(view.event) {
         return None;
     }
     let path = file_path(view)?;
@@ -502,6 +518,49 @@ mod tests {
         };
         assert_eq!(file_path(view), Some(BStr::new("/etc")));
         assert_eq!(given(view).expect("a path").given, "/etc");
+    }
+
+    #[test]
+    fn slashes_in_a_row_are_one_in_the_raw_path() {
+        for (given, raw) in [
+            ("/etc//x/../shadow", "/etc/x/../shadow"),
+            ("//etc///x//", "/etc/x/"),
+            ("x/y", "x/y"),
+            ("", ""),
+        ] {
+            let mut event = crate::testing::call("openat", [0; 6], 3);
+            if let crate::captured::What::Call(call) = &mut event.captured.what {
+                call.paths = vec![GivenPath {
+                    given: given.into(),
+                    ..GivenPath::default()
+                }];
+            }
+            event.prepare();
+            let view = View {
+                event: &event,
+                spelling: crate::Spelling::Given,
+            };
+            assert_eq!(raw_path(view), Value::text(raw).into(), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_failed_open_has_a_directory_and_no_file_name() {
+        for (call, result, name) in [
+            ("openat", 3, Some("b")),
+            ("openat", -2, None),
+            ("creat", -13, None),
+            ("unlink", -30, Some("b")),
+        ] {
+            let mut event = crate::testing::call(call, [0; 6], result);
+            event.paths.given = Some("/a/b".into());
+            let view = View {
+                event: &event,
+                spelling: crate::Spelling::Given,
+            };
+            assert_eq!(file_name(view), name.map(BStr::new), "{call} {result}");
+            assert_eq!(directory(view), Some(BStr::new("/a")));
+        }
     }
 
     #[test]

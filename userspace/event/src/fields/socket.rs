@@ -62,16 +62,16 @@ pub(super) static FIELDS: &[FieldRow] = &[
     both_row(
         "fd.ip",
         FieldType::Ip,
-        "The addresses of client and server: equal to one is equal, different only from both is different.",
+        "The addresses of client and server: equal to one is equal, different only from both is different. Exists for every known descriptor, though only sockets have addresses to compare.",
         "10.0.3.7",
-        |view, _| both(view, |end| Some(ip(end))),
+        |view, _| addresses(view),
     ),
     both_row(
         "fd.net",
         FieldType::IpNet,
         "The addresses of client and server, tested against networks as `fd.ip`.",
         "10.0.3.7",
-        |view, _| both(view, |end| Some(ip(end))),
+        |view, _| addresses(view),
     ),
     both_row(
         "fd.port",
@@ -228,6 +228,16 @@ fn both<'e>(view: View<'e>, read: fn(SocketAddr) -> Option<Value<'e>>) -> Extrac
         Extracted::Missing
     } else {
         Extracted::Many(values)
+    }
+}
+
+/// Both addresses; of a known descriptor that has none, no value, which is not the same as missing.
+fn addresses(view: View<'_>) -> Extracted<'_> {
+    match both(view, |end| Some(ip(end))) {
+        Extracted::Missing if view.event.has_known_descriptor() => {
+            Extracted::Many(Values::of_texts(&[]))
+        }
+        addresses => addresses,
     }
 }
 

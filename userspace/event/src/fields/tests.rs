@@ -318,7 +318,7 @@ fn a_socket_without_another_end_has_only_its_own() {
         &[
             ("fd.name", ""),
             ("fd.l4proto", "udp"),
-            ("fd.ip", "-"),
+            ("fd.ip", ""),
             ("fd.sip", "-"),
             ("fd.connected", "false"),
         ],
@@ -350,7 +350,7 @@ fn other_sockets_and_objects_have_a_type_and_no_addresses() {
             ("fd.typechar", "u"),
             ("fd.sockfamily", "unix"),
             ("fd.l4proto", "<NA>"),
-            ("fd.ip", "-"),
+            ("fd.ip", ""),
             ("fd.sip.name", "-"),
         ],
     );
@@ -550,7 +550,8 @@ fn events_tell_what_they_are() {
             ("evt.rawarg[fd]", "7"),
             ("evt.arg[0]", "5"),
             ("evt.arg[99]", "-"),
-            ("evt.latency", "-"),
+            ("evt.latency", "0"),
+            ("evt.latency.human", "0ns"),
         ],
     );
     edit(&mut event, |call| call.result = -11);
