@@ -50,12 +50,23 @@ pub enum RulesError {
 /// # Errors
 /// A place that was named is missing, unreadable or too large, or there is no rule file at all.
 pub fn load(paths: &[PathBuf]) -> Result<Vec<Source>, RulesError> {
-    let is_default = matches!(paths, [path] if path == Path::new(DEFAULT_RULES));
-    match read(paths) {
-        Err(RulesError::None(_)) if is_default => Ok(embedded()),
-        Err(RulesError::File(error)) if is_default && error.is_missing() => Ok(embedded()),
-        result => result,
+    load_each(paths).into_iter().collect()
+}
+
+/// Like [`load`], but what cannot be read does not keep the rest from being read: it stands in the place of its
+/// file.
+#[must_use]
+pub fn load_each(paths: &[PathBuf]) -> Vec<Result<Source, RulesError>> {
+    let each = read_each(paths);
+    let nothing_there = match each.as_slice() {
+        [Err(RulesError::None(_))] => true,
+        [Err(RulesError::File(error))] => error.is_missing(),
+        _ => false,
+    };
+    if nothing_there && matches!(paths, [path] if path == Path::new(DEFAULT_RULES)) {
+        return embedded().into_iter().map(Ok).collect();
     }
+    each
 }
 
 fn embedded() -> Vec<Source> {
@@ -71,28 +82,41 @@ fn embedded() -> Vec<Source> {
 /// # Errors
 /// As [`load`].
 pub fn read(paths: &[PathBuf]) -> Result<Vec<Source>, RulesError> {
-    let mut sources = Vec::new();
+    read_each(paths).into_iter().collect()
+}
+
+/// Like [`read`], but what cannot be read does not keep the rest from being read: it stands in the place of its
+/// file. Behind [`RulesError::TooMany`] nothing more is read.
+#[must_use]
+pub fn read_each(paths: &[PathBuf]) -> Vec<Result<Source, RulesError>> {
+    let mut each = Vec::new();
     let mut total = 0;
     for path in paths {
         let files = if path.is_dir() {
-            list(path)?
+            match list(path) {
+                Ok(files) => files,
+                Err(error) => {
+                    each.push(Err(error));
+                    continue;
+                }
+            }
         } else {
             vec![path.clone()]
         };
         for file in files {
-            let source = source(&file)?;
-            total += source.text.len();
-            if sources.len() == MAX_FILES || total > MAX_TOTAL_BYTES {
-                return Err(RulesError::TooMany);
+            let source = source(&file);
+            total += source.as_ref().map_or(0, |source| source.text.len());
+            if each.len() == MAX_FILES || total > MAX_TOTAL_BYTES {
+                each.push(Err(RulesError::TooMany));
+                return each;
             }
-            sources.push(source);
+            each.push(source.map_err(RulesError::from));
         }
     }
-    if sources.is_empty() {
-        Err(RulesError::None(paths.to_vec()))
-    } else {
-        Ok(sources)
+    if each.is_empty() {
+        each.push(Err(RulesError::None(paths.to_vec())));
     }
+    each
 }
 
 fn source(path: &Path) -> Result<Source, InputError> {

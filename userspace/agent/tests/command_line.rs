@@ -62,16 +62,23 @@ fn mistakes_end_in_one_line_and_exit_code_1() {
         "cannot read /nonexistent/x.yaml: No such file",
     );
     assert_fails(
-        &["check", "/nonexistent/x.yaml"],
-        "cannot read /nonexistent/x.yaml",
-    );
-    assert_fails(
         &["health", "--url", "http://127.0.0.1:1/healthz"],
         "not healthy",
     );
     let empty = folder.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
-    assert_fails(&["check", empty.to_str().unwrap()], "no rule files");
+    for (path, said) in [
+        ("/nonexistent/x.yaml", "cannot read /nonexistent/x.yaml"),
+        (empty.to_str().unwrap(), "no rule files"),
+    ] {
+        let output = vigia(&["check", path]);
+        assert_eq!(output.status.code(), Some(1));
+        let found = text(&output.stdout);
+        assert!(
+            found.contains("error[LOAD_ERR_FILE_READ]") && found.contains(said),
+            "{found}"
+        );
+    }
 }
 
 #[test]
@@ -176,6 +183,26 @@ fn rule_tests_pass_or_say_why_not() {
         said.contains("x.test.yaml:2:12: unknown key `opne`, did you mean `open`?"),
         "{said}"
     );
+}
+
+#[test]
+fn a_test_file_without_rules_keeps_no_other_from_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let cases = "- rule: A\n  fires: [{open: /b}]\n";
+    file("a.test.yaml", cases);
+    file(
+        "b.test.yaml",
+        &format!("rules: [none.yaml]\ntests:\n{cases}"),
+    );
+    file("x.test.yaml", cases);
+    file("x.yaml", RULE);
+    let output = vigia(&["test", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let (said, found) = (text(&output.stderr), text(&output.stdout));
+    assert!(said.contains("a.test.yaml: which rules"), "{said}");
+    assert!(said.contains("none.yaml"), "{said}");
+    assert!(found.contains("x.test.yaml:2:11: A:"), "{found}");
 }
 
 #[test]

@@ -18,6 +18,13 @@ use value::Style;
 /// Field names longer than this are not looked up piece by piece.
 const LONGEST_NAME: usize = 128;
 
+/// Wider tokens are refused: nobody reads such a line.
+const WIDEST: usize = 4096;
+
+/// A rendered text ends with the part that reaches this many bytes. Alerts show less of it; an output may name a field
+/// twenty thousand times.
+const MOST_BYTES: usize = 64 << 10;
+
 /// No more is reported of one output; looking on would take time that grows with the square of its length.
 const MOST_FAILURES: usize = 100;
 
@@ -174,7 +181,8 @@ impl Template {
         self.parts.extend(other.parts.iter().cloned());
     }
 
-    /// Fills in the values of an event; what is missing, or still on its way, prints as `<NA>`. The text may
+    /// Fills in the values of an event; what is missing, or still on its way, prints as `<NA>`. Parts that would
+    /// stand behind 64 KiB are left out. The text may
     /// hold anything that a program can put into a path or an argument, control characters included.
     #[must_use]
     pub fn render(&self, view: View<'_>) -> String {
@@ -191,6 +199,9 @@ impl Template {
     ) -> String {
         let mut line = String::new();
         for part in &self.parts {
+            if line.len() >= MOST_BYTES {
+                break;
+            }
             match part {
                 Part::Text(text) => line.push_str(text),
                 Part::Token(token) => {
@@ -246,8 +257,21 @@ fn token(cursor: &mut Cursor<'_>, catalogue: Catalogue<'_>) -> Result<Token, Pro
         .iter()
         .take_while(|byte| byte.is_ascii_digit())
         .count();
-    let width = cursor.rest()[..digits].parse::<u16>().ok().map(usize::from);
     let start = cursor.at + digits;
+    let width = match cursor.rest()[..digits].parse::<usize>() {
+        Ok(0) => None,
+        Ok(width) if width <= WIDEST => Some(width),
+        _ if digits == 0 => None,
+        _ => {
+            // The number alone may be as long as the file.
+            let given = cursor.rest()[..digits.min(20)].to_owned();
+            cursor.at = start;
+            return Err(Problem::WidthTooLarge {
+                given,
+                widest: WIDEST,
+            });
+        }
+    };
     let at = |at: usize| Cursor {
         text: cursor.text,
         at,

@@ -123,6 +123,17 @@ struct Snapshots {
     weight: usize,
 }
 
+/// Why a record cannot be decoded; the decoder says it as its source code would.
+fn in_words<E>(error: ciborium::de::Error<E>) -> String {
+    use ciborium::de::Error;
+    match error {
+        Error::Io(_) => "a record ends too early".to_owned(),
+        Error::Syntax(at) => format!("byte {at} of a record is no CBOR"),
+        Error::Semantic(_, message) => message,
+        Error::RecursionLimitExceeded => "a record nests too deeply".to_owned(),
+    }
+}
+
 /// What is wrong with a record.
 enum Fault {
     /// It refers to something that does not stand before it.
@@ -244,7 +255,7 @@ impl<R: Read> Reader<R> {
         filled?;
         let mut rest = self.buffer.as_slice();
         let record = ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH)
-            .map_err(|error| self.damaged(&error.to_string()))?;
+            .map_err(|error| self.damaged(&in_words(error)))?;
         if !rest.is_empty() {
             return Err(self.damaged("a record is followed by something"));
         }
@@ -452,4 +463,22 @@ fn found<T>(known: &Known<T>, number: u32, what: &'static str) -> Result<Arc<T>,
         .get(number)
         .map(Arc::clone)
         .ok_or(Fault::Dangling(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_words;
+
+    #[test]
+    fn why_a_record_cannot_be_decoded_is_said_in_words() {
+        for (bytes, said) in [
+            (&[0x82, 0x01][..], "a record ends too early"),
+            (&[0x1c][..], "is no CBOR"),
+            (&[0x61, 0x61][..], "expected"),
+        ] {
+            let error = ciborium::from_reader::<Vec<u64>, _>(bytes).unwrap_err();
+            let words = in_words(error);
+            assert!(words.contains(said), "{words}");
+        }
+    }
 }

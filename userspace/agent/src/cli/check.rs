@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use vigia_engine::{Diagnostic, Options, Source};
+use vigia_engine::{Code, Diagnostic, Options, Source};
 
 use super::configuration::environment;
 use crate::config::Config;
-use crate::{rules, settings};
+use crate::rules::{self, RulesError};
+use crate::settings;
 
 /// Flags of `vigia check`.
 #[derive(Debug, Args)]
@@ -47,9 +48,44 @@ enum Form {
 /// What was found.
 struct Checked<'c> {
     sources: &'c [Source],
+    unreadable: &'c [Unreadable],
     diagnostics: &'c [Diagnostic],
     /// How many rules load; 0 after an error.
     rules: usize,
+}
+
+/// A file, or a folder, that could not be read: one more error, beside those of the others.
+struct Unreadable {
+    /// How messages call it.
+    name: String,
+    /// Why, in one line.
+    message: String,
+    /// How many files that were read stand before it.
+    before: usize,
+}
+
+impl Unreadable {
+    const CODE: Code = Code::FileRead;
+
+    fn new(error: &RulesError, paths: &[PathBuf], before: usize) -> Self {
+        let name = match error {
+            RulesError::File(error) => error.path().display().to_string(),
+            RulesError::Folder { path, .. } => path.display().to_string(),
+            RulesError::None(_) | RulesError::TooMany => paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect::<Vec<_>>()
+                .join(", "),
+        };
+        let error: &dyn std::error::Error = error;
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        let words: Vec<String> = causes.map(ToString::to_string).collect();
+        Self {
+            name: super::one_line(&name),
+            message: super::one_line(&words.join(": ")),
+            before,
+        }
+    }
 }
 
 impl Check {
@@ -58,26 +94,33 @@ impl Check {
         let form = if self.json { Form::Json } else { self.format };
         let (paths, options) = self.what()?;
         // Only an agent without rules of its own has built-in ones: what is named must be there.
-        let read = if self.rules.is_empty() {
-            rules::load(&paths)
+        let each = if self.rules.is_empty() {
+            rules::load_each(&paths)
         } else {
-            rules::read(&paths)
+            rules::read_each(&paths)
         };
-        let sources = match read {
-            Ok(sources) => sources,
-            Err(error) if form == Form::Json => {
-                json::unreadable(&paths, &error, out)?;
-                return Ok(ExitCode::FAILURE);
+        let mut sources = Vec::new();
+        let mut unreadable = Vec::new();
+        for read in each {
+            match read {
+                Ok(source) => sources.push(source),
+                Err(error) => unreadable.push(Unreadable::new(&error, &paths, sources.len())),
             }
-            Err(error) => return Err(error.into()),
-        };
-        let compiled = vigia_engine::compile(&sources, &options);
+        }
+        let mut compiled = vigia_engine::compile(&sources, &options);
+        if !unreadable.is_empty() {
+            // What is missed may stand in a file that could not be read.
+            compiled
+                .diagnostics
+                .retain(|diagnostic| !diagnostic.problem.misses_definition());
+        }
+        let rules = compiled.ruleset.as_ref();
         let checked = Checked {
             sources: &sources,
+            unreadable: &unreadable,
             diagnostics: &compiled.diagnostics,
-            rules: compiled
-                .ruleset
-                .as_ref()
+            rules: rules
+                .filter(|_| unreadable.is_empty())
                 .map_or(0, |ruleset| ruleset.rules().len()),
         };
         match form {
@@ -112,17 +155,21 @@ impl Check {
 
 impl Checked<'_> {
     fn errors(&self) -> usize {
-        self.diagnostics
-            .iter()
-            .filter(|diagnostic| diagnostic.is_error())
-            .count()
+        self.unreadable.len() + self.diagnostics.len() - self.warnings()
     }
 
     fn warnings(&self) -> usize {
-        self.diagnostics.len() - self.errors()
+        self.diagnostics
+            .iter()
+            .filter(|diagnostic| !diagnostic.is_error())
+            .count()
     }
 
     fn text(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        for file in self.unreadable {
+            writeln!(out, "error[{}]: {}", Unreadable::CODE, file.message)?;
+            writeln!(out, " --> {}\n", file.name)?;
+        }
         for diagnostic in self.diagnostics {
             writeln!(out, "{diagnostic}")?;
         }
@@ -263,6 +310,56 @@ mod tests {
                 .unwrap()
                 .contains("/nonexistent/x.yaml")
         );
+    }
+
+    #[test]
+    fn one_unreadable_file_hides_nothing_of_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("a.yaml"), BAD).unwrap();
+        std::fs::write(path("latin.yaml"), b"- list: \xe9\n").unwrap();
+        std::fs::write(path("large.yaml"), vec![b'#'; rules::MAX_FILE_BYTES + 1]).unwrap();
+        std::fs::write(path("b.yaml"), BAD.replace("rule: A", "rule: B")).unwrap();
+        let names = ["a.yaml", "none.yaml", "latin.yaml", "large.yaml", "b.yaml"];
+        let checked = |format: &str| {
+            let line = ["check".to_owned(), format!("--format={format}")];
+            let line = line.into_iter().chain(names.map(path));
+            let mut out = Vec::new();
+            let check = Line::try_parse_from(line).unwrap().check;
+            assert_eq!(check.run(&mut out).unwrap(), ExitCode::FAILURE);
+            String::from_utf8(out).unwrap()
+        };
+        for format in ["text", "github"] {
+            let text = checked(format);
+            assert_eq!(text.matches("LOAD_ERR_FILE_READ").count(), 3, "{text}");
+            for name in names {
+                assert!(text.contains(name), "{name}: {text}");
+            }
+            assert!(
+                text.ends_with("2 files checked: 5 errors, 0 warnings\n"),
+                "{text}"
+            );
+        }
+        let document: serde_json::Value = serde_json::from_str(&checked("json")).unwrap();
+        let results = document["falco_load_results"].as_array().unwrap();
+        let codes: Vec<_> = results
+            .iter()
+            .map(|result| result["errors"][0]["code"].as_str().unwrap())
+            .collect();
+        let (condition, unread) = ("LOAD_ERR_COMPILE_CONDITION", "LOAD_ERR_FILE_READ");
+        assert_eq!(codes, [condition, unread, unread, unread, condition]);
+        assert_eq!(document["summary"]["errors"], 5);
+    }
+
+    #[test]
+    fn what_an_unreadable_file_may_define_is_not_missed() {
+        let uses = GOOD.replace("openat", "openat and elsewhere");
+        let (text, code) = checked(&[("x.yaml", &uses)], &["/nonexistent/x.yaml"]);
+        assert!(
+            text.ends_with("1 file checked: 1 error, 0 warnings\n"),
+            "{text}"
+        );
+        assert_eq!(code, ExitCode::FAILURE);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod files;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -60,16 +60,12 @@ struct Tested {
 impl Test {
     /// Exit code 1 means that a case failed, or that something cannot be read.
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-        let Some(files) = self.load()? else {
-            return Ok(ExitCode::FAILURE);
-        };
-        let Some(mut tested) = compile_all(&files)? else {
-            return Ok(ExitCode::FAILURE);
-        };
+        let (files, mut faulty) = self.load()?;
+        let mut tested = compile_all(&files);
         let mut report = Report::default();
-        let mut faulty = false;
         for loaded in &files {
             let Some(tested) = tested.get_mut(&loaded.rules) else {
+                faulty = true;
                 continue;
             };
             match judge(&loaded.file, &tested.ruleset, &mut tested.coverage) {
@@ -108,32 +104,47 @@ impl Test {
         })
     }
 
-    /// Reads all test files; `None` after faults, which are shown.
-    fn load(&self) -> anyhow::Result<Option<Vec<Loaded>>> {
+    /// Reads all test files, and tells whether something is wrong with one, which is shown and passed over.
+    fn load(&self) -> anyhow::Result<(Vec<Loaded>, bool)> {
         let mut loaded = Vec::new();
         let mut faulty = false;
         for path in files::find(&self.paths)? {
-            let name = path.display().to_string();
-            match vigia_ruletest::read(&files::read(&path)?, &mut |named| {
-                files::recording(&path, named)
-            }) {
-                Ok(file) => loaded.push(Loaded {
-                    name,
-                    rules: files::rules_of(&path, &file, &self.rules)?,
-                    file,
-                }),
-                Err(faults) => {
+            match self.load_one(&path) {
+                Ok(Some(file)) => loaded.push(file),
+                Ok(None) => faulty = true,
+                Err(error) => {
                     faulty = true;
-                    complain(&name, &faults);
+                    tell(&format!(
+                        "vigia: {}",
+                        super::one_line(&format!("{error:#}"))
+                    ));
                 }
             }
         }
-        Ok((!faulty).then_some(loaded))
+        Ok((loaded, faulty))
+    }
+
+    /// Reads a test file; `None` after faults, which are shown.
+    fn load_one(&self, path: &Path) -> anyhow::Result<Option<Loaded>> {
+        let name = path.display().to_string();
+        match vigia_ruletest::read(&files::read(path)?, &mut |named| {
+            files::recording(path, named)
+        }) {
+            Ok(file) => Ok(Some(Loaded {
+                name,
+                rules: files::rules_of(path, &file, &self.rules)?,
+                file,
+            })),
+            Err(faults) => {
+                complain(&name, &faults);
+                Ok(None)
+            }
+        }
     }
 }
 
-/// Compiles each set of rule files once; `None` after errors, which are shown. Every rule that a test names is switched on.
-fn compile_all(files: &[Loaded]) -> anyhow::Result<Option<BTreeMap<Vec<PathBuf>, Tested>>> {
+/// Compiles each set of rule files once; one with errors, which are shown, is missing from what it returns. Every rule that a test names is switched on.
+fn compile_all(files: &[Loaded]) -> BTreeMap<Vec<PathBuf>, Tested> {
     let mut named: BTreeMap<&Vec<PathBuf>, Vec<Selection>> = BTreeMap::new();
     for loaded in files {
         let selections = loaded.file.tests.iter().map(|test| Selection {
@@ -144,7 +155,14 @@ fn compile_all(files: &[Loaded]) -> anyhow::Result<Option<BTreeMap<Vec<PathBuf>,
     }
     let mut tested = BTreeMap::new();
     for (paths, mut selections) in named {
-        let sources = rules::read(paths)?;
+        let sources = match rules::read(paths) {
+            Ok(sources) => sources,
+            Err(error) => {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tell(&format!("vigia: {}", super::one_line(&error)));
+                continue;
+            }
+        };
         // A rule that does not exist is reported with its place in the test file.
         selections.dedup();
         let options = Options {
@@ -162,12 +180,12 @@ fn compile_all(files: &[Loaded]) -> anyhow::Result<Option<BTreeMap<Vec<PathBuf>,
             {
                 tell(&diagnostic.to_string());
             }
-            return Ok(None);
+            continue;
         };
         let coverage = Coverage::default();
         tested.insert(paths.clone(), Tested { ruleset, coverage });
     }
-    Ok(Some(tested))
+    tested
 }
 
 fn complain(file: &str, faults: &[Fault]) {

@@ -509,9 +509,15 @@ impl<'t> Parser<'t> {
         if is_name {
             return Ok(Right::Word(word));
         }
+        // Who writes a list in brackets is told how that list is written.
+        let written = &self.cursor.text.text[start..];
+        let in_brackets = written
+            .strip_prefix('[')
+            .and_then(|inside| inside.split_once(']'));
+        let given = in_brackets.map_or(&written[..self.cursor.at - start], |(inside, _)| inside);
         let problem = Problem::ListNeeded {
             operator: operator.word(),
-            given: self.cursor.text.text[start..self.cursor.at].to_owned(),
+            given: given.chars().take(400).collect(),
         };
         self.cursor.at = start;
         Err((word.span, problem))

@@ -258,6 +258,8 @@ pub enum Problem {
         given: String,
         nearest: Option<String>,
     },
+    #[error("a width of {given} characters is too large, the largest is {widest}")]
+    WidthTooLarge { given: String, widest: usize },
     #[error("and {count} more like this, or of other kinds, in this file")]
     Omitted { count: usize },
     #[error("the rule cannot fire: the probes do not report {event_types} yet")]
@@ -336,7 +338,8 @@ impl Problem {
     }
 
     /// Whether it is that something is not defined, which another file may do.
-    pub(crate) fn misses_definition(&self) -> bool {
+    #[must_use]
+    pub fn misses_definition(&self) -> bool {
         matches!(
             self,
             Self::UndefinedMacro { .. }

@@ -387,3 +387,10 @@ fn a_message_is_not_as_long_as_a_name() {
     let compiled = compile(&format!("- rule: {long}\n  enabled: true\n"));
     assert!(compiled.diagnostics[0].to_string().len() < 2000);
 }
+
+#[test]
+fn a_list_in_brackets_is_told_how_lists_are_written() {
+    let compiled = super::compile(&super::rule("r", "evt.type in [open,openat]"));
+    let message = compiled.diagnostics[0].message();
+    assert!(message.ends_with("write (open,openat)"), "{message}");
+}

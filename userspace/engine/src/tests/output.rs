@@ -34,6 +34,8 @@ fn tokens_become_values() {
         ("%t.other %t.uint", "<NA> <NA>"),
         ("%5t.text|", "abc  |"),
         ("%2t.text|", "ab|"),
+        ("%0t.text|", "abc|"),
+        ("%04t.text|", "abc |"),
         ("%toupper(t.text) %len(t.text)", "ABC 3"),
         ("%t.ancestor[1]", "<NA>"),
         ("%evt.time %evt.time.s", "13:53:31.726060287 13:53:31"),
@@ -56,12 +58,28 @@ fn what_cannot_be_printed_is_refused_at_its_place() {
         ("x %nope y", 7),
         ("x %t.nope y", 7),
         ("a %t.text %(", 15),
+        ("a %4097t.text", 7),
+        ("%70000000t.text", 5),
+        ("%99999999999999999999999t.text", 5),
     ] {
         let compiled = compile(&with_output(output));
         assert!(compiled.ruleset.is_none(), "{output}");
         let first = &compiled.diagnostics[0];
         assert_eq!((first.line, first.column), (4, column), "{output}\n{first}");
     }
+}
+
+#[test]
+fn an_output_is_filled_in_no_further_than_anybody_reads() {
+    let values = event("open", 0, "t.text=abc");
+    let view = View {
+        event: &values,
+        spelling: Spelling::Given,
+    };
+    let ruleset = super::ruleset(&[&with_output(&"%4096t.text".repeat(1000))]);
+    let line = ruleset.rules()[0].output.render(view);
+    assert_eq!(line.len(), 64 << 10);
+    assert!(line.starts_with("abc  "));
 }
 
 #[test]

@@ -2,10 +2,19 @@
 
 use std::io::Write;
 
-use super::Checked;
+use super::{Checked, Unreadable};
 
 /// Prints one command a diagnostic, then the summary for those who read the log.
 pub(super) fn list(checked: &Checked<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
+    for file in checked.unreadable {
+        writeln!(
+            out,
+            "::error file={},title={}::{}",
+            property(&file.name),
+            property(Unreadable::CODE.name()),
+            data(&file.message),
+        )?;
+    }
     for diagnostic in checked.diagnostics {
         let severity = if diagnostic.is_error() {
             "error"

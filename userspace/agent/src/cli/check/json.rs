@@ -2,13 +2,11 @@
 //! it is ours.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use serde::Serialize;
-use vigia_engine::{Code, Diagnostic, Item};
+use vigia_engine::{Diagnostic, Item};
 
-use super::Checked;
-use crate::rules::RulesError;
+use super::{Checked, Unreadable};
 
 #[derive(Serialize)]
 struct Document<'d> {
@@ -84,7 +82,7 @@ pub(super) fn document(checked: &Checked<'_>, out: &mut dyn Write) -> anyhow::Re
             names.push(name);
         }
     }
-    let results: Vec<_> = names
+    let mut results: Vec<_> = names
         .into_iter()
         .map(|name| {
             let text = checked
@@ -111,6 +109,9 @@ pub(super) fn document(checked: &Checked<'_>, out: &mut dyn Write) -> anyhow::Re
             }
         })
         .collect();
+    for file in checked.unreadable.iter().rev() {
+        results.insert(file.before.min(results.len()), unreadable(file));
+    }
     let summary = Summary {
         successful: checked.errors() == 0,
         files: checked.sources.len(),
@@ -121,45 +122,23 @@ pub(super) fn document(checked: &Checked<'_>, out: &mut dyn Write) -> anyhow::Re
     print(results, summary, out)
 }
 
-/// Prints that the rules cannot be read.
-pub(super) fn unreadable(
-    paths: &[PathBuf],
-    error: &RulesError,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let code = Code::FileRead;
-    let name = match error {
-        RulesError::File(error) => error.path().display().to_string(),
-        RulesError::Folder { path, .. } => path.display().to_string(),
-        RulesError::None(_) | RulesError::TooMany => paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect::<Vec<_>>()
-            .join(", "),
-    };
-    let result = FileResult {
-        name: &name,
+/// A file that could not be read, as it looks among the others.
+fn unreadable(file: &Unreadable) -> FileResult<'_> {
+    FileResult {
+        name: &file.name,
         successful: false,
         errors: vec![Finding {
-            code: code.name(),
-            codedesc: code.description(),
+            code: Unreadable::CODE.name(),
+            codedesc: Unreadable::CODE.description(),
             context: Context {
                 locations: Vec::new(),
                 snippet: String::new(),
             },
-            message: chain(error),
+            message: file.message.clone(),
             help: None,
         }],
         warnings: Vec::new(),
-    };
-    let summary = Summary {
-        successful: false,
-        files: 0,
-        rules: 0,
-        errors: 1,
-        warnings: 0,
-    };
-    print(vec![result], summary, out)
+    }
 }
 
 fn print(
@@ -233,15 +212,6 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
             .take(characters)
             .map(char::len_utf8)
             .sum::<usize>()
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 #[cfg(test)]
