@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use vigia_event::Event;
+use vigia_event::call::named;
 
 use crate::document::{self, Fault, Kind, Node, Place};
 use crate::reading::{self, Keys, Result};
@@ -174,6 +175,9 @@ fn file(root: &Rc<Node>, recordings: Recordings<'_>, faults: &mut Vec<Fault>) ->
             (keys.items("tests")?, keys.get("given"))
         }
     };
+    if tests.is_empty() {
+        return Err(root.fault("there are no tests here"));
+    }
     let mut room = CASES_LIMIT;
     for test in tests {
         match rule_test(test, given, &mut room, recordings, faults) {
@@ -208,8 +212,10 @@ fn rule_test(
         place: named.place,
         cases: Vec::new(),
     };
+    let mut is_empty = true;
     for expected in Verdict::ALL {
         for node in keys.items(expected.key())? {
+            is_empty = false;
             *room = room
                 .checked_sub(1)
                 .ok_or_else(|| node.fault(format!("more than {CASES_LIMIT} cases in one file")))?;
@@ -219,7 +225,33 @@ fn rule_test(
             }
         }
     }
+    if is_empty {
+        return Err(named.fault("this test has no case: list some under `fires` or `stays_silent`"));
+    }
     Ok(test)
+}
+
+/// Keys of one case that cannot both hold. What a case says against `given` replaces it.
+fn contradiction(case: &Node) -> Result<()> {
+    let says_host = case
+        .get("host")
+        .is_some_and(|host| matches!(&host.kind, Kind::Scalar(text) if text == "true"));
+    let has_container = case
+        .get("container")
+        .is_some_and(|container| matches!(container.kind, Kind::Mapping(_)));
+    if says_host && has_container {
+        return Err(case.fault("what happens on the host happens in no `container`"));
+    }
+    if case.get("error").is_some() && case.get("result").is_some() {
+        return Err(case.fault("a case has an `error` or a `result`, not both"));
+    }
+    if let Some(process) = case.get("process")
+        && process.get("parent").is_some()
+        && process.get("ancestors").is_some()
+    {
+        return Err(process.fault("`ancestors` begins with the parent: `parent` says it twice"));
+    }
+    Ok(())
 }
 
 fn case(
@@ -228,6 +260,7 @@ fn case(
     expected: Verdict,
     recordings: Recordings<'_>,
 ) -> Result<Case> {
+    contradiction(node)?;
     let whole = given.map_or_else(|| Rc::clone(node), |given| node.over(given));
     let keys = Keys::new(
         &whole,
@@ -270,6 +303,12 @@ fn case(
 /// The event that the keys of a case describe.
 fn written(keys: &Keys<'_>) -> Result<Event> {
     let mut event = scene::event(keys)?;
+    if let Some(path) = keys.get("real_path")
+        && event.paths.given.is_none()
+        && event.event_type != named::OPEN_BY_HANDLE_AT
+    {
+        return Err(path.fault("this event has no path that the kernel could resolve otherwise"));
+    }
     if let Some(fields) = keys.get("unknown") {
         scene::make_unknown(&mut event, fields)?;
     }

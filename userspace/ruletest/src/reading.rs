@@ -136,6 +136,39 @@ pub(crate) fn texts(node: &Node) -> Result<Vec<&str>> {
     }
 }
 
+/// The words of a command line, as a shell without variables would split it: quotes hold words together, a backslash
+/// takes the next character as it is (between double quotes only a quote or a backslash).
+pub(crate) fn words(node: &Node) -> Result<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut characters = text(node)?.chars().peekable();
+    while let Some(character) = characters.next() {
+        let escapes = match quote {
+            None => true,
+            Some('"') => matches!(characters.peek(), Some('"' | '\\')),
+            Some(_) => false,
+        };
+        match (character, quote) {
+            ('\\', _) if escapes => word
+                .get_or_insert_default()
+                .push(characters.next().unwrap_or('\\')),
+            ('"' | '\'', None) => {
+                word.get_or_insert_default();
+                quote = Some(character);
+            }
+            (_, Some(open)) if character == open => quote = None,
+            (_, None) if character.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    if let Some(open) = quote {
+        return Err(node.fault(format!("the quote {open} is not closed")));
+    }
+    words.extend(word);
+    Ok(words)
+}
+
 /// One of several words.
 pub(crate) fn one_of<T: Copy>(
     node: &Node,
@@ -165,4 +198,26 @@ pub(crate) fn did_you_mean<'n>(name: &str, names: impl IntoIterator<Item = &'n s
     nearest.map_or_else(String::new, |(_, candidate)| {
         format!(", did you mean `{candidate}`?")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document;
+
+    #[test]
+    fn a_command_line_is_split_as_a_shell_splits_it() {
+        for (line, expected) in [
+            ("sh -c id", &["sh", "-c", "id"][..]),
+            (r#"sh -c "a b""#, &["sh", "-c", "a b"]),
+            ("sh -c 'a \"b\" c'", &["sh", "-c", "a \"b\" c"]),
+            (r#"x "a\"b\c" a\ b '\'"#, &["x", "a\"b\\c", "a b", "\\"]),
+            ("x '' \"\"", &["x", "", ""]),
+            ("x a'b'c", &["x", "abc"]),
+            ("  x   y ", &["x", "y"]),
+        ] {
+            let node = document::read(&format!("|-\n  {}", line.trim_start())).expect("a text");
+            assert_eq!(words(&node).expect("words"), expected, "{line}");
+        }
+    }
 }

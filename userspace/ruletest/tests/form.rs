@@ -167,6 +167,38 @@ fn what_a_case_says_is_what_rules_see() {
 #[test]
 fn what_is_wrong_is_told_with_its_place() {
     for (text, line, column, message) in [
+        ("[]", 1, 1, "there are no tests"),
+        ("- rule: R\n", 1, 9, "has no case"),
+        (
+            "- rule: R\n  fires:\n    - {open: /x, error: ENOENT, result: 3}\n",
+            3,
+            7,
+            "not both",
+        ),
+        (
+            "- rule: R\n  fires:\n    - {open: /x, host: true, container: {image: x}}\n",
+            3,
+            7,
+            "happens in no `container`",
+        ),
+        (
+            "- rule: R\n  fires:\n    - {open: /x, process: {parent: sh, ancestors: [sh]}}\n",
+            3,
+            27,
+            "says it twice",
+        ),
+        (
+            "- rule: R\n  fires:\n    - {setuid: 0, real_path: /x}\n",
+            3,
+            30,
+            "no path",
+        ),
+        (
+            "- rule: R\n  fires:\n    - {execve: \"sh -c 'x\"}\n",
+            3,
+            16,
+            "the quote ' is not closed",
+        ),
         (
             "- rule: R\n  fires:\n    - {opne: /x}\n",
             3,

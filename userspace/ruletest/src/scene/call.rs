@@ -64,11 +64,11 @@ fn optional<T: std::str::FromStr>(node: &Node) -> Result<Option<T>> {
 
 /// A program that now runs: the process is what it became.
 fn execution(subject: &Node, cast: &mut Cast) -> Result<What> {
-    let line = match subject.kind {
-        Kind::Null => "",
-        _ => reading::text(subject)?,
-    };
-    let mut words = line.split_whitespace();
+    let mut words = match subject.kind {
+        Kind::Null => Vec::new(),
+        _ => reading::words(subject)?,
+    }
+    .into_iter();
     let main = &mut cast.main;
     if let Some(path) = words.next() {
         let path: BString = path.into();

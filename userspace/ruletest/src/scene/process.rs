@@ -167,8 +167,8 @@ fn comes_from(process: &mut Process, path: &BString, origin: Origin) {
 
 /// A process: a command line, or a map.
 fn one(node: &Node, default: &str) -> Result<Process> {
-    if let Kind::Scalar(line) = &node.kind {
-        return command_line(node, line);
+    if let Kind::Scalar(_) = &node.kind {
+        return command_line(node);
     }
     let keys = Keys::only(node, KEYS)?;
     let name = keys.text("name")?;
@@ -192,7 +192,10 @@ fn one(node: &Node, default: &str) -> Result<Process> {
     }
     if let Some(node) = keys.get("args") {
         process.args = match &node.kind {
-            Kind::Scalar(line) => line.split_whitespace().map(BString::from).collect(),
+            Kind::Scalar(_) => reading::words(node)?
+                .into_iter()
+                .map(BString::from)
+                .collect(),
             _ => reading::texts(node)?
                 .into_iter()
                 .map(BString::from)
@@ -220,14 +223,14 @@ fn one(node: &Node, default: &str) -> Result<Process> {
     Ok(process)
 }
 
-fn command_line(node: &Node, line: &str) -> Result<Process> {
-    let mut words = line.split_whitespace();
-    let program_path = words
-        .next()
-        .ok_or_else(|| node.fault("a command line names a program"))?;
-    let args: Vec<&str> = words.collect();
+fn command_line(node: &Node) -> Result<Process> {
+    let words = reading::words(node)?;
+    let [program_path, args @ ..] = words.as_slice() else {
+        return Err(node.fault("a command line names a program"));
+    };
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let mut process = program(program_path, &args);
-    process.exe = program_path.into();
+    process.exe = program_path.as_str().into();
     Ok(process)
 }
 
