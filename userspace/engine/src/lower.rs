@@ -348,6 +348,7 @@ fn is_syntax(problem: &Problem) -> bool {
             | Problem::UnexpectedToken { .. }
             | Problem::UnclosedQuote
             | Problem::UnknownEscape { .. }
+            | Problem::NotBehindField
             | Problem::UnknownOperator { .. }
             | Problem::ListNeeded { .. }
             | Problem::TooDeep

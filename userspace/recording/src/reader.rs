@@ -4,7 +4,7 @@
 //! few kilobytes that unpacks to gigabytes, or a record of a million empty texts, is refused in bounded memory.
 
 use std::fs::File as DiskFile;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -286,6 +286,10 @@ impl<R: Read> Reader<R> {
         }
         match self.input.read(&mut [0]) {
             Ok(0) => {
+                let behind = self.input.get_mut().fill_buf().map_err(ReadError::Io)?;
+                if !behind.is_empty() {
+                    return Err(self.damaged("its end is followed by something"));
+                }
                 self.trailer = Some(trailer);
                 Ok(())
             }

@@ -428,7 +428,10 @@ impl<'t> Parser<'t> {
             self.cursor.at = start;
         }
         let (span, problem) = self.cursor.expected("an operator");
-        let reserved = ["", "and", "or", "not"];
+        if word == "not" {
+            return Err((span, Problem::NotBehindField));
+        }
+        let reserved = ["", "and", "or"];
         if reserved.contains(&word) {
             return Err((span, problem));
         }

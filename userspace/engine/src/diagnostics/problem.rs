@@ -161,6 +161,8 @@ pub enum Problem {
     UnclosedQuote,
     #[error("unknown escape '\\{escape}' in a quoted string")]
     UnknownEscape { escape: String },
+    #[error("'not' stands before a comparison, not inside")]
+    NotBehindField,
     #[error("unknown operator '{operator}'")]
     UnknownOperator {
         operator: String,
@@ -312,6 +314,7 @@ impl Problem {
             Self::ExceptionListOperator { .. } => {
                 Some("use in, pmatch, intersects, or for instance `startswith anyof`".to_owned())
             }
+            Self::NotBehindField => Some("as in `not proc.name in (sh, bash)`".to_owned()),
             Self::ListRefused { name } => Some(format!("write `in ({name})`")),
             Self::UnclosedQuote => {
                 Some("close it, or put the other kind of quote around the string".to_owned())

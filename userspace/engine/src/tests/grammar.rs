@@ -72,6 +72,10 @@ fn every_syntax_error_of_a_condition_is_told() {
                 "1:57 expected a value",
             ],
         ),
+        (
+            "t.text not in (a) and t.int 5",
+            &["1:8 'not' stands before", "1:29 expected an operator"],
+        ),
         ("t.text in (a b) and t.text = a", &["1:14 expected ','"]),
         (
             "t.text = \"a and t.int = x y",

@@ -73,6 +73,20 @@ fn a_file_cut_anywhere_gives_its_first_events_and_then_an_error() {
 }
 
 #[test]
+fn two_recordings_in_one_file_are_not_taken_for_one() {
+    let (bytes, ..) = write(&sample::events(), WriterOptions::default());
+    for behind in [bytes.as_slice(), b"x"] {
+        let (events, error) = read(&[&bytes, behind].concat());
+        assert_eq!(events.len(), sample::events().len());
+        let error = error.expect("something stands behind the end");
+        assert!(
+            error.to_string().contains("followed by something"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_flipped_byte_anywhere_never_passes_for_a_whole_recording() {
     let (bytes, ..) = write(&sample::events(), WriterOptions::default());
     // The last six bytes of the header are reserved: not looked at.
