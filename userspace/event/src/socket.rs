@@ -114,7 +114,6 @@ impl Protocol {
     }
 
     /// The letter that stands behind a socket's type in the text of a parameter.
-    #[allow(dead_code, reason = "texts of parameters use it next")]
     pub(crate) fn letter(self) -> Option<char> {
         self.name().and_then(|name| name.chars().next())
     }
