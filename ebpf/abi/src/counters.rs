@@ -36,11 +36,25 @@ pub enum Class {
     /// 32-bit calls.
     Compat = 11,
     SecretKey = 12,
+    /// Sockets: made, connected, bound, accepted.
+    Network = 13,
+    /// Data moved through sockets.
+    Transfer = 14,
+    /// Signals sent.
+    Signal = 15,
+    /// Ids, capabilities, limits, sessions and working directories of the acting task.
+    Identity = 16,
+    /// Modules, keys, eBPF and the like: what concerns the whole kernel.
+    System = 17,
+    /// Descriptors copied, and files made without a path.
+    Descriptor = 18,
+    /// Requests of io_uring.
+    IoUring = 19,
 }
 
 impl Class {
     /// All of them, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 20] = [
         Self::Fork,
         Self::Exec,
         Self::Exit,
@@ -54,6 +68,13 @@ impl Class {
         Self::Access,
         Self::Compat,
         Self::SecretKey,
+        Self::Network,
+        Self::Transfer,
+        Self::Signal,
+        Self::Identity,
+        Self::System,
+        Self::Descriptor,
+        Self::IoUring,
     ];
 
     /// The class with this number, if there is one.
@@ -83,13 +104,20 @@ impl Class {
             Self::Access => "access",
             Self::Compat => "compat",
             Self::SecretKey => "secret_key",
+            Self::Network => "network",
+            Self::Transfer => "transfer",
+            Self::Signal => "signal",
+            Self::Identity => "identity",
+            Self::System => "system",
+            Self::Descriptor => "descriptor",
+            Self::IoUring => "io_uring",
         }
     }
 
     /// Whether records of this class stop at the bulk limit of the ring instead of filling it.
     #[must_use]
     pub const fn is_bulk(self) -> bool {
-        matches!(self, Self::Open | Self::Change)
+        matches!(self, Self::Open | Self::Change | Self::Transfer)
     }
 }
 
@@ -162,11 +190,21 @@ pub enum Table {
     CgroupsFull = 1,
     /// A container has no bucket of its own: the table was full; it draws on the common one.
     BudgetsFull = 2,
+    /// Paths of a call's entry were gone at its exit: another thread's call took their slot.
+    EntriesFull = 3,
+    /// What a request of io_uring passed was gone at its completion: another request took its slot.
+    RequestsFull = 4,
 }
 
 impl Table {
     /// All of them, in order.
-    pub const ALL: [Self; 3] = [Self::TasksFull, Self::CgroupsFull, Self::BudgetsFull];
+    pub const ALL: [Self; 5] = [
+        Self::TasksFull,
+        Self::CgroupsFull,
+        Self::BudgetsFull,
+        Self::EntriesFull,
+        Self::RequestsFull,
+    ];
 
     /// As in metrics.
     #[must_use]
@@ -175,6 +213,8 @@ impl Table {
             Self::TasksFull => "tasks_full",
             Self::CgroupsFull => "cgroups_full",
             Self::BudgetsFull => "budgets_full",
+            Self::EntriesFull => "entries_full",
+            Self::RequestsFull => "requests_full",
         }
     }
 
@@ -185,8 +225,10 @@ impl Table {
     }
 }
 
-/// Entries of the counter array.
+/// Entries of the counter array that are used.
 pub const COUNTERS: u32 = CLASSES * CAUSES + Table::ALL.len() as u32;
+/// Its size: a power of two, because the verifier understands a mask better than a comparison.
+pub const COUNTER_SLOTS: usize = (COUNTERS as usize).next_power_of_two();
 const CLASSES: u32 = Class::ALL.len() as u32;
 const CAUSES: u32 = Cause::ALL.len() as u32;
 

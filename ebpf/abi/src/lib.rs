@@ -17,6 +17,7 @@
 #![no_std]
 
 pub mod calls;
+pub mod compat;
 pub mod counters;
 pub mod maps;
 pub mod offsets;
@@ -28,12 +29,12 @@ pub use calls::{CallRow, CallSpec};
 pub use counters::{Cause, Class};
 pub use record::{
     CallBody, CgroupBody, CompatBody, ExecBody, ExitBody, File, ForkBody, GivenPath, Header, Kind,
-    RenameBody, Task, Text,
+    RenameBody, Socket, Task, Text,
 };
 pub use wire::Wire;
 
 /// Grows with every change of what is in this crate; the loader refuses an object of another version.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// What [`abi_mark`] begins with.
 const MARK: [u8; 12] = *b"vigia-abi-v\0";

@@ -20,12 +20,17 @@ pub mod names {
     pub const SECRET_FILES: &str = "SECRET_FILES";
     /// Hash: kernfs id of a container's cgroup, 0 for everything else -> [`Budget`](super::Budget).
     pub const BUDGETS: &str = "BUDGETS";
-    /// Per-CPU array of `u64`, see [`crate::counters`].
+    /// LRU hash: [`SocketKey`](super::SocketKey) -> [`SocketMark`](super::SocketMark).
+    pub const SOCKETS: &str = "SOCKETS";
+    /// Per-CPU array of one array of `u64`, see [`crate::counters`]: in one piece, so that all counters are read at one
+    /// moment. Reading them is a system call, and counted.
     pub const COUNTERS: &str = "COUNTERS";
     /// Program array of the stages of a system call.
     pub const CALL_STAGES: &str = "CALL_STAGES";
     /// Program array of the stages of an execution.
     pub const EXEC_STAGES: &str = "EXEC_STAGES";
+    /// Program array of the stages of a completed request of io_uring.
+    pub const RING_STAGES: &str = "RING_STAGES";
 }
 
 /// Default sizes; the loader may set others.
@@ -42,20 +47,31 @@ pub mod sizes {
     pub const SECRET_FILES: u32 = 16_384;
     /// Containers with a budget.
     pub const BUDGETS: u32 = 8_192;
+    /// Sockets of which something is remembered.
+    pub const SOCKETS: u32 = 16_384;
+    /// Slots for paths captured at the entry of a call, shared by the thread ids that are equal modulo this power of two.
+    pub const ENTRIES: u32 = 256;
+    /// Slots for requests of io_uring under way: a power of two.
+    pub const RING_REQUESTS: u32 = 256;
 }
 
 /// Slots of [`names::CALL_STAGES`] and the program for each.
-pub const CALL_STAGES: [(u32, &str); 6] = [
+pub const CALL_STAGES: [(u32, &str); 8] = [
     (stage::OPEN, "call_open"),
     (stage::PLAIN, "call_plain"),
     (stage::NAMESPACE, "call_namespace"),
     (stage::GATHER, "call_gather"),
     (stage::WALK, "call_walk"),
     (stage::COMPAT, "call_compat"),
+    (stage::NETWORK, "call_network"),
+    (stage::SOCKET, "call_socket"),
 ];
 
 /// Slots of [`names::EXEC_STAGES`] and the program for each.
 pub const EXEC_STAGES: [(u32, &str); 1] = [(stage::EXEC_WALK, "exec_walk")];
+
+/// Slots of [`names::RING_STAGES`] and the program for each.
+pub const RING_STAGES: [(u32, &str); 1] = [(stage::RING_WALK, "ring_walk")];
 
 /// Slots of the program arrays.
 pub mod stage {
@@ -71,16 +87,24 @@ pub mod stage {
     pub const WALK: u32 = 5;
     /// 32-bit calls.
     pub const COMPAT: u32 = 6;
+    /// First stage of calls on sockets.
+    pub const NETWORK: u32 = 7;
+    /// Socket, address and data of any call.
+    pub const SOCKET: u32 = 8;
     /// Slots of the array.
-    pub const CALL_SLOTS: u32 = 8;
+    pub const CALL_SLOTS: u32 = 9;
     /// Kernel paths of an execution, then submission.
     pub const EXEC_WALK: u32 = 0;
     /// Slots of the array.
     pub const EXEC_SLOTS: u32 = 1;
+    /// Kernel paths of a request, then submission.
+    pub const RING_WALK: u32 = 0;
+    /// Slots of the array.
+    pub const RING_SLOTS: u32 = 1;
 }
 
-/// Attached programs: program, BTF tracepoint.
-pub const ATTACHED: [(&str, &str); 8] = [
+/// Attached programs: program, BTF tracepoint. Where a tracepoint has had several names, the newest.
+pub const ATTACHED: [(&str, &str); 11] = [
     ("cgroup_mkdir", "cgroup_mkdir"),
     ("cgroup_rmdir", "cgroup_rmdir"),
     ("cgroup_attach", "cgroup_attach_task"),
@@ -88,6 +112,9 @@ pub const ATTACHED: [(&str, &str); 8] = [
     ("exec", "sched_process_exec"),
     ("exit", "sched_process_exit"),
     ("rename", "task_rename"),
+    ("ring_submit", "io_uring_submit_req"),
+    ("ring_complete", "io_uring_complete"),
+    ("entries", "sys_enter"),
     ("calls", "sys_exit"),
 ];
 
@@ -144,6 +171,26 @@ wire! {
         /// How far ahead of time a bucket may be, in nanoseconds: burst x token. Records that are not bulk get a
         /// quarter more, and those that others are judged by another.
         pub budget_burst_ns: u64,
+        /// Bytes of data of a call to capture at most; 0 for none.
+        pub data_bytes: u64,
+    }
+
+    /// Names a socket.
+    pub struct SocketKey {
+        /// Its address in the kernel.
+        pub address: u64,
+        /// Its inode number, since addresses are given away again.
+        pub ino: u64,
+    }
+
+    /// What the kernel does not remember of a socket.
+    pub struct SocketMark {
+        /// The address of the other end that it was last connected to, or exchanged a datagram with.
+        pub remote: [u64; 2],
+        /// That end's port.
+        pub remote_port: u32,
+        /// [`CLIENT`](crate::record::socket::CLIENT) or [`SERVER`](crate::record::socket::SERVER).
+        pub role: u32,
     }
 
     /// What is known of a process.

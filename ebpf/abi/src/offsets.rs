@@ -23,27 +23,28 @@ pub struct OffsetRow {
 
 macro_rules! offsets {
     ($( $constant:ident = $structure:literal [ $($member:literal)+ ] $($lost:literal)? ; )*) => {
-        offsets!(@constants 0usize; $($constant)*);
+        /// Counts the rows.
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "named as the constants are")]
+        enum Position { $( $constant, )* }
+
+        $(
+            #[allow(missing_docs, reason = "the row says which member it is")]
+            pub const $constant: usize = Position::$constant as usize;
+        )*
 
         /// Every member the probes read, in the order of the array.
         pub static OFFSETS: &[OffsetRow] = &[
             $( OffsetRow { structure: $structure, members: &[$($member),+], lost_without: offsets!(@lost $($lost)?) }, )*
         ];
-    };
-    (@constants $index:expr; $constant:ident $($rest:ident)*) => {
-        #[allow(missing_docs, reason = "the row says which member it is")]
-        pub const $constant: usize = $index;
-        offsets!(@constants $constant + 1usize; $($rest)*);
-    };
-    (@constants $index:expr;) => {
         /// How many rows there are.
-        pub const COUNT: usize = $index;
+        pub const COUNT: usize = [ $( $structure ),* ].len();
     };
     (@lost) => { None };
     (@lost $lost:literal) => { Some($lost) };
 }
 
 offsets! {
+    TASK_STACK = "task_struct" ["stack"];
     TASK_STATUS = "task_struct" ["thread_info.status"];
     TASK_TGID = "task_struct" ["tgid"];
     TASK_PID = "task_struct" ["pid"];
@@ -115,6 +116,52 @@ offsets! {
     FILE_PATH = "file" ["f_path"];
     FILE_INODE = "file" ["f_inode"];
     FILE_MODE = "file" ["f_mode"];
+    FILE_PRIVATE = "file" ["private_data"];
+
+    SOCKET_SK = "socket" ["sk"];
+    SOCK_FAMILY = "sock" ["__sk_common.skc_family"];
+    SOCK_STATE = "sock" ["__sk_common.skc_state"];
+    SOCK_DADDR = "sock" ["__sk_common.skc_daddr"];
+    SOCK_RCV_SADDR = "sock" ["__sk_common.skc_rcv_saddr"];
+    SOCK_DPORT = "sock" ["__sk_common.skc_dport"];
+    SOCK_NUM = "sock" ["__sk_common.skc_num"];
+    SOCK_V6_DADDR = "sock" ["__sk_common.skc_v6_daddr"] "addresses of IPv6 sockets: the kernel has no IPv6";
+    SOCK_V6_RCV_SADDR = "sock" ["__sk_common.skc_v6_rcv_saddr"] "addresses of IPv6 sockets: the kernel has no IPv6";
+    SOCK_PROTOCOL = "sock" ["sk_protocol"];
+    SOCK_TYPE = "sock" ["sk_type"];
+    UNIX_ADDR = "unix_sock" ["addr"] "names of Unix sockets: they are a module here";
+    UNIX_PEER = "unix_sock" ["peer"] "names of Unix sockets: they are a module here";
+    UNIX_ADDRESS_LEN = "unix_address" ["len"] "names of Unix sockets: they are a module here";
+    UNIX_ADDRESS_NAME = "unix_address" ["name"] "names of Unix sockets: they are a module here";
+
+    RING_REQUEST_OPCODE = "io_kiocb" ["opcode"] "io_uring: the kernel has none";
+    RING_REQUEST_FILE = "io_kiocb" ["file"] "io_uring: the kernel has none";
+    RING_OPEN_DFD = "io_open" ["dfd"] "opens through io_uring";
+    RING_OPEN_SLOT = "io_open" ["file_slot"] "opens through io_uring into fixed slots";
+    RING_OPEN_FILENAME = "io_open" ["filename"] "opens through io_uring";
+    RING_OPEN_HOW = "io_open" ["how"] "opens through io_uring";
+    RING_CONNECT_ADDR = "io_connect" ["addr"] "connects through io_uring";
+    RING_CONNECT_LEN = "io_connect" ["addr_len"] "connects through io_uring";
+    RING_UNLINK_DFD = "io_unlink" ["dfd"] "unlinks through io_uring";
+    RING_UNLINK_FLAGS = "io_unlink" ["flags"] "unlinks through io_uring";
+    RING_UNLINK_FILENAME = "io_unlink" ["filename"] "unlinks through io_uring";
+    RING_RENAME_OLD_DFD = "io_rename" ["old_dfd"] "renames through io_uring";
+    RING_RENAME_NEW_DFD = "io_rename" ["new_dfd"] "renames through io_uring";
+    RING_RENAME_OLD = "io_rename" ["oldpath"] "renames through io_uring";
+    RING_RENAME_NEW = "io_rename" ["newpath"] "renames through io_uring";
+    RING_RENAME_FLAGS = "io_rename" ["flags"] "renames through io_uring";
+    RING_MKDIR_DFD = "io_mkdir" ["dfd"] "new folders through io_uring";
+    RING_MKDIR_MODE = "io_mkdir" ["mode"] "new folders through io_uring";
+    RING_MKDIR_FILENAME = "io_mkdir" ["filename"] "new folders through io_uring";
+    RING_LINK_OLD_DFD = "io_link" ["old_dfd"] "links through io_uring";
+    RING_LINK_NEW_DFD = "io_link" ["new_dfd"] "links through io_uring";
+    RING_LINK_OLD = "io_link" ["oldpath"] "links through io_uring";
+    RING_LINK_NEW = "io_link" ["newpath"] "links through io_uring";
+    RING_LINK_FLAGS = "io_link" ["flags"] "links through io_uring";
+    RING_SOCKET_DOMAIN = "io_socket" ["domain"] "sockets made through io_uring";
+    RING_SOCKET_TYPE = "io_socket" ["type"] "sockets made through io_uring";
+    RING_SOCKET_PROTOCOL = "io_socket" ["protocol"] "sockets made through io_uring";
+    FILENAME_NAME = "filename" ["name"];
 
     DENTRY_PARENT = "dentry" ["d_parent"];
     DENTRY_NAME_HASH_LEN = "dentry" ["d_name.hash_len"];

@@ -8,7 +8,7 @@ use crate::wire::wire;
 /// Longest captured path or argument block, in bytes.
 pub const TEXT_MAX: usize = 4096;
 /// No record is longer than this, in bytes.
-pub const RECORD_MAX: usize = 24 * 1024;
+pub const RECORD_MAX: usize = 27 * 1024;
 /// Components of a kernel path that are walked before it counts as truncated.
 pub const WALK_MAX: usize = 128;
 
@@ -120,6 +120,21 @@ pub mod file {
 pub mod call {
     /// [`CallBody::open_how`](super::CallBody::open_how) was read.
     pub const OPEN_HOW: u32 = 1;
+    /// It came through the 32-bit (or x32) entry; number and arguments are those of the 64-bit call.
+    pub const COMPAT: u32 = 2;
+    /// It was no system call of its own but a request of io_uring; number and arguments are those of the call that
+    /// does the same.
+    pub const IO_URING: u32 = 4;
+}
+
+/// Bits of [`Socket::flags`].
+pub mod socket {
+    /// The end that connected, or sent first.
+    pub const CLIENT: u32 = 1;
+    /// The end that was connected to.
+    pub const SERVER: u32 = 2;
+    /// This call gave it another address at either end.
+    pub const NAME_CHANGED: u32 = 4;
 }
 
 wire! {
@@ -255,8 +270,10 @@ wire! {
         pub child: Task,
         /// 1 if the child is a thread of the same process, else 0.
         pub is_thread: u32,
-        /// Zero.
-        pub padding: u32,
+        /// The system call that made it, by its 64-bit number; 0 for unknown.
+        pub number: u32,
+        /// The flags of `clone` or `clone3`; 0 for other calls.
+        pub flags: u64,
     }
 
     /// [`Kind::Exec`].
@@ -317,14 +334,53 @@ wire! {
         pub open_how: [u64; 3],
         /// Path arguments in the order of the call's parameters.
         pub paths: [GivenPath; 2],
+        /// What the paths were when the call began; absent where that was not captured.
+        pub entry: [Text; 2],
         /// Text arguments that are no paths.
         pub texts: [Text; 2],
+        /// The bytes of a [`Socket`].
+        pub socket: Text,
+        /// The socket address that the program passed or was given, as bytes of a `struct sockaddr`.
+        pub address: Text,
+        /// The bytes that were moved, as many as are asked for.
+        pub data: Text,
+        /// The working directory after the call.
+        pub cwd: Text,
         /// The file the call made a descriptor for or was called on.
         pub file: File,
         /// The value of the secret map for this file, see [`crate::maps::SecretValue`]; 0 for none.
         pub secret_kind: u32,
         /// Zero.
         pub padding: u32,
+    }
+
+    /// A socket, after the call.
+    pub struct Socket {
+        /// Its address in the kernel, which tells the ends of Unix sockets apart.
+        pub own: u64,
+        /// That of the other end of a Unix socket; 0 for none.
+        pub peer: u64,
+        /// Its own address; of IPv4 the first four bytes.
+        pub local: [u8; 16],
+        /// The other end's; zero for none.
+        pub remote: [u8; 16],
+        /// Its own port; 0 for none.
+        pub local_port: u16,
+        /// The other end's; 0 for none.
+        pub remote_port: u16,
+        /// `AF_*`.
+        pub family: u16,
+        /// `SOCK_*`.
+        pub kind: u16,
+        /// `IPPROTO_*`.
+        pub protocol: u16,
+        /// The kernel's `TCP_*` state, which other sockets use, too.
+        pub state: u16,
+        /// See [`socket`].
+        pub flags: u32,
+        /// The name of the server's end of a Unix socket, as far as it is known; the name of an abstract one begins
+        /// with a NUL.
+        pub path: Text,
     }
 
     /// [`Kind::CompatCall`].
@@ -340,7 +396,7 @@ wire! {
 
 // What is asserted here is what an object built from an older source would break silently.
 const _: () = assert!(size_of::<Task>() == 152 && size_of::<Header>() == 184);
-const _: () = assert!(size_of::<File>() == 64 && size_of::<CallBody>() == 208);
+const _: () = assert!(size_of::<File>() == 64 && size_of::<CallBody>() == 256);
 const _: () = assert!(core::mem::offset_of!(Header, task) == 32);
 
 #[cfg(test)]

@@ -22,9 +22,11 @@ pub enum Setting {
     HostMountNamespace = 4,
     /// Bytes of unread records above which bulk classes stop.
     BulkLimit = 5,
+    /// 1: `io_uring_complete` passes the completion itself (Linux 6.15); 0: its members.
+    CompletionIsStruct = 6,
 }
 
 /// Words of [`SETTINGS`].
-pub const SETTING_COUNT: usize = 6;
+pub const SETTING_COUNT: usize = 7;
 /// See [`Setting::Subsystem`].
 pub const NO_SUBSYSTEM: u32 = u32::MAX;

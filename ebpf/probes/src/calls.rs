@@ -1,16 +1,18 @@
 //! System calls, as they return.
 //!
 //! `calls` runs at every return of every system call, so that it does one thing: look the number and the
-//! outcome up in the interest table. What passes goes to its first stage (`open`, `plain`, `namespace`,
-//! `compat`), which judges scope, secrets and budget; from there to `gather` for the strings and `walk` for the kernel's paths.
+//! outcome up in the interest table. What passes goes to its first stage (`open`, `plain`, `namespace`, `network`),
+//! which judges scope, secrets and budget; from there to `socket` where there is one, `gather` for the strings and
+//! `walk` for the kernel's paths. Calls of other tables are translated first (`compat`).
 
 mod compat;
 mod gather;
 mod namespace;
-mod open;
+mod network;
+pub(crate) mod open;
 mod plain;
 
-use core::ptr::{addr_of, addr_of_mut, read_volatile};
+use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
@@ -18,6 +20,7 @@ use vigia_abi::calls::{CallSpec, NUMBERS, SPECS, interest};
 use vigia_abi::counters::{Cause, Class};
 use vigia_abi::maps::stage;
 use vigia_abi::offsets::*;
+use vigia_abi::record::call;
 use vigia_abi::{CallBody, Kind};
 
 use crate::kernel::{Addr, Ptr};
@@ -43,33 +46,71 @@ fn calls(context: BtfTracePointContext) -> i32 {
     }
     let status: u32 = Ptr::current_task().load(TASK_STATUS);
     if arch::is_compat(status, number) {
-        hand_on(&context, stage::COMPAT, Class::Compat as u32);
+        // SAFETY: nothing here needs to be dropped.
+        unsafe { CALL_STAGES.tail_call(&context, stage::COMPAT) };
+        emit::count(Class::Compat, Cause::Seen);
+        emit::count(Class::Compat, Cause::Broken);
         return 0;
     }
-    let Some(word) = interest_in(number as u32) else {
-        return 0;
-    };
-    let result: i64 = context.arg(1);
-    if word == 0 || RESTARTS.contains(&result) {
-        return 0;
-    }
-    let class = u32::from(spec(number as u32).class);
-    if word >> interest::DISPATCH_SHIFT & outcome(result) == 0 {
-        emit::count_number(class, Cause::Seen);
-        emit::count_number(class, Cause::NoInterest);
-        return 0;
-    }
-    hand_on(&context, word >> interest::STAGE_SHIFT, class);
+    dispatch(&context, number as u32, 0);
     0
 }
 
-/// Tail-calls a first stage, which counts the call as seen itself.
+/// Hands a call that somebody may want to know of to its first stage, which counts it as seen itself.
 #[inline(always)]
-fn hand_on(context: &BtfTracePointContext, stage: u32, class: u32) {
-    // SAFETY: nothing here needs to be dropped.
-    unsafe { CALL_STAGES.tail_call(context, stage) };
+fn dispatch(context: &BtfTracePointContext, number: u32, flags: u32) {
+    let Some(word) = interest_in(number) else {
+        return;
+    };
+    let result: i64 = context.arg(1);
+    if word == 0 || RESTARTS.contains(&result) {
+        return;
+    }
+    let class = u32::from(spec(number).class);
+    if word >> interest::DISPATCH_SHIFT & outcome(result) == 0 {
+        emit::count_number(class, Cause::Seen);
+        emit::count_number(class, Cause::NoInterest);
+        return;
+    }
+    if let Some(this) = scratch() {
+        // SAFETY: this program's scratch; nothing here needs to be dropped.
+        unsafe {
+            write_volatile(addr_of_mut!((*this).passed.number), number);
+            write_volatile(addr_of_mut!((*this).passed.flags), flags);
+            CALL_STAGES.tail_call(
+                context,
+                word >> interest::STAGE_SHIFT & interest::STAGE_MASK,
+            );
+        }
+    }
     emit::count_number(class, Cause::Seen);
     emit::count_number(class, Cause::Broken);
+}
+
+/// The number of the call that the dispatcher handed on.
+///
+/// # Safety
+/// `this` must point to the scratch of the running program; so in all functions here.
+#[inline(always)]
+unsafe fn number(this: *const LargeScratch) -> u32 {
+    // SAFETY: as the caller promises.
+    unsafe { read_volatile(addr_of!((*this).passed.number)) }
+}
+
+/// An argument of the call that the dispatcher handed on, in the order of the 64-bit call.
+///
+/// # Safety
+/// See [`number`].
+#[inline(always)]
+unsafe fn argument(this: *const LargeScratch, regs: Ptr, index: usize) -> u64 {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if read_volatile(addr_of!((*this).passed.flags)) & call::COMPAT != 0 {
+            read_volatile(addr_of!((*this).passed.args[index]))
+        } else {
+            arch::args(regs)[index]
+        }
+    }
 }
 
 /// Kernel paths of a call, one each time round, then submission.
@@ -91,7 +132,7 @@ fn call_walk(context: BtfTracePointContext) -> i32 {
 
 /// The word of the interest table.
 #[inline(always)]
-fn interest_in(number: u32) -> Option<u32> {
+pub(crate) fn interest_in(number: u32) -> Option<u32> {
     let word = INTEREST.get_ptr(number)?;
     // SAFETY: a value of an array map, read once.
     Some(unsafe { read_volatile(word) })
@@ -99,7 +140,7 @@ fn interest_in(number: u32) -> Option<u32> {
 
 /// Where the arguments of a call are.
 #[inline(always)]
-fn spec(number: u32) -> &'static CallSpec {
+pub(crate) fn spec(number: u32) -> &'static CallSpec {
     // SAFETY: masked to the array. Volatile loads follow in the callers; the table is the one the object has.
     unsafe {
         &*addr_of!(CALL_SPECS)
@@ -110,7 +151,7 @@ fn spec(number: u32) -> &'static CallSpec {
 
 /// The bit of [`interest`] for a result; whether a successful open was a read is not to be seen here.
 #[inline(always)]
-fn outcome(result: i64) -> u32 {
+pub(crate) fn outcome(result: i64) -> u32 {
     match result {
         0.. => interest::SUCCEEDED,
         EPERM | EACCES | EROFS => interest::REFUSED,
@@ -122,6 +163,8 @@ fn outcome(result: i64) -> u32 {
 fn scratch() -> Option<*mut LargeScratch> {
     crate::maps::CALL_SCRATCH.get_ptr_mut(0)
 }
+
+pub(crate) use gather::argument as argument_of;
 
 /// Completes the record's fixed part, but for the file and `secret_kind`.
 ///
@@ -148,11 +191,11 @@ unsafe fn describe(
         );
         emit::label(header, kind, class);
         (*header).flags = flags;
-        (*body).number = arch::number(regs) as u32;
+        (*body).number = number(this);
+        (*body).flags = read_volatile(addr_of!((*this).passed.flags));
         (*body).result = context.arg(1);
-        let args = arch::args(regs);
-        for (index, &arg) in args.iter().enumerate() {
-            (*body).args[index] = arg;
+        for index in 0..6 {
+            (*body).args[index] = argument(this, regs, index);
         }
         let fs = current
             .follow(TASK_FS)
@@ -161,12 +204,12 @@ unsafe fn describe(
     }
 }
 
-/// Captures a file and plans the walk of its path.
+/// Captures a file and plans the walk of its path; a socket has none.
 ///
 /// # Safety
 /// `this` must point to the scratch of the running program.
 #[inline(always)]
-unsafe fn describe_file(this: *mut LargeScratch, open: Addr, asker: file::Asker) {
+pub(crate) unsafe fn describe_file(this: *mut LargeScratch, open: Addr, asker: file::Asker) {
     use core::mem::offset_of;
     // SAFETY: as the caller promises.
     unsafe {
@@ -175,6 +218,9 @@ unsafe fn describe_file(this: *mut LargeScratch, open: Addr, asker: file::Asker)
             addr_of_mut!((*LargeScratch::body::<CallBody>(this)).file),
             asker,
         );
+        if file::is_socket(open) {
+            return;
+        }
         let slot = size_of::<vigia_abi::Header>()
             + offset_of!(CallBody, file)
             + offset_of!(vigia_abi::File, path);

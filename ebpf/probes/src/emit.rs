@@ -40,10 +40,11 @@ pub(crate) fn count_table(table: Table) {
 
 #[inline(always)]
 fn count_at(index: u32) {
-    if let Some(counter) = COUNTERS.get_ptr_mut(index) {
+    if let Some(counters) = COUNTERS.get_ptr_mut(0) {
+        let index = index as usize & (counters::COUNTER_SLOTS - 1);
         // Atomic although it belongs to this processor: where programs can be preempted, two of them share it.
-        // SAFETY: a value of an array map.
-        unsafe { budget::add(counter, 1) };
+        // SAFETY: a value of an array map, of which the index is masked.
+        unsafe { budget::add(counters.cast::<u64>().add(index), 1) };
     }
 }
 

@@ -7,6 +7,7 @@ use vigia_abi::{File, maps::SecretKey};
 use crate::kernel::{Addr, Ptr, has};
 
 const OVERLAY_MAGIC: u64 = 0x794c_7630;
+const SOCKFS_MAGIC: u64 = 0x534f_434b;
 const MNT_READONLY: u32 = 0x40;
 const SB_RDONLY: u64 = 1;
 const FMODE_WRITE: u32 = 2;
@@ -23,6 +24,13 @@ pub(crate) fn of_descriptor(task: Ptr, fd: u64, cell: *mut u64) -> Addr {
         return Addr::NULL;
     }
     Addr(table.follow(FDTABLE_FD).load_at((fd & FD_MASK) * 8))
+}
+
+/// Whether the file is a socket.
+#[inline(always)]
+pub(crate) fn is_socket(file: Addr) -> bool {
+    let magic: u64 = file.follow(FILE_INODE).follow(INODE_SB).load(SB_MAGIC);
+    magic == SOCKFS_MAGIC
 }
 
 /// Whether the file was opened for writing, or made by the open.

@@ -1,9 +1,9 @@
 //! Fork, exit and change of name: what user space keeps its process table by, so that all but threads are sent
 //! whatever the scope.
 
-use core::ptr::{addr_of_mut, write_volatile};
+use core::ptr::{addr_of_mut, read_volatile, write_volatile};
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::maps::PerCpuArray;
 use aya_ebpf::programs::BtfTracePointContext;
@@ -19,8 +19,10 @@ use crate::emit;
 use crate::kernel::{Ptr, setting};
 use crate::maps::{EXIT_SCRATCH, FORK_SCRATCH, RENAME_SCRATCH};
 use crate::record::{SmallScratch, clear};
-use crate::{marks, scope, task};
+use crate::{arch, marks, scope, task};
 
+const CLONE: u32 = 56;
+const CLONE3: u32 = 435;
 /// `signal_struct.flags`: all threads end with one status.
 const SIGNAL_GROUP_EXIT: u32 = 4;
 
@@ -62,7 +64,21 @@ fn fork(context: BtfTracePointContext) -> i32 {
         scope::identify(child, who);
         task::complete(child, who, addr_of_mut!((*this).draft.cell));
         (*body).is_thread = u32::from(is_thread);
-        (*body).padding = 0;
+        let cell = addr_of_mut!((*this).draft.cell);
+        let (number, first) = arch::current_call(parent, cell);
+        (*body).number = number;
+        write_volatile(
+            addr_of_mut!((*body).flags),
+            match number {
+                CLONE => first,
+                CLONE3 => {
+                    // The first member of `struct clone_args`.
+                    bpf_probe_read_user(cell.cast(), 8, first as *const _);
+                    read_volatile(cell)
+                }
+                _ => 0,
+            },
+        );
         finish::<ForkBody>(this, Kind::Fork, Class::Fork, parent, found, in_scope);
     }
     0

@@ -3,7 +3,8 @@
 //! Each attached program first decides whether anybody wants to know (`scope`, `calls`), then whether the
 //! container may still speak (`budget`), and only then collects: the acting task (`task`), strings of the
 //! program (`record`), the kernel's own paths (`walk`) and the file (`file`). A system call does so in stages
-//! that tail-call each other, so that the verifier looks at each piece once.
+//! that tail-call each other, so that the verifier looks at each piece once. What must be known before a call runs
+//! is captured at its entry (`entries`); what io_uring does is no system call, and told of by programs of its own (`ring`).
 //!
 //! Nothing is assumed about the layout of kernel structures: the loader writes every offset into
 //! frozen read-only data (`kernel`). Linux 5.10 is the floor, so there is no `bpf_loop`, no task storage and no
@@ -17,6 +18,7 @@ mod budget;
 mod calls;
 mod cgroups;
 mod emit;
+mod entries;
 mod exec;
 mod file;
 mod kernel;
@@ -24,8 +26,10 @@ mod lifecycle;
 mod maps;
 mod marks;
 mod record;
+mod ring;
 mod scope;
 mod secrets;
+mod socket;
 mod task;
 mod walk;
 

@@ -9,9 +9,35 @@ use aya_ebpf::helpers::generated::{
     bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user, bpf_probe_read_user_str,
 };
 use vigia_abi::record::{RECORD_MAX, TEXT_MAX, text};
-use vigia_abi::{CallBody, CgroupBody, ExecBody, ForkBody, Header, Text};
+use vigia_abi::{CallBody, CgroupBody, ExecBody, ForkBody, Header, Socket, Text};
 
+use crate::kernel::Addr;
 use crate::walk::{Job, Walk};
+
+/// Longest socket address that is captured: more than any that rules can name.
+pub(crate) const ADDRESS_MAX: usize = 128;
+
+/// What a call passed beyond its registers, and which call it is.
+#[repr(C)]
+pub(crate) struct Passed {
+    /// The arguments, where they are not those of the 64-bit registers.
+    pub(crate) args: [u64; 6],
+    /// 64-bit number.
+    pub(crate) number: u32,
+    /// See [`vigia_abi::record::call`].
+    pub(crate) flags: u32,
+    /// Where a socket address lies, in the program's memory.
+    pub(crate) address: u64,
+    /// Where the data lie.
+    pub(crate) data: u64,
+    /// How many bytes there are of either.
+    pub(crate) address_len: u32,
+    pub(crate) data_len: u32,
+    /// The file of the call's descriptor.
+    pub(crate) file: Addr,
+    /// The socket address itself.
+    pub(crate) bytes: [u8; ADDRESS_MAX],
+}
 
 /// What is remembered of a record while it is put together.
 #[repr(C)]
@@ -46,6 +72,8 @@ pub(crate) struct LargeScratch {
     pub(crate) jobs: [Job; 4],
     pub(crate) job: u32,
     pub(crate) job_count: u32,
+    pub(crate) passed: Passed,
+    pub(crate) socket: Socket,
     pub(crate) walk: Walk,
     pub(crate) record: [u8; RECORD_MAX],
 }
@@ -56,7 +84,7 @@ const _: () = assert!(size_of::<LargeScratch>() <= 32 * 1024);
 /// Text may begin here at the latest.
 const LAST_TEXT: u32 = (RECORD_MAX - TEXT_MAX) as u32;
 const _: () =
-    assert!(size_of::<Header>() + size_of::<CallBody>() + 4 * TEXT_MAX <= LAST_TEXT as usize);
+    assert!(size_of::<Header>() + size_of::<CallBody>() + 5 * TEXT_MAX <= LAST_TEXT as usize);
 const _: () =
     assert!(size_of::<Header>() + size_of::<ExecBody>() + 4 * TEXT_MAX <= LAST_TEXT as usize);
 
@@ -187,6 +215,37 @@ impl LargeScratch {
                 end,
                 if failed < 0 { failed } else { len as i64 },
                 all > TEXT_MAX as u64,
+            )
+        }
+    }
+
+    /// Appends kernel memory: at most `MAX` bytes of it, a power of two.
+    ///
+    /// # Safety
+    /// See [`Self::begin`].
+    #[inline(always)]
+    pub(crate) unsafe fn append_kernel_bytes<const MAX: u32>(
+        this: *mut Self,
+        address: u64,
+        len: u32,
+    ) -> Text {
+        // SAFETY: the place has room for TEXT_MAX bytes; the helper checks the address.
+        unsafe {
+            let Some((place, end)) = Self::room(this) else {
+                return Self::no_room(this);
+            };
+            let cell = addr_of_mut!((*this).draft.cell);
+            write_volatile(cell, u64::from(len));
+            let len = read_volatile(cell);
+            if len == 0 || len > u64::from(MAX) {
+                return Self::appended(this, end, 0, len != 0);
+            }
+            let failed = bpf_probe_read_kernel(place.cast(), len as u32, address as *const _);
+            Self::appended(
+                this,
+                end,
+                if failed < 0 { failed } else { len as i64 },
+                false,
             )
         }
     }

@@ -173,6 +173,7 @@ fn open(dice: &mut Dice, actor: &Actor) -> What {
     let fails = real.is_none() && dice.below(100) < 22;
     let flags = if writes { O_WRONLY | O_CREAT } else { 0 } | O_CLOEXEC;
     let path = GivenPath {
+        changed: None,
         base: (!given.starts_with('/')).then(|| "/usr/bin".into()),
         given: given.into(),
         truncated: false,
@@ -298,6 +299,8 @@ fn other(dice: &mut Dice, actor: &Actor) -> What {
         4 => with_paths("fchmodat", vec![path(&scratch)], [0, 0, 0o644, 0, 0, 0]),
         5 => with_paths("dup2", Vec::new(), [3, 1, 0, 0, 0, 0]),
         6 | 7 => What::Fork(Fork {
+            call: None,
+            flags: 0,
             child: actor.process.task.clone(),
             is_thread: false,
         }),

@@ -146,6 +146,12 @@ pub struct Fork {
     pub child: Task,
     /// Whether the child is a thread of the same process.
     pub is_thread: bool,
+    /// The system call that made it, where that is known.
+    #[serde(default)]
+    pub call: Option<EventType>,
+    /// The flags it passed.
+    #[serde(default)]
+    pub flags: u64,
 }
 
 /// A successful execution.
@@ -220,6 +226,36 @@ pub struct Call {
     pub address: Option<Address>,
     /// The bytes it read, wrote, sent or received, as far as captured; `None` where data is not captured.
     pub data: Option<BString>,
+    /// The working directory after the call, of calls that change it.
+    #[serde(default)]
+    pub cwd: Option<BString>,
+    /// How it came into the kernel.
+    #[serde(default)]
+    pub entry: Entry,
+}
+
+/// How a system call came into the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entry {
+    /// As a 64-bit call.
+    #[default]
+    Native,
+    /// Through the 32-bit (or x32) entry.
+    Compat,
+    /// As a request of io_uring: there was no system call of its own.
+    IoUring,
+}
+
+impl Entry {
+    /// The word of `evt.entry`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Compat => "compat",
+            Self::IoUring => "io_uring",
+        }
+    }
 }
 
 impl Call {
@@ -237,6 +273,8 @@ impl Call {
             descriptor: None,
             address: None,
             data: None,
+            cwd: None,
+            entry: Entry::Native,
         }
     }
 
@@ -267,8 +305,12 @@ impl Call {
 /// A path as a program passed it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenPath {
-    /// The bytes as passed.
+    /// The bytes as passed: when the call began where that was captured, else when it returned.
     pub given: BString,
+    /// What the same memory held when the call returned, where that is something else: another thread changed it, and
+    /// either may be what the kernel has read.
+    #[serde(default)]
+    pub changed: Option<BString>,
     /// What a relative path starts from (working directory or directory descriptor), resolved by the
     /// kernel; `None` where the path is absolute or the base could not be resolved.
     pub base: Option<BString>,
@@ -280,15 +322,25 @@ impl GivenPath {
     /// The path made absolute: joined to its base, with `//`, `.` and `..` resolved as text.
     #[must_use]
     pub fn absolute(&self) -> BString {
-        let mut joined = Vec::with_capacity(self.given.len() + 16);
-        if !self.given.starts_with(b"/") {
+        self.join(&self.given)
+    }
+
+    /// The same for what the memory held when the call returned, where that is something else.
+    #[must_use]
+    pub fn absolute_changed(&self) -> Option<BString> {
+        self.changed.as_ref().map(|changed| self.join(changed))
+    }
+
+    fn join(&self, path: &[u8]) -> BString {
+        let mut joined = Vec::with_capacity(path.len() + 16);
+        if !path.starts_with(b"/") {
             match &self.base {
                 Some(base) => joined.push_str(base),
                 None => joined.push_str("<UNKNOWN>"),
             }
             joined.push(b'/');
         }
-        joined.push_str(&self.given);
+        joined.push_str(path);
         normalise(&joined)
     }
 }
@@ -338,6 +390,7 @@ mod tests {
             let path = GivenPath {
                 given: given.into(),
                 base: base.map(Into::into),
+                changed: None,
                 truncated: false,
             };
             assert_eq!(path.absolute(), expected, "{base:?} + {given}");

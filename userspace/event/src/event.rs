@@ -71,7 +71,8 @@ pub struct Node {
 pub struct PathSpellings {
     /// As the program gave it, made absolute as text.
     pub given: Option<BString>,
-    /// As the kernel resolved it.
+    /// As the kernel resolved it; without a kernel object, what the program's memory held when the call returned, where
+    /// that is not what it held when the call began.
     pub real: Option<BString>,
     /// The other path of a call with two, as the program gave it, made absolute as text.
     pub other: Option<BString>,
@@ -109,7 +110,7 @@ impl Event {
             What::Call(call) => call.event_type,
             What::CompatCall { .. } => named::COMPAT_SYSCALL,
             What::BudgetExceeded { .. } => named::BUDGET_EXCEEDED,
-            What::Fork(_) => named::CLONE,
+            What::Fork(fork) => fork.call.unwrap_or(named::CLONE),
             What::Exit { .. } | What::Cgroup(_) | What::SecretKey(_) => return None,
         })
     }
@@ -181,7 +182,8 @@ impl Event {
             .file
             .as_ref()
             .filter(|file| !file.path_notes.detached)
-            .map(|file| file.path.clone());
+            .map(|file| file.path.clone())
+            .or_else(|| call.paths.get(call.subject())?.absolute_changed());
         let other = match (call.paths.as_slice(), call.subject()) {
             ([_, other], 0) | ([other, _], 1) => Some(other.absolute()),
             _ => None,

@@ -47,6 +47,8 @@ pub(crate) fn fork(at_ns: u64, parent: &Task, child: &Task) -> Captured {
         at_ns,
         parent,
         What::Fork(Fork {
+            call: None,
+            flags: 0,
             child: child.clone(),
             is_thread: false,
         }),

@@ -198,6 +198,11 @@ impl ProcessTable {
                 task.comm.clone_from(comm);
                 return self.replace(&process, |process| process.task = task);
             }
+            What::Call(call) => {
+                if let Some(cwd) = call.cwd.as_ref().filter(|cwd| **cwd != process.cwd) {
+                    return self.replace(&process, |process| process.cwd.clone_from(cwd));
+                }
+            }
             _ => {}
         }
         process

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
 use aya::Ebpf;
-use aya::maps::{MapData, MapError, PerCpuArray};
-use vigia_abi::counters::{COUNTERS, index};
+use aya::maps::{MapData, PerCpuArray};
+use vigia_abi::counters::{COUNTER_SLOTS, index};
 pub use vigia_abi::counters::{Cause, Class, Table};
 use vigia_abi::maps::{ATTACHED, names};
 
 use crate::maps::MapFailure;
+use crate::plain::Plain;
 use crate::ring::RingUse;
 
 /// The kernel's counters at one moment, summed over all processors. All of them only grow.
@@ -94,13 +95,21 @@ const ACCOUNTED: [Cause; 7] = [
 /// Reads all counters.
 pub(crate) fn read(
     bpf: &Ebpf,
-    counters: &PerCpuArray<MapData, u64>,
+    counters: &PerCpuArray<MapData, Plain<[u64; COUNTER_SLOTS]>>,
     ring: RingUse,
 ) -> Result<Counters, MapFailure> {
-    let sum = |index: u32| -> Result<u64, MapError> { Ok(counters.get(&index, 0)?.iter().sum()) };
-    let values: Result<Vec<u64>, MapError> = (0..COUNTERS).map(sum).collect();
+    // All at once, or a call that is made by this very reading would be found in some of its terms only.
+    let per_cpu = counters
+        .get(&0, 0)
+        .map_err(MapFailure::new("read", names::COUNTERS))?;
+    let mut values = vec![0; COUNTER_SLOTS];
+    for Plain(counted) in per_cpu.iter() {
+        for (sum, count) in values.iter_mut().zip(counted) {
+            *sum += count;
+        }
+    }
     Ok(Counters {
-        values: values.map_err(MapFailure::new("read", names::COUNTERS))?,
+        values,
         recursion_misses: recursion_misses(bpf),
         ring,
     })
@@ -160,7 +169,7 @@ mod tests {
     #[test]
     fn every_counter_has_its_place_and_the_sum_is_checked() {
         let mut counters = Counters {
-            values: vec![0; COUNTERS as usize],
+            values: vec![0; COUNTER_SLOTS],
             ..Counters::default()
         };
         let mut set = |cause, value| counters.values[index(Class::Open, cause) as usize] = value;

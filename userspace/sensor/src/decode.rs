@@ -5,6 +5,7 @@
 //! held against the record before a byte is read.
 
 mod call;
+mod descriptor;
 mod file;
 mod lifecycle;
 mod record;

@@ -85,7 +85,7 @@ static PROGRAMS: &[(&str, &str)] = &[
     ("call_open", "no open of a file is seen"),
     (
         "call_plain",
-        "no change of files, mounts and other processes is seen",
+        "no change of files, mounts, ids and other processes is seen",
     ),
     (
         "call_namespace",
@@ -94,6 +94,27 @@ static PROGRAMS: &[(&str, &str)] = &[
     ("call_gather", "no system call is seen"),
     ("call_walk", "no system call is seen"),
     ("call_compat", "32-bit system calls are not reported"),
+    ("call_network", "no call on a socket is seen"),
+    (
+        "call_socket",
+        "no call on a socket, and no loaded module, is seen",
+    ),
+    (
+        "entries",
+        "a path that a second thread changes during a call is seen as it is afterwards",
+    ),
+    (
+        "ring_submit",
+        "what is done through io_uring is not seen; that a ring was made is",
+    ),
+    (
+        "ring_complete",
+        "what is done through io_uring is not seen; that a ring was made is",
+    ),
+    (
+        "ring_walk",
+        "what is done through io_uring is not seen; that a ring was made is",
+    ),
 ];
 
 /// Measures every feature, tracepoint, offset and program on this host, now.
@@ -293,11 +314,12 @@ mod tests {
 
     #[test]
     fn every_program_says_what_is_lost_without_it() {
-        use vigia_abi::maps::{CALL_STAGES, EXEC_STAGES};
+        use vigia_abi::maps::{CALL_STAGES, EXEC_STAGES, RING_STAGES};
         let attached = ATTACHED.iter().map(|(program, _)| *program);
         let stages = CALL_STAGES
             .iter()
             .chain(&EXEC_STAGES)
+            .chain(&RING_STAGES)
             .map(|(_, program)| *program);
         for program in attached.chain(stages) {
             assert!(!without(program).is_empty(), "{program}");

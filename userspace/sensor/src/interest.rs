@@ -20,7 +20,12 @@ pub struct Interest {
     outcomes: Box<[Outcomes]>,
     /// Whether an execution carries its environment.
     pub environment: bool,
+    /// How many bytes of what is sent and received (and of modules that are loaded) are captured; 0 for none.
+    pub data_bytes: u32,
 }
+
+/// As many bytes of data as Falco captures by default.
+pub const DEFAULT_DATA_BYTES: u32 = 80;
 
 /// Results of a system call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -93,6 +98,7 @@ impl Interest {
         Self {
             outcomes: vec![Outcomes::NONE; EventType::COUNT].into(),
             environment: false,
+            data_bytes: 0,
         }
     }
 
@@ -102,6 +108,7 @@ impl Interest {
         Self {
             outcomes: vec![Outcomes::ALL; EventType::COUNT].into(),
             environment: true,
+            data_bytes: DEFAULT_DATA_BYTES,
         }
     }
 
@@ -126,6 +133,12 @@ impl Interest {
         EventType::all().filter(|&event_type| {
             self.of(event_type) != Outcomes::NONE && !event_type.is_delivered()
         })
+    }
+
+    /// Whether paths must be captured when calls begin.
+    pub(crate) fn needs_entries(&self) -> bool {
+        self.words()
+            .any(|(_, word)| word & (interest::ENTRY | interest::ENTRY_OF_WRITES) != 0)
     }
 
     /// The words of the kernel's interest table, by system call number.
@@ -192,7 +205,8 @@ mod tests {
                 continue;
             };
             // Forks are told by a probe of their own.
-            let delivered = event_type == named::CLONE || vigia_abi::calls::find(number).is_some();
+            let is_fork = ["clone", "clone3", "fork", "vfork"].contains(&event_type.name());
+            let delivered = is_fork || vigia_abi::calls::find(number).is_some();
             assert_eq!(event_type.is_delivered(), delivered, "{event_type:?}");
         }
     }

@@ -37,7 +37,7 @@ mod secrets;
 mod sensor;
 
 pub use counters::{Cause, Class, Counters, Table};
-pub use interest::{Interest, Outcomes};
+pub use interest::{DEFAULT_DATA_BYTES, Interest, Outcomes};
 pub use load::{LoadError, ProgramResult};
 pub use maps::MapFailure;
 pub use offsets::OffsetError;

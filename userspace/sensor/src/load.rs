@@ -12,7 +12,7 @@ use aya::programs::{BtfTracePoint, ProgramError};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::CapabilitySet;
-use vigia_abi::maps::{ATTACHED, CALL_STAGES, EXEC_STAGES, names};
+use vigia_abi::maps::{ATTACHED, CALL_STAGES, EXEC_STAGES, RING_STAGES, names};
 use vigia_abi::settings::{NO_SUBSYSTEM, SETTING_COUNT, SETTINGS, Setting};
 use vigia_abi::{ABI_VERSION, offsets};
 
@@ -27,8 +27,24 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/vigia.bpf.o");
 const BULK_PERCENT: u64 = 80;
 
 /// Programs without which the agent still does its work; what is lost is said in the doctor's table.
-pub(crate) const DISPENSABLE: [&str; 4] =
-    ["rename", "cgroup_rmdir", "cgroup_attach", "call_compat"];
+pub(crate) const DISPENSABLE: [&str; 8] = [
+    "rename",
+    "cgroup_rmdir",
+    "cgroup_attach",
+    "call_compat",
+    "entries",
+    "ring_submit",
+    "ring_complete",
+    "ring_walk",
+];
+
+/// Attached only once somebody needs it: it runs at every system call of the machine.
+pub(crate) const ON_DEMAND: &str = "entries";
+
+/// The tracepoint of submissions to io_uring was named otherwise before Linux 6.4.
+const FORMER_SUBMISSION: &str = "io_uring_submit_sqe";
+/// Values that the tracepoint of completions hands to its programs where the completion itself is one of them.
+const COMPLETION_PARAMETERS: usize = 3;
 
 /// Why the probes could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +153,7 @@ pub(crate) fn load(options: &Options, hierarchy: &Hierarchy) -> Result<Loaded, L
         let mut settings = settings;
         settings.set(Setting::TypedLoads, u32::from(typed_loads));
         let mut bpf = load_object(options, &offsets, &settings, &btf)?;
-        let programs = load_programs(&mut bpf, &btf);
+        let programs = load_programs(&mut bpf, &btf, &types);
         let loaded = Loaded {
             bpf,
             programs,
@@ -167,6 +183,7 @@ impl Loaded {
         for (array, stages) in [
             (names::CALL_STAGES, CALL_STAGES.as_slice()),
             (names::EXEC_STAGES, &EXEC_STAGES),
+            (names::RING_STAGES, &RING_STAGES),
         ] {
             for &(slot, program) in stages {
                 if self
@@ -195,22 +212,37 @@ pub(crate) fn attach(
         let is_attached = ATTACHED
             .iter()
             .any(|(program, _)| *program == result.program);
-        if !is_attached || result.refused.is_some() {
-            continue;
-        }
-        let attached =
-            tracepoint_program(bpf, result.program).and_then(|program| program.attach().map(drop));
-        if let Err(error) = attached {
-            if !DISPENSABLE.contains(&result.program) {
-                return Err(LoadError::Program {
-                    program: result.program,
-                    reason: reason(&error),
-                });
-            }
-            result.refused = Some(reason(&error));
+        if is_attached && result.program != ON_DEMAND && result.refused.is_none() {
+            attach_one(bpf, result)?;
         }
     }
     Ok(programs)
+}
+
+/// Attaches what runs only where somebody needs it.
+pub(crate) fn attach_on_demand(
+    bpf: &mut Ebpf,
+    programs: &mut [ProgramResult],
+) -> Result<(), LoadError> {
+    programs
+        .iter_mut()
+        .filter(|result| result.program == ON_DEMAND && result.refused.is_none())
+        .try_for_each(|result| attach_one(bpf, result))
+}
+
+fn attach_one(bpf: &mut Ebpf, result: &mut ProgramResult) -> Result<(), LoadError> {
+    let attached =
+        tracepoint_program(bpf, result.program).and_then(|program| program.attach().map(drop));
+    if let Err(error) = attached {
+        if !DISPENSABLE.contains(&result.program) {
+            return Err(LoadError::Program {
+                program: result.program,
+                reason: reason(&error),
+            });
+        }
+        result.refused = Some(reason(&error));
+    }
+    Ok(())
 }
 
 fn link(bpf: &mut Ebpf, array: &str, slot: u32, program: &str) -> Result<(), MapError> {
@@ -282,6 +314,10 @@ fn settings(
 
     let mut settings = Settings([0; SETTING_COUNT]);
     settings.set(Setting::ExitTellsGroup, u32::from(exit_tells_group));
+    settings.set(
+        Setting::CompletionIsStruct,
+        u32::from(types.tracepoint_parameters("io_uring_complete") == Some(COMPLETION_PARAMETERS)),
+    );
     settings.set(Setting::Hierarchy, hierarchy.id);
     settings.set(Setting::Subsystem, subsystem);
     settings.set(
@@ -332,7 +368,7 @@ fn load_object(
         .map_err(|source| LoadError::Object(Box::new(source)))
 }
 
-fn load_programs(bpf: &mut Ebpf, btf: &Btf) -> Vec<ProgramResult> {
+fn load_programs(bpf: &mut Ebpf, btf: &Btf, types: &KernelTypes) -> Vec<ProgramResult> {
     let attached = ATTACHED.iter().copied();
     let call_stages = CALL_STAGES
         .iter()
@@ -340,19 +376,48 @@ fn load_programs(bpf: &mut Ebpf, btf: &Btf) -> Vec<ProgramResult> {
     let exec_stages = EXEC_STAGES
         .iter()
         .map(|&(_, program)| (program, "sched_process_exec"));
+    let ring_stages = RING_STAGES
+        .iter()
+        .map(|&(_, program)| (program, "io_uring_complete"));
     attached
         .chain(call_stages)
         .chain(exec_stages)
+        .chain(ring_stages)
         .map(|(program, tracepoint)| {
-            let loaded =
-                tracepoint_program(bpf, program).and_then(|program| program.load(tracepoint, btf));
+            let found = tracepoint_of(tracepoint, types);
+            let refused = match found {
+                Ok(tracepoint) => tracepoint_program(bpf, program)
+                    .and_then(|program| program.load(tracepoint, btf))
+                    .err()
+                    .map(|error| reason(&error)),
+                Err(missing) => Some(missing.to_owned()),
+            };
             ProgramResult {
                 program,
-                tracepoint,
-                refused: loaded.err().map(|error| reason(&error)),
+                tracepoint: found.unwrap_or(tracepoint),
+                refused,
             }
         })
         .collect()
+}
+
+/// The name of a tracepoint in this kernel, or why there is none that hands on what the probes need.
+fn tracepoint_of(
+    tracepoint: &'static str,
+    types: &KernelTypes,
+) -> Result<&'static str, &'static str> {
+    let hands_on_requests =
+        |name: &str, position: usize| types.tracepoint_passes_pointer(name, position);
+    match tracepoint {
+        "io_uring_submit_req" => [tracepoint, FORMER_SUBMISSION]
+            .into_iter()
+            .find(|name| types.tracepoint_passes_structure(name, 0, "io_kiocb"))
+            .ok_or("this kernel does not tell which request is submitted (Linux 6.1 does)"),
+        "io_uring_complete" if !hands_on_requests(tracepoint, 1) => {
+            Err("this kernel does not tell which request is completed (Linux 6.1 does)")
+        }
+        _ => Ok(tracepoint),
+    }
 }
 
 fn tracepoint_program<'b>(

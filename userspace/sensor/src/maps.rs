@@ -2,6 +2,7 @@
 
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
+use vigia_abi::counters::COUNTER_SLOTS;
 use vigia_abi::maps::{Budget, Config, SecretKey, SecretValue, TaskMark, names};
 
 use crate::plain::Plain;
@@ -15,7 +16,7 @@ pub(crate) struct Maps {
     pub(crate) secret_devs: HashMap<MapData, u32, Plain<SecretValue>>,
     pub(crate) secret_files: HashMap<MapData, Plain<SecretKey>, Plain<SecretValue>>,
     pub(crate) budgets: HashMap<MapData, u64, Plain<Budget>>,
-    pub(crate) counters: PerCpuArray<MapData, u64>,
+    pub(crate) counters: PerCpuArray<MapData, Plain<[u64; COUNTER_SLOTS]>>,
 }
 
 /// What went wrong with a map.

@@ -110,6 +110,36 @@ impl KernelTypes {
 
     /// How many values a tracepoint hands to its programs.
     pub(crate) fn tracepoint_parameters(&self, name: &str) -> Option<usize> {
+        Some(self.tracepoint(name)?.len())
+    }
+
+    /// Whether a value that a tracepoint hands to its programs is a pointer.
+    pub(crate) fn tracepoint_passes_pointer(&self, name: &str, position: usize) -> bool {
+        self.tracepoint_type(name, position)
+            .is_some_and(|kind| matches!(kind, Type::Ptr(_)))
+    }
+
+    /// Whether it is a pointer to a structure of this name.
+    pub(crate) fn tracepoint_passes_structure(
+        &self,
+        name: &str,
+        position: usize,
+        structure: &str,
+    ) -> bool {
+        let Some(Type::Ptr(pointer)) = self.tracepoint_type(name, position) else {
+            return false;
+        };
+        let target = self.btf.resolve_chained_type(&pointer).ok();
+        matches!(target, Some(Type::Struct(target)) if self.name(&target) == structure)
+    }
+
+    fn tracepoint_type(&self, name: &str, position: usize) -> Option<Type> {
+        let id = *self.tracepoint(name)?.get(position)?;
+        self.btf.resolve_type_by_id(id).ok()
+    }
+
+    /// The types of the values that a tracepoint hands to its programs.
+    fn tracepoint(&self, name: &str) -> Option<Vec<u32>> {
         self.named(&format!("btf_trace_{name}")).find_map(|kind| {
             let Type::Typedef(typedef) = kind else {
                 return None;
@@ -121,7 +151,8 @@ impl KernelTypes {
                 return None;
             };
             // The first is the kernel's own and is not handed on.
-            prototype.parameters.len().checked_sub(1)
+            let own = prototype.parameters.iter().skip(1);
+            own.map(|parameter| parameter.get_type_id()).collect()
         })
     }
 

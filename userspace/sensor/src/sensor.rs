@@ -175,14 +175,19 @@ impl Sensor {
     ///
     /// # Errors
     /// When the kernel refuses the change.
-    pub fn set_interest(&mut self, interest: &Interest) -> Result<(), MapFailure> {
+    pub fn set_interest(&mut self, interest: &Interest) -> Result<(), StartError> {
         for (number, word) in interest.words() {
             self.maps
                 .interest
                 .set(number, word, ANY)
                 .map_err(MapFailure::new("write", names::INTEREST))?;
         }
-        self.set_flag(config::ENV, interest.environment)
+        if interest.needs_entries() {
+            load::attach_on_demand(&mut self.bpf, &mut self.programs)?;
+        }
+        self.config.data_bytes = interest.data_bytes.into();
+        self.write_config()?;
+        Ok(self.set_flag(config::ENV, interest.environment)?)
     }
 
     /// Says what one container may report.

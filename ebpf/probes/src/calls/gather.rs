@@ -5,7 +5,7 @@ use core::ptr::{addr_of, addr_of_mut, read_volatile};
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use vigia_abi::calls::{CWD, CallSpec, NONE};
+use vigia_abi::calls::{CWD, CallSpec, NONE, note};
 use vigia_abi::counters::Cause;
 use vigia_abi::maps::stage;
 use vigia_abi::offsets::*;
@@ -15,9 +15,10 @@ use vigia_abi::{CallBody, GivenPath, Header, Text};
 use crate::kernel::Ptr;
 use crate::maps::CALL_STAGES;
 use crate::record::LargeScratch;
-use crate::{emit, file, walk};
+use crate::{emit, entries, file, walk};
 
 const AT_FDCWD: i32 = -100;
+const PR_SET_NAME: u64 = 15;
 
 #[btf_tracepoint(function = "sys_exit")]
 fn call_gather(context: BtfTracePointContext) -> i32 {
@@ -30,9 +31,14 @@ fn call_gather(context: BtfTracePointContext) -> i32 {
         let spec = super::spec(read_volatile(addr_of!((*body).number)));
         gather_path(this, spec, 0);
         gather_path(this, spec, 1);
+        if spec.note & (note::ENTRY | note::ENTRY_OF_WRITES) != 0 {
+            entries::recall(this);
+        }
         for index in 0..2 {
             let arg = spec.texts[index];
-            if arg != NONE {
+            // prctl(2) takes a text for one of its many options only.
+            let is_text = spec.note & note::PRCTL == 0 || argument(body, 0) == PR_SET_NAME;
+            if arg != NONE && is_text {
                 (*body).texts[index] = LargeScratch::append_user_string(this, argument(body, arg));
             }
         }
@@ -101,7 +107,7 @@ unsafe fn gather_path(this: *mut LargeScratch, spec: &CallSpec, index: usize) {
 /// # Safety
 /// `body` must be that of a described call.
 #[inline(always)]
-pub(super) unsafe fn argument(body: *const CallBody, index: u8) -> u64 {
+pub(crate) unsafe fn argument(body: *const CallBody, index: u8) -> u64 {
     if index > 5 {
         return 0;
     }

@@ -10,13 +10,17 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
 use crate::kernel::Ptr;
-use crate::{arch, emit, marks, scope};
+use crate::{emit, marks, scope};
 
 const SETNS: u32 = 308;
 
 #[btf_tracepoint(function = "sys_exit")]
 fn call_namespace(context: BtfTracePointContext) -> i32 {
-    let number = arch::number(Ptr::argument(&context, 0)) as u32;
+    let Some(this) = super::scratch() else {
+        return 0;
+    };
+    // SAFETY: this program's scratch.
+    let number = unsafe { super::number(this) };
     emit::count(Class::Namespace, Cause::Seen);
     if context.arg::<i64>(1) >= 0 {
         note(number == SETNS);
@@ -28,7 +32,7 @@ fn call_namespace(context: BtfTracePointContext) -> i32 {
 /// Compares the mount namespace with the one the task was last seen in. Joining one that existed is an entry;
 /// making one is not, and joining only a pod's network or IPC namespace changes nothing here.
 #[inline(always)]
-pub(super) fn note(joined: bool) {
+fn note(joined: bool) {
     let task = Ptr::current_task();
     let pid: u32 = task.load(TASK_TGID);
     let tid: u32 = task.load(TASK_PID);

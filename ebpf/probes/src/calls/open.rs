@@ -9,106 +9,101 @@ use vigia_abi::calls::interest;
 use vigia_abi::counters::{Cause, Class};
 use vigia_abi::maps::{Config, config, stage};
 use vigia_abi::record::{call, flags};
-use vigia_abi::{CallBody, Kind};
+use vigia_abi::{CallBody, Kind, Task};
 
 use crate::budget::Rank;
 use crate::kernel::{Addr, Ptr};
 use crate::maps::CALL_STAGES;
 use crate::record::LargeScratch;
-use crate::{arch, emit, file, scope, secrets};
+use crate::{emit, file, scope, secrets};
 
 const OPEN: u32 = 2;
 const OPENAT: u32 = 257;
 const OPEN_BY_HANDLE_AT: u32 = 304;
 const OPENAT2: u32 = 437;
-const O_TRUNC: u64 = 0o1000;
+pub(crate) const O_TRUNC: u64 = 0o1000;
 
 /// An open that returned.
-struct Opened {
-    task: Ptr,
-    regs: Ptr,
-    number: u32,
-    result: i64,
+pub(crate) struct Opened {
+    pub(crate) task: Ptr,
+    pub(crate) result: i64,
+    /// The file behind the new descriptor; null for a failure, or if it is gone again.
+    pub(crate) file: Addr,
 }
 
 /// What the judgement of a call came to.
-struct Verdict {
-    kind: Kind,
-    class: Class,
-    flags: u16,
-    secret_kind: u32,
-    /// The file behind the new descriptor, if any.
-    file: Addr,
+pub(crate) struct Verdict {
+    pub(crate) kind: Kind,
+    pub(crate) class: Class,
+    pub(crate) flags: u16,
+    pub(crate) secret_kind: u32,
 }
 
 #[btf_tracepoint(function = "sys_exit")]
 fn call_open(context: BtfTracePointContext) -> i32 {
-    let regs = Ptr::argument(&context, 0);
-    let opened = Opened {
-        task: Ptr::current_task(),
-        regs,
-        number: arch::number(regs) as u32,
-        result: context.arg(1),
-    };
-    let (Some(this), Some(config), Some(word)) = (
-        super::scratch(),
-        emit::config(),
-        super::interest_in(opened.number),
-    ) else {
+    let (Some(this), Some(config)) = (super::scratch(), emit::config()) else {
         emit::count(Class::Open, Cause::Seen);
         emit::count(Class::Open, Cause::Broken);
+        return 0;
+    };
+    let regs = Ptr::argument(&context, 0);
+    let task = Ptr::current_task();
+    let result: i64 = context.arg(1);
+    // SAFETY: this program's scratch.
+    let number = unsafe { super::number(this) };
+    let Some(word) = super::interest_in(number) else {
         return 0;
     };
     // SAFETY: this program's scratch.
     unsafe {
         let who = addr_of_mut!((*LargeScratch::header(this)).task);
-        let found = scope::identify(opened.task, who);
-        let verdict =
-            if opened.result >= 0 && (*who).tid == read_volatile(addr_of!((*config).learn_tid)) {
-                emit::count(Class::SecretKey, Cause::Seen);
-                learn(this, &opened, found)
-            } else {
-                emit::count(Class::Open, Cause::Seen);
-                match judge(this, config, word, &opened, found) {
-                    Ok(verdict) => verdict,
-                    Err(cause) => {
-                        emit::count(Class::Open, cause);
-                        return 0;
-                    }
+        let found = scope::identify(task, who);
+        let mut opened = Opened {
+            task,
+            result,
+            file: Addr::NULL,
+        };
+        let verdict = if result >= 0 && (*who).tid == read_volatile(addr_of!((*config).learn_tid)) {
+            emit::count(Class::SecretKey, Cause::Seen);
+            opened.resolve(this);
+            // The agent asks by what key the kernel knows a file.
+            Verdict {
+                kind: Kind::SecretKey,
+                class: Class::SecretKey,
+                flags: found,
+                secret_kind: 0,
+            }
+        } else {
+            emit::count(Class::Open, Cause::Seen);
+            let truncates = || truncates(this, regs, number);
+            match judge(who, config, word, &mut opened, found, this, truncates) {
+                Ok(verdict) => verdict,
+                Err(cause) => {
+                    emit::count(Class::Open, cause);
+                    return 0;
                 }
-            };
+            }
+        };
         let class = verdict.class as u32;
         let learning = verdict.class as u32 == Class::SecretKey as u32;
         // Neither a secret nor a refusal is pushed out by ordinary opens, and no secret by refusals.
-        let rank = if verdict.flags & flags::SECRET != 0 {
-            Rank::Vital
-        } else if super::outcome(opened.result) & interest::REFUSED != 0 {
-            Rank::Rare
-        } else {
-            Rank::Bulk
-        };
+        let rank = rank(&verdict, result);
         if !learning && !emit::admit(config, class, rank, scope::budget_key(who)) {
             return 0;
         }
         LargeScratch::begin::<CallBody>(this);
-        super::describe(
-            this,
-            &context,
-            opened.task,
-            verdict.kind,
-            class,
-            verdict.flags,
-        );
+        super::describe(this, &context, task, verdict.kind, class, verdict.flags);
         let body = LargeScratch::body::<CallBody>(this);
         write_volatile(addr_of_mut!((*body).secret_kind), verdict.secret_kind);
-        if opened.number == OPENAT2 {
+        if number == OPENAT2 {
             let how = addr_of_mut!((*body).open_how);
-            if bpf_probe_read_user(how.cast(), 24, arch::args(regs)[2] as *const _) == 0 {
-                (*body).flags = call::OPEN_HOW;
+            if bpf_probe_read_user(how.cast(), 24, super::argument(this, regs, 2) as *const _) == 0
+            {
+                (*body).flags |= call::OPEN_HOW;
             }
         }
-        if !verdict.file.is_null() {
-            super::describe_file(this, verdict.file, file::Asker::Open);
+        if !opened.file.is_null() {
+            super::describe_file(this, opened.file, file::Asker::Open);
         }
         CALL_STAGES.tail_call(&context, stage::GATHER);
         emit::count_number(class, Cause::Broken);
@@ -116,19 +111,16 @@ fn call_open(context: BtfTracePointContext) -> i32 {
     0
 }
 
-/// The agent asks by what key the kernel knows a file.
-///
-/// # Safety
-/// `this` must point to the scratch of the running program.
+/// How much the record of an open matters: neither a secret nor a refusal is pushed out by ordinary opens, and no
+/// secret by refusals.
 #[inline(always)]
-unsafe fn learn(this: *mut LargeScratch, opened: &Opened, found: u16) -> Verdict {
-    Verdict {
-        kind: Kind::SecretKey,
-        class: Class::SecretKey,
-        flags: found,
-        secret_kind: 0,
-        // SAFETY: as the caller promises.
-        file: unsafe { opened.file(this) },
+pub(crate) fn rank(verdict: &Verdict, result: i64) -> Rank {
+    if verdict.flags & flags::SECRET != 0 {
+        Rank::Vital
+    } else if super::outcome(result) & interest::REFUSED != 0 {
+        Rank::Rare
+    } else {
+        Rank::Bulk
     }
 }
 
@@ -136,18 +128,19 @@ unsafe fn learn(this: *mut LargeScratch, opened: &Opened, found: u16) -> Verdict
 /// are nobody's business.
 ///
 /// # Safety
-/// `this` must point to the scratch of the running program, with the acting task identified.
+/// `who` must be the acting task, identified; `this` must point to the scratch of the running program.
 #[inline(always)]
-unsafe fn judge(
-    this: *mut LargeScratch,
+pub(crate) unsafe fn judge(
+    who: *const Task,
     config: *const Config,
     word: u32,
-    opened: &Opened,
+    opened: &mut Opened,
     found: u16,
+    this: *mut LargeScratch,
+    truncates: impl FnOnce() -> bool,
 ) -> Result<Verdict, Cause> {
     // SAFETY: as the caller promises; the configuration is a value of an array map.
-    let (in_scope, secrets, file) = unsafe {
-        let who = addr_of!((*LargeScratch::header(this)).task);
+    let (in_scope, secrets) = unsafe {
         if scope::is_agent(config, who) {
             return Err(Cause::Agent);
         }
@@ -156,17 +149,18 @@ unsafe fn judge(
         if !in_scope && !secrets {
             return Err(Cause::OutOfScope);
         }
-        (in_scope, secrets, opened.file(this))
+        opened.resolve(this);
+        (in_scope, secrets)
     };
-    let secret_kind = if secrets && !file.is_null() {
-        secrets::kind(&file::key(file))
+    let secret_kind = if secrets && !opened.file.is_null() {
+        secrets::kind(&file::key(opened.file))
     } else {
         0
     };
     if secret_kind == 0 && !in_scope {
         return Err(Cause::OutOfScope);
     }
-    let is_wanted = in_scope && word & interest::ALL & opened.outcome(file) != 0;
+    let is_wanted = in_scope && word & interest::ALL & opened.outcome(truncates) != 0;
     if secret_kind == 0 && !is_wanted {
         return Err(Cause::NoInterest);
     }
@@ -185,51 +179,58 @@ unsafe fn judge(
         class: Class::Open,
         flags,
         secret_kind,
-        file,
     })
 }
 
 impl Opened {
-    /// The file behind the new descriptor; null for a failure, or if it is gone again.
+    /// Finds the file behind the new descriptor.
     ///
     /// # Safety
     /// `this` must point to the scratch of the running program.
     #[inline(always)]
-    unsafe fn file(&self, this: *mut LargeScratch) -> Addr {
-        if self.result < 0 {
-            return Addr::NULL;
+    unsafe fn resolve(&mut self, this: *mut LargeScratch) {
+        if self.result >= 0 && self.file.is_null() {
+            // SAFETY: as the caller promises.
+            let cell = unsafe { addr_of_mut!((*this).draft.cell) };
+            self.file = file::of_descriptor(self.task, self.result.cast_unsigned(), cell);
         }
-        // SAFETY: as the caller promises.
-        let cell = unsafe { addr_of_mut!((*this).draft.cell) };
-        file::of_descriptor(self.task, self.result.cast_unsigned(), cell)
     }
 
     /// The bit of [`interest`]: a successful open that neither writes nor creates nor truncates is a read.
     #[inline(always)]
-    fn outcome(&self, file: Addr) -> u32 {
+    fn outcome(&self, truncates: impl FnOnce() -> bool) -> u32 {
         let outcome = super::outcome(self.result);
         if outcome != interest::SUCCEEDED {
             return outcome;
         }
-        let args = arch::args(self.regs);
-        let truncates = match self.number {
-            OPEN => args[1] & O_TRUNC != 0,
-            OPENAT | OPEN_BY_HANDLE_AT => args[2] & O_TRUNC != 0,
-            OPENAT2 => {
-                let mut given = 0u64;
-                // SAFETY: the helper writes 8 bytes and checks the address.
-                unsafe {
-                    bpf_probe_read_user((&raw mut given).cast(), 8, args[2] as *const _);
-                }
-                given & O_TRUNC != 0
-            }
-            _ => true,
-        };
         // A file that is already gone again cannot be told apart: report it as the more interesting of the two.
-        if file.is_null() || truncates || file::is_written(file) {
+        if self.file.is_null() || truncates() || file::is_written(self.file) {
             interest::SUCCEEDED
         } else {
             interest::READ
         }
+    }
+}
+
+/// Whether the flags of an open ask to empty the file.
+///
+/// # Safety
+/// `this` must point to the scratch of the running program.
+#[inline(always)]
+unsafe fn truncates(this: *const LargeScratch, regs: Ptr, number: u32) -> bool {
+    // SAFETY: as the caller promises.
+    let arg = |index| unsafe { super::argument(this, regs, index) };
+    match number {
+        OPEN => arg(1) & O_TRUNC != 0,
+        OPENAT | OPEN_BY_HANDLE_AT => arg(2) & O_TRUNC != 0,
+        OPENAT2 => {
+            let mut given = 0u64;
+            // SAFETY: the helper writes 8 bytes and checks the address.
+            unsafe {
+                bpf_probe_read_user((&raw mut given).cast(), 8, arg(2) as *const _);
+            }
+            given & O_TRUNC != 0
+        }
+        _ => true,
     }
 }

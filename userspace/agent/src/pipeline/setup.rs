@@ -44,6 +44,8 @@ const STATE_CALLS: &[&str] = &[
     "pivot_root",
     "move_mount",
     "mount_setattr",
+    "chdir",
+    "fchdir",
 ];
 
 impl Pipeline {

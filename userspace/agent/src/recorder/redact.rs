@@ -136,17 +136,23 @@ impl Redacting {
             result: _,
             args: _,
             open_how: _,
+            cwd,
+            entry: _,
         } = call;
         for path in paths {
             let GivenPath {
                 given,
+                changed,
                 base,
                 truncated: _,
             } = path;
             self.text(given, phrases);
-            if let Some(base) = base {
-                self.text(base, phrases);
+            for other in [changed, base].into_iter().flatten() {
+                self.text(other, phrases);
             }
+        }
+        if let Some(cwd) = cwd {
+            self.text(cwd, phrases);
         }
         for text in texts {
             self.text(text, phrases);
@@ -335,6 +341,8 @@ impl Redact for Redacting {
             What::Fork(Fork {
                 child,
                 is_thread: _,
+                call: _,
+                flags: _,
             }) => self.task(child, &phrases),
             What::Exec(exec) => self.exec(exec, &phrases),
             What::Rename { comm } => self.text(comm, &phrases),

@@ -342,6 +342,29 @@ pub(super) static FIELDS: &[FieldRow] = &[
         },
     },
     row!(
+        "evt.path_changed",
+        Bool,
+        Stable,
+        Always,
+        "Whether another thread changed a path while the call was under way, so that two were read: rules are asked for either. Known of calls without a kernel object (unlink, rename, refused writes); of an open that succeeds `fd.realpath` tells the file itself.",
+        "false",
+        |view, _| Value::Bool(
+            view.event
+                .call()
+                .is_some_and(|call| { call.paths.iter().any(|path| path.changed.is_some()) })
+        )
+        .into()
+    ),
+    row!(
+        "evt.entry",
+        Text,
+        Stable,
+        Results,
+        "How the call came into the kernel: `native`, `compat` for the 32-bit entry, `io_uring` for a request that was no system call of its own.",
+        "native",
+        |view, _| Extracted::text(view.event.call().map(|call| call.entry.name()))
+    ),
+    row!(
         "syscall.type",
         Text,
         Stable,

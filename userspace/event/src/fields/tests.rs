@@ -444,6 +444,7 @@ fn files_and_failed_opens_have_paths() {
     let mut event = testing::call("openat", [0; 6], 3);
     edit(&mut event, |call| {
         call.paths = vec![GivenPath {
+            changed: None,
             given: "../etc/hosts".into(),
             base: Some("/srv".into()),
             truncated: false,

@@ -1,10 +1,10 @@
-//! Parameters of events that are no system call, and of `execve`: read from the process or the event, by name.
+//! Parameters of events that are no system call, of `execve` and `capset`: read from the process or the event, by name.
 
 use std::borrow::Cow;
 
 use bstr::BString;
 
-use super::{Parameter, number_texts, path};
+use super::{Parameter, constant, number_texts, path};
 use crate::call::ParamRow;
 use crate::captured::What;
 use crate::event::Event;
@@ -54,6 +54,9 @@ pub(super) fn parameter<'e>(event: &'e Event, row: &ParamRow) -> Parameter<'e> {
         ("exe_ino", _) => file.map_or(0, |file| file.ino),
         ("exe_ino_ctime", _) => file.map_or(0, |file| file.ctime_ns),
         ("exe_ino_mtime", _) => file.map_or(0, |file| file.mtime_ns),
+        ("flags", What::Fork(fork)) => {
+            return constant(row.style, fork.flags & u64::from(u32::MAX));
+        }
         ("flags", _) => exec_flags(event),
         ("status", What::Exit { status, .. }) => i64::from(*status).cast_unsigned(),
         ("ret", What::Exit { status, .. }) => i64::from(status >> 8 & 0xff).cast_unsigned(),

@@ -242,6 +242,7 @@ fn relative_paths_are_resolved_and_absolute_ones_stay_as_passed() {
         let mut event = testing::call("unlinkat", registers([5]), 0);
         edit(&mut event, |call| {
             call.paths = vec![GivenPath {
+                changed: None,
                 given: given.into(),
                 base: base.map(Into::into),
                 truncated: false,
@@ -314,6 +315,7 @@ fn all_parameters_stand_in_the_order_of_the_table() {
     let mut event = testing::call("openat", registers([CWD, 0, 0o2_000_000]), -2);
     edit(&mut event, |call| {
         call.paths = vec![GivenPath {
+            changed: None,
             given: "x".into(),
             base: Some("/srv".into()),
             truncated: false,

@@ -184,6 +184,7 @@ pub(super) fn script_of(
 ) -> Option<Script> {
     let given = interpreter_line_script(exec).or_else(|| script_argument(exec))?;
     let path = GivenPath {
+        changed: None,
         given: given.into(),
         base: Some(exec.cwd.clone()),
         truncated: false,
@@ -202,6 +203,7 @@ pub(super) fn script_of(
 fn interpreter_line_script(exec: &Exec) -> Option<&[u8]> {
     let filename: &[u8] = exec.filename.as_ref();
     let path = GivenPath {
+        changed: None,
         given: filename.into(),
         base: Some(exec.cwd.clone()),
         truncated: false,
@@ -229,6 +231,7 @@ pub(super) fn script_argument_of(
 ) -> Option<Script> {
     let given = invocation(exe_path, argv0, args).script()?;
     let path = GivenPath {
+        changed: None,
         given: given.into(),
         base: Some(cwd.clone()),
         truncated: false,

@@ -44,6 +44,7 @@ impl Program {
                 let base = Some(process.cwd.clone());
                 Role::Script(
                     GivenPath {
+                        changed: None,
                         given: given.into(),
                         base,
                         truncated: false,

@@ -128,6 +128,7 @@ fn opened(path: &str) -> What {
     What::Call(Box::new(Call {
         args: [u64::MAX; 6],
         paths: vec![GivenPath {
+            changed: None,
             given: path.into(),
             base: None,
             truncated: false,

@@ -30,6 +30,8 @@ pub(super) fn what(
     match event_type {
         named::EXECVE | named::EXECVEAT if !failed => execution(subject, cast),
         named::CLONE if matches!(subject.kind, Kind::Null) => Ok(What::Fork(Fork {
+            call: None,
+            flags: 0,
             child: Task {
                 pid: 4343,
                 tid: 4343,

@@ -1,12 +1,12 @@
 //! System calls.
 
-use vigia_abi::record::call;
+use vigia_abi::record::{call, text};
 use vigia_abi::{CallBody, CompatBody};
 use vigia_event::EventType;
-use vigia_event::captured::{Call, GivenPath, What};
+use vigia_event::captured::{Call, Entry, GivenPath, What};
 
 use super::record::{Record, is_incomplete};
-use super::{Malformed, file};
+use super::{Malformed, descriptor, file};
 
 pub(super) fn call(record: Record<'_>) -> Result<What, Malformed> {
     let body: CallBody = record.body()?;
@@ -14,19 +14,34 @@ pub(super) fn call(record: Record<'_>) -> Result<What, Malformed> {
         .ok()
         .and_then(EventType::from_number)
         .ok_or(Malformed::SystemCall(body.number))?;
-    Ok(What::Call(Box::new(Call {
+    let address = record
+        .text(body.address)?
+        .and_then(descriptor::decode_address);
+    let mut call = Call {
         event_type,
         result: body.result,
         args: body.args,
-        paths: paths(record, &body.paths)?,
+        paths: paths(record, &body)?,
         texts: texts(record, &body.texts)?,
         open_how: (body.flags & call::OPEN_HOW != 0).then_some(body.open_how),
         file: file::decode(record, &body.file)?,
-        // The probes deliver files only.
         descriptor: None,
-        address: None,
-        data: None,
-    })))
+        address,
+        data: record.text(body.data)?.map(Into::into),
+        cwd: record
+            .kernel_path(body.cwd)?
+            .filter(|_| !is_incomplete(body.cwd)),
+        entry: match (
+            body.flags & call::COMPAT != 0,
+            body.flags & call::IO_URING != 0,
+        ) {
+            (_, true) => Entry::IoUring,
+            (true, false) => Entry::Compat,
+            (false, false) => Entry::Native,
+        },
+    };
+    descriptor::resolve(record, &body, &mut call)?;
+    Ok(What::Call(Box::new(call)))
 }
 
 /// The agent's own open of a secret's file: an open like any other, of which only the file matters.
@@ -46,22 +61,27 @@ pub(super) fn compat(record: Record<'_>) -> Result<What, Malformed> {
 }
 
 /// Keeps the position of a path whose predecessor is missing.
-fn paths(record: Record<'_>, wire: &[vigia_abi::GivenPath]) -> Result<Vec<GivenPath>, Malformed> {
+fn paths(record: Record<'_>, body: &CallBody) -> Result<Vec<GivenPath>, Malformed> {
     let mut paths = Vec::new();
-    for (index, path) in wire.iter().enumerate() {
-        let Some(given) = record.text(path.given)? else {
+    for (index, (path, at_entry)) in body.paths.iter().zip(body.entry).enumerate() {
+        let Some(at_exit) = record.text(path.given)? else {
             continue;
         };
+        let at_entry = record.text(at_entry)?;
+        // Memory that can no longer be read says nothing about what it held.
+        let changed = at_entry
+            .is_some_and(|at_entry| at_entry != at_exit && path.given.flags & text::FAULT == 0);
         paths.resize_with(index, GivenPath::default);
         paths.push(GivenPath {
-            given: given.into(),
+            given: at_entry.unwrap_or(at_exit).into(),
+            changed: changed.then(|| at_exit.into()),
             // A base whose beginning is missing is no base.
             base: if is_incomplete(path.base) {
                 None
             } else {
                 record.kernel_path(path.base)?
             },
-            truncated: is_incomplete(path.given) || is_incomplete(path.base),
+            truncated: at_entry.is_none() && is_incomplete(path.given) || is_incomplete(path.base),
         });
     }
     Ok(paths)

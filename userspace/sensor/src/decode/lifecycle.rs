@@ -1,16 +1,25 @@
 //! Processes and cgroups: how they come, change and go.
 
 use vigia_abi::{CgroupBody, ExecBody, ExitBody, ForkBody, Kind, RenameBody};
+use vigia_event::EventType;
 use vigia_event::captured::{CgroupChange, CgroupChangeKind, Exec, Fork, Task, What};
 
 use super::record::{Record, is_incomplete};
 use super::{Malformed, file, padded, task};
+
+/// Calls that make tasks; a task may be made by the kernel on behalf of others, and the tracepoint is the same.
+const FORKS: [&str; 4] = ["clone", "clone3", "fork", "vfork"];
 
 pub(super) fn fork(record: Record<'_>) -> Result<What, Malformed> {
     let body: ForkBody = record.body()?;
     Ok(What::Fork(Fork {
         child: task::decode(&body.child)?,
         is_thread: body.is_thread != 0,
+        call: u16::try_from(body.number)
+            .ok()
+            .and_then(EventType::from_number)
+            .filter(|call| FORKS.contains(&call.name())),
+        flags: body.flags,
     }))
 }
 

@@ -248,13 +248,16 @@ fn every_call_on_a_path_is_reported_with_its_paths() {
             -libc::EBADF,
             &[],
         ),
-        case(
-            "setns",
-            libc::SYS_setns,
-            vec![n(fd), n(0)],
-            -libc::EINVAL,
-            &[],
-        ),
+        Case {
+            file: Some("file"),
+            ..case(
+                "setns",
+                libc::SYS_setns,
+                vec![n(fd), n(0)],
+                -libc::EINVAL,
+                &[],
+            )
+        },
         case("unshare", libc::SYS_unshare, vec![n(0)], 0, &[]),
     ];
     let with_text = |name, number, args, result, paths, texts| Case {

@@ -152,10 +152,15 @@ fn a_new_name_is_seen() {
         0
     );
     let records = rig.read_of(actor.pid());
-    assert_eq!(records.len(), 1, "{records:#?}");
+    assert_eq!(records.len(), 2, "{records:#?}");
     assert!(
         matches!(&records[0].what, What::Rename { comm } if comm == "kworker/0:1-evi"),
         "{records:?}"
+    );
+    let call = super::rig::call(records[1].clone()).unwrap();
+    assert_eq!(
+        (call.event_type.name(), call.texts.as_slice()),
+        ("prctl", &["kworker/0:1-evil".into()][..])
     );
 }
 

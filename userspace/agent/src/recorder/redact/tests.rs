@@ -141,6 +141,7 @@ fn event(what: What) -> Event {
 fn events() -> Vec<Event> {
     let call = Call {
         paths: vec![GivenPath {
+            changed: None,
             given: format!("token={CANARY}").into(),
             base: Some(format!("/password={CANARY}").into()),
             truncated: false,
