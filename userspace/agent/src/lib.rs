@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod health;
 pub mod input;
+pub mod interest;
 mod judge;
 pub mod logging;
 pub mod metrics;

@@ -42,6 +42,27 @@ fn the_example_it_prints_is_a_configuration_it_accepts() {
 }
 
 #[test]
+fn it_tells_which_calls_are_captured_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.yaml");
+    let rule = "- rule: Traced\n  desc: d\n  condition: evt.type = ptrace\n  output: o\n  priority: INFO\n";
+    std::fs::write(&path, rule).unwrap();
+    let path = path.to_str().unwrap();
+    let output = vigia(&["explain", "--syscalls", "-r", path]);
+    let said = text(&output.stdout);
+    let line = |name: &str| said.lines().find(|line| line.starts_with(name));
+    assert!(
+        line("ptrace ").unwrap().ends_with("rules: Traced"),
+        "{said}"
+    );
+    assert!(line("mount ").unwrap().contains("state: tables of mounts"));
+    assert_eq!(line("bpf "), None);
+    let output = vigia(&["explain", "--syscalls", "--json", "-r", path]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["ptrace"]["rules"][0], "Traced");
+}
+
+#[test]
 fn mistakes_end_in_one_line_and_exit_code_1() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &str| {

@@ -379,17 +379,18 @@ impl Compiler<'_> {
                     && names(self.conditions[index], &FieldReference::tells_result)
             })
             .collect();
-        let uses_environment = active.iter().any(|&index| {
-            names(self.conditions[index], &FieldReference::reads_environment)
-                || self.rules[index]
-                    .templates()
-                    .flat_map(Template::operands)
-                    .any(|operand| operand.any_field(&FieldReference::reads_environment))
-                || self.rules[index]
-                    .group_by
-                    .iter()
-                    .any(FieldReference::reads_environment)
-        });
+        let is_read = |test: &dyn Fn(&FieldReference) -> bool| {
+            active.iter().any(|&index| {
+                names(self.conditions[index], test)
+                    || self.rules[index]
+                        .templates()
+                        .flat_map(Template::operands)
+                        .any(|operand| operand.any_field(&test))
+                    || self.rules[index].group_by.iter().any(test)
+            })
+        };
+        let uses_environment = is_read(&FieldReference::reads_environment);
+        let uses_data = is_read(&FieldReference::reads_data);
         let domain_names =
             domains::compared(&graph, active.iter().map(|&index| self.conditions[index]));
         let asked: Vec<(u32, NodeId, EventTypes)> = active
@@ -427,6 +428,7 @@ impl Compiler<'_> {
             sees_failed_executions,
             event_types,
             uses_environment,
+            uses_data,
             domain_names,
             matching: self.options.rule_matching,
             active,

@@ -73,6 +73,18 @@ impl FieldReference {
         }
     }
 
+    /// Whether what is sent and received must be captured for it. Lists of all parameters name the data, too, but only
+    /// of events that move any, and are no reason by themselves.
+    pub(crate) fn reads_data(&self) -> bool {
+        match self.row.name {
+            "evt.buffer" | "evt.buflen" => true,
+            "evt.arg" | "evt.rawarg" => ["data", "img"]
+                .into_iter()
+                .any(|name| self.argument == Argument::Name(name.into())),
+            _ => false,
+        }
+    }
+
     /// Whether it is an address by the names that resolve to it.
     pub(crate) fn is_domain_name(&self) -> bool {
         matches!(

@@ -103,6 +103,7 @@ pub struct Ruleset {
     pub(crate) sees_failed_executions: Vec<bool>,
     pub(crate) event_types: EventTypes,
     pub(crate) uses_environment: bool,
+    pub(crate) uses_data: bool,
     pub(crate) domain_names: BTreeSet<String>,
     pub(crate) matching: RuleMatching,
     /// The rules that are asked at all.
@@ -125,6 +126,13 @@ impl Ruleset {
         &self.rules
     }
 
+    /// The rules that are asked at all: switched on, and of sufficient priority.
+    pub fn active_rules(&self) -> impl Iterator<Item = &Rule> {
+        self.active
+            .iter()
+            .filter_map(|&index| self.rules.get(index))
+    }
+
     /// The event types that some active rule can match.
     #[must_use]
     pub fn event_types(&self) -> &EventTypes {
@@ -142,6 +150,12 @@ impl Ruleset {
     #[must_use]
     pub fn uses_environment(&self) -> bool {
         self.uses_environment
+    }
+
+    /// Whether an active rule tests or prints what is sent and received, which is captured only then.
+    #[must_use]
+    pub fn uses_data(&self) -> bool {
+        self.uses_data
     }
 
     /// Whether an active rule judges executions that failed.

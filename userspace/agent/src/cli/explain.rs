@@ -2,6 +2,7 @@
 
 mod description;
 mod events;
+mod syscalls;
 mod verdicts;
 
 use std::io::Write;
@@ -13,13 +14,13 @@ use clap::Args;
 use vigia_engine::{Options, RuleMatching, Ruleset, Selection, Selector, compile};
 
 use crate::config::DEFAULT_RULES;
-use crate::rules;
+use crate::{interest, rules};
 
 /// Flags of `vigia explain`.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     /// The rule, by name; with --event all rules, if none is named
-    #[arg(value_name = "RULE", required_unless_present = "event")]
+    #[arg(value_name = "RULE", required_unless_present_any = ["event", "syscalls"])]
     rule: Option<String>,
     /// Rule file or folder; may be repeated, the order counts [default: those in /etc/vigia/rules, else the built-in ones]
     #[arg(short, long, value_name = "PATH")]
@@ -28,6 +29,9 @@ pub(super) struct Explain {
     /// `vigia test`
     #[arg(long, value_name = "FILE")]
     event: Option<PathBuf>,
+    /// Print which events these rules have the probes capture, and why each of them
+    #[arg(long, conflicts_with_all = ["rule", "event"])]
+    syscalls: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -37,6 +41,15 @@ impl Explain {
     /// Exit code 1 means that the rules or the events cannot be read, or that there is no such rule.
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         let ruleset = self.ruleset()?;
+        if self.syscalls {
+            let reasons = interest::reasons(&ruleset);
+            if self.json {
+                syscalls::json(&reasons, out)?;
+            } else {
+                syscalls::text(&reasons, out)?;
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
         let index = self
             .rule
             .as_ref()

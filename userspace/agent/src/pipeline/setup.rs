@@ -10,7 +10,6 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use vigia_alerts::{Outputs, Throttle};
 use vigia_engine::{EventTypes, Ruleset};
-use vigia_event::call::named;
 use vigia_event::names::DomainNames;
 use vigia_event::{EventType, Node};
 use vigia_inventory::cgroup;
@@ -19,7 +18,7 @@ use vigia_inventory::engines::{self, EngineMessage, Latency};
 use vigia_inventory::processes::{self, ProcessTable, ScanOptions, Scanned};
 use vigia_inventory::waiting::{Limits, Waiting};
 use vigia_inventory::{Readers, WallClock, users};
-use vigia_sensor::{Interest, Outcomes, Seed, Sensor};
+use vigia_sensor::{DEFAULT_DATA_BYTES, Seed, Sensor};
 
 use super::losses::Losses;
 use super::requests::Engines;
@@ -29,7 +28,7 @@ use crate::judge::Judge;
 use crate::metrics::Metrics;
 use crate::run::Prepared;
 use crate::signals::Signals;
-use crate::{names, settings};
+use crate::{interest, names, settings};
 
 /// Messages of engines that may wait for the pipeline.
 const ENGINE_MESSAGES: usize = 1024;
@@ -37,17 +36,6 @@ const ENGINE_MESSAGES: usize = 1024;
 const ENGINE_REQUESTS: usize = 1024;
 /// Longer than any machine runs.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
-/// Calls that are reported whatever the rules want, because state hangs on them.
-const STATE_CALLS: &[&str] = &[
-    "mount",
-    "umount2",
-    "pivot_root",
-    "move_mount",
-    "mount_setattr",
-    "chdir",
-    "fchdir",
-];
-
 impl Pipeline {
     pub(super) async fn start(prepared: Prepared) -> anyhow::Result<(Self, Signals)> {
         let Prepared {
@@ -97,8 +85,11 @@ impl Pipeline {
         } else {
             *ruleset.event_types()
         };
-        let mut interest = interest(&wanted, everything || ruleset.sees_failed_executions());
+        let mut interest = interest::of(&wanted, everything || ruleset.sees_failed_executions());
         interest.environment = ruleset.uses_environment();
+        if ruleset.uses_data() {
+            interest.data_bytes = DEFAULT_DATA_BYTES;
+        }
         let mut missing: Vec<_> = interest
             .undeliverable()
             .filter(|event_type| ruleset.event_types().contains(*event_type))
@@ -282,36 +273,6 @@ fn is_runtime_stage(comm: &[u8], age_ns: u64) -> bool {
     const YOUNG_NS: u64 = 10_000_000_000;
     let is_named_so = comm.starts_with(b"runc:[") || matches!(comm, b"runc" | b"crun");
     is_named_so && age_ns < YOUNG_NS
-}
-
-/// What is wanted, and what state hangs on.
-fn interest(wanted: &EventTypes, failed_executions: bool) -> Interest {
-    let mut interest = Interest::nothing();
-    for event_type in wanted.iter() {
-        let outcomes = match event_type {
-            // What succeeds is reported as the execution itself.
-            named::EXECVE | named::EXECVEAT if failed_executions => Outcomes {
-                success: false,
-                ..Outcomes::ALL
-            },
-            named::EXECVE | named::EXECVEAT => Outcomes::NONE,
-            _ => Outcomes::ALL,
-        };
-        interest.add(event_type, outcomes);
-    }
-    for event_type in STATE_CALLS
-        .iter()
-        .filter_map(|name| EventType::from_name(name))
-    {
-        interest.add(
-            event_type,
-            Outcomes {
-                success: true,
-                ..Outcomes::NONE
-            },
-        );
-    }
-    interest
 }
 
 fn start_engines(config: &Config) -> (Engines, mpsc::Receiver<EngineMessage>) {

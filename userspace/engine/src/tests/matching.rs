@@ -226,6 +226,19 @@ fn the_environment_is_wanted_only_by_rules_that_read_it() {
 }
 
 #[test]
+fn data_are_wanted_only_by_rules_that_read_them() {
+    for (condition, expected) in [
+        ("evt.type = recvfrom and evt.buffer contains x", true),
+        ("evt.type = sendto and evt.arg.data contains x", true),
+        ("evt.type = sendto and evt.rawarg.data contains x", true),
+        ("evt.type = sendto and evt.arg.size > 10", false),
+    ] {
+        let text = rule("r", condition);
+        assert_eq!(ruleset(&[&text]).uses_data(), expected, "{condition}");
+    }
+}
+
+#[test]
 fn a_rule_says_what_its_matches_are_grouped_by() {
     let text = format!(
         "{}  group_by: [t.text, 't.ancestor[2]']\n",
