@@ -6,11 +6,18 @@
 #[cfg(test)]
 mod probes {
     mod actor;
+    mod acts;
     mod calls;
+    mod compat;
     mod containers;
     mod counts;
+    mod coverage;
+    mod events;
     mod files;
     mod lifecycle;
+    mod network;
+    mod races;
     mod rig;
+    mod rings;
     mod secrets;
 }

@@ -8,9 +8,10 @@
 //! makes one call, and answers with the result, so that a test knows exactly what happened between two reads.
 
 use std::arch::asm;
-use std::ffi::CString;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use super::acts::{self, Value};
 
 const SWITCH: &str = "VIGIA_TEST_ACTOR";
 /// What an answer begins with; the test runner prints lines of its own.
@@ -25,6 +26,16 @@ pub(crate) enum Arg {
     Str(String),
     /// A pointer to an array of words.
     Words(Vec<u64>),
+    /// A pointer to bytes.
+    Bytes(Vec<u8>),
+    /// A pointer to a `struct mmsghdr` (which begins with a `struct msghdr`) of a name and one piece of data.
+    Message { name: Vec<u8>, data: Vec<u8> },
+}
+
+impl From<Vec<u8>> for Arg {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
 }
 
 impl From<i64> for Arg {
@@ -55,6 +66,19 @@ impl From<[u64; 3]> for Arg {
     fn from(words: [u64; 3]) -> Self {
         Self::Words(words.into())
     }
+}
+
+/// A request of io_uring; what its addresses point to are arguments.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    pub(crate) opcode: u8,
+    pub(crate) fd: i64,
+    pub(crate) len: u32,
+    pub(crate) flags: u32,
+    /// A file goes into this fixed slot, counted from 1; 0 for a descriptor.
+    pub(crate) slot: u32,
+    /// Done by a thread of the kernel.
+    pub(crate) is_async: bool,
 }
 
 /// Arguments of a system call.
@@ -110,24 +134,36 @@ impl Actor {
 
     /// Makes a system call; answers with what it returned, `-errno` for a failure.
     pub(crate) fn call(&mut self, number: i64, args: &[Arg]) -> i64 {
-        let mut line = format!("call {number}");
-        for arg in args {
-            line += &match arg {
-                Arg::Int(number) => format!(" i{number}"),
-                Arg::Str(text) => {
-                    assert!(
-                        !text.contains(char::is_whitespace),
-                        "the protocol has no quotes: {text:?}"
-                    );
-                    format!(" s{text}")
-                }
-                Arg::Words(words) => {
-                    let words: Vec<_> = words.iter().map(u64::to_string).collect();
-                    format!(" w{}", words.join(","))
-                }
-            };
-        }
+        self.ask(&format!("call {number}{}", words(args)))
+    }
+
+    /// Makes a call of at most five arguments through the 32-bit entry.
+    pub(crate) fn call_32_of(&mut self, number: i64, args: &[Arg]) -> i64 {
+        self.ask(&format!("call32 {number}{}", words(args)))
+    }
+
+    /// Has io_uring do something, and waits for its completion; answers with the result of the request.
+    pub(crate) fn ring(&mut self, request: &Request, args: &[Arg]) -> i64 {
+        let Request {
+            opcode,
+            fd,
+            len,
+            flags,
+            slot,
+            is_async,
+        } = request;
+        let line = format!(
+            "ring {opcode} {fd} {len} {flags} {slot} {}{}",
+            u8::from(*is_async),
+            words(args)
+        );
         self.ask(&line)
+    }
+
+    /// Removes a path over and over that a second thread writes anew all the while, now one and now the other of two
+    /// of the same length; answers with the number of attempts.
+    pub(crate) fn race(&mut self, one: &str, other: &str, attempts: u32) -> i64 {
+        self.ask(&format!("race {one} {other} {attempts}"))
     }
 
     /// Makes a call through the 32-bit entry.
@@ -163,6 +199,31 @@ impl Actor {
     }
 }
 
+/// Arguments as the actor reads them.
+fn words(args: &[Arg]) -> String {
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+    let mut line = String::new();
+    for arg in args {
+        line += &match arg {
+            Arg::Int(number) => format!(" i{number}"),
+            Arg::Str(text) => {
+                assert!(
+                    !text.contains(char::is_whitespace),
+                    "the protocol has no quotes: {text:?}"
+                );
+                format!(" s{text}")
+            }
+            Arg::Words(words) => {
+                let words: Vec<_> = words.iter().map(u64::to_string).collect();
+                format!(" w{}", words.join(","))
+            }
+            Arg::Bytes(bytes) => format!(" b{}", hex(bytes)),
+            Arg::Message { name, data } => format!(" m{},{}", hex(name), hex(data)),
+        };
+    }
+    line
+}
+
 impl Drop for Actor {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -186,6 +247,28 @@ fn act() {
                 number.parse().unwrap(),
                 [first.parse().unwrap(), second.parse().unwrap()],
             ),
+            ["call32", number, ref args @ ..] => acts::call_32(number.parse().unwrap(), args),
+            [
+                "ring",
+                opcode,
+                fd,
+                len,
+                flags,
+                slot,
+                is_async,
+                ref args @ ..,
+            ] => acts::ring(
+                &Request {
+                    opcode: opcode.parse().unwrap(),
+                    fd: fd.parse().unwrap(),
+                    len: len.parse().unwrap(),
+                    flags: flags.parse().unwrap(),
+                    slot: slot.parse().unwrap(),
+                    is_async: is_async == "1",
+                },
+                args,
+            ),
+            ["race", one, other, attempts] => acts::race(one, other, attempts.parse().unwrap()),
             ["fork", status] => fork(status.parse().unwrap()),
             ["exec", program, ref args @ ..] => {
                 use std::os::unix::process::CommandExt as _;
@@ -201,29 +284,10 @@ fn act() {
 }
 
 fn call(number: i64, args: &[&str]) -> i64 {
-    enum Value {
-        Number(i64),
-        Text(CString),
-        Words(Vec<u64>),
-    }
-    let values: Vec<Value> = args
-        .iter()
-        .map(|arg| match arg.split_at(1) {
-            ("i", number) => Value::Number(number.parse().unwrap()),
-            ("s", text) => Value::Text(CString::new(text).unwrap()),
-            ("w", words) => {
-                Value::Words(words.split(',').map(|word| word.parse().unwrap()).collect())
-            }
-            _ => panic!("what is {arg:?}?"),
-        })
-        .collect();
+    let mut values: Vec<Value> = args.iter().map(|arg| Value::read(arg)).collect();
     let mut raw = [0i64; 6];
-    for (slot, value) in raw.iter_mut().zip(&values) {
-        *slot = match value {
-            Value::Number(number) => *number,
-            Value::Text(text) => text.as_ptr().expose_provenance() as i64,
-            Value::Words(words) => words.as_ptr().expose_provenance() as i64,
-        };
+    for (slot, value) in raw.iter_mut().zip(&mut values) {
+        *slot = value.register();
     }
     // SAFETY: the tests pass only calls and arguments that leave this process's memory alone; what pointers point
     // to lives until the end of this function.
