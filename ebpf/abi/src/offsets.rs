@@ -94,6 +94,9 @@ offsets! {
     MNT_NS_INUM = "mnt_namespace" ["ns.inum"];
     PID_NS_INUM = "pid_namespace" ["ns.inum"];
     USER_NS_INUM = "user_namespace" ["ns.inum"];
+    USER_NS_UID_MAP = "user_namespace" ["uid_map"];
+    ID_MAP_EXTENTS = "uid_gid_map" ["extent"];
+    ID_MAP_COUNT = "uid_gid_map" ["nr_extents"];
     NET_NS_INUM = "net" ["ns.inum"];
 
     CSS_SET_SUBSYS = "css_set" ["subsys"];

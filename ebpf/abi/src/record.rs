@@ -226,6 +226,10 @@ wire! {
         pub ns_net: u32,
         /// See [`entered`].
         pub entered: u32,
+        /// Effective user id in its own user namespace; `u32::MAX` where that has no such user, or cannot be told.
+        pub ns_uid: u32,
+        /// Zero.
+        pub padding: u32,
         /// Thread name, NUL-padded.
         pub comm: [u8; 16],
     }
@@ -395,7 +399,7 @@ wire! {
 }
 
 // What is asserted here is what an object built from an older source would break silently.
-const _: () = assert!(size_of::<Task>() == 152 && size_of::<Header>() == 184);
+const _: () = assert!(size_of::<Task>() == 160 && size_of::<Header>() == 192);
 const _: () = assert!(size_of::<File>() == 64 && size_of::<CallBody>() == 256);
 const _: () = assert!(core::mem::offset_of!(Header, task) == 32);
 
@@ -418,16 +422,16 @@ mod tests {
     #[test]
     fn a_structure_is_read_field_by_field() {
         let mut bytes = [0; Header::SIZE];
-        bytes[0] = 184;
+        bytes[0] = 192;
         bytes[4] = 8;
         bytes[32..40].copy_from_slice(&77u64.to_le_bytes());
-        bytes[168..172].copy_from_slice(b"bash");
+        bytes[176..180].copy_from_slice(b"bash");
         let header = Header::read(&bytes).expect("as long as a header");
         assert_eq!(
             (header.total_len, header.kind, header.task.start_boottime_ns),
-            (184, 8, 77)
+            (192, 8, 77)
         );
         assert_eq!(header.task.comm, *b"bash\0\0\0\0\0\0\0\0\0\0\0\0");
-        assert_eq!(Header::read(&bytes[..183]), None);
+        assert_eq!(Header::read(&bytes[..191]), None);
     }
 }

@@ -53,7 +53,10 @@ pub(crate) unsafe fn complete(task: Ptr, out: *mut Task, cell: *mut u64) {
         };
         (*out).tty = terminal(signal, cell);
         (*out).ns_pid = namespace_at(thread, level).load(PID_NS_INUM);
-        (*out).ns_user = cred.follow(CRED_USER_NS).load(USER_NS_INUM);
+        let users = cred.follow(CRED_USER_NS);
+        (*out).ns_user = users.load(USER_NS_INUM);
+        (*out).ns_uid = id_in(users.address(cell), (*out).ns_user, (*out).euid);
+        (*out).padding = 0;
         (*out).ns_net = nsproxy.follow(NSPROXY_NET).load(NET_NS_INUM);
         let comm = task.member(TASK_COMM).address(cell).0;
         bpf_probe_read_kernel((&raw mut (*out).comm).cast(), 16, comm as *const _);
@@ -73,6 +76,38 @@ fn namespace_at(pid: Addr, level: u64) -> Addr {
         pid.member(PID_NUMBERS)
             .load_at((level & LEVEL_MASK) * offset(UPID_SIZE) + offset(UPID_NS)),
     )
+}
+
+/// A user id as its namespace counts; `u32::MAX` where it has none there. A namespace of more than five ranges keeps them
+/// elsewhere and is not looked into.
+#[inline(always)]
+fn id_in(namespace: Addr, inum: u32, id: u32) -> u32 {
+    /// `PROC_USER_INIT_INO`.
+    const INITIAL: u32 = 0xefff_fffd;
+    const EXTENTS: u64 = 5;
+    const EXTENT_BYTES: u64 = 12;
+    if inum == INITIAL {
+        return id;
+    }
+    let map = namespace.member(USER_NS_UID_MAP);
+    let count = u64::from(map.load::<u32>(ID_MAP_COUNT));
+    if count > EXTENTS {
+        return u32::MAX;
+    }
+    for index in 0..EXTENTS {
+        if index >= count {
+            break;
+        }
+        let extent = map.member(ID_MAP_EXTENTS);
+        // first, lower_first, count
+        let first: u32 = extent.load_at(index * EXTENT_BYTES);
+        let lower: u32 = extent.load_at(index * EXTENT_BYTES + 4);
+        let len: u32 = extent.load_at(index * EXTENT_BYTES + 8);
+        if id.wrapping_sub(lower) < len {
+            return first.wrapping_add(id.wrapping_sub(lower));
+        }
+    }
+    u32::MAX
 }
 
 /// A capability set, in halves: until 6.3 it was an array of two words, which no typed load may read at once.

@@ -84,6 +84,8 @@ pub struct Credentials {
     pub gid: u32,
     pub euid: u32,
     pub egid: u32,
+    /// `euid` as the task's own user namespace counts; `None` where that has no such user, or it is not known.
+    pub ns_uid: Option<u32>,
     /// Audit login uid; `u32::MAX` for unset.
     pub loginuid: u32,
     pub cap_effective: u64,

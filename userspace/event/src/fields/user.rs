@@ -22,13 +22,29 @@ pub(super) static FIELDS: &[FieldRow] = &[
         |view, _| Value::Uint(uid(view).into()).into()
     ),
     row!(
+        "user.ns_uid",
+        Uint,
+        Stable,
+        Always,
+        "Effective user id in the process's own user namespace: 0 for root in a container whose ids are mapped. Missing where that namespace has no such user.",
+        "0",
+        |view, _| Extracted::from_option(
+            view.event
+                .captured
+                .task
+                .credentials
+                .ns_uid
+                .map(|uid| Value::Uint(uid.into()))
+        )
+    ),
+    row!(
         "user.name",
         Text,
         Stable,
         Always,
         "The user's name in the container's (or the host's) passwd; `root` for an unlisted uid 0, `<NA>` for any other.",
         "postgres",
-        |view, _| name(view, uid(view))
+        |view, _| name(view, own_uid(view))
     ),
     row!(
         "user.homedir",
@@ -104,6 +120,12 @@ fn uid(view: View<'_>) -> u32 {
     view.event.captured.task.credentials.euid
 }
 
+/// The id that a container's own passwd speaks of.
+fn own_uid(view: View<'_>) -> u32 {
+    let credentials = &view.event.captured.task.credentials;
+    credentials.ns_uid.unwrap_or(credentials.euid)
+}
+
 fn name(view: View<'_>, uid: u32) -> Extracted<'_> {
     match view.event.users.user(uid) {
         Some(user) => Value::text(&user.name).into(),
@@ -116,7 +138,7 @@ fn unlisted<'e>(id: u32) -> Extracted<'e> {
 }
 
 fn of_passwd<'e>(view: View<'e>, read: impl Fn(&'e User) -> &'e bstr::BString) -> Extracted<'e> {
-    match view.event.users.user(uid(view)) {
+    match view.event.users.user(own_uid(view)) {
         Some(user) => Value::text(read(user)).into(),
         None => Value::text(NOT_AVAILABLE).into(),
     }

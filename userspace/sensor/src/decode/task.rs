@@ -22,6 +22,7 @@ pub(super) fn decode(task: &vigia_abi::Task) -> Result<Task, Malformed> {
             uid: task.uid,
             gid: task.gid,
             euid: task.euid,
+            ns_uid: (task.ns_uid != u32::MAX).then_some(task.ns_uid),
             egid: task.egid,
             loginuid: task.loginuid,
             cap_effective: task.cap_effective,

@@ -248,8 +248,8 @@ fn what_is_not_a_record_is_refused_with_the_reason() {
         (
             too_long,
             Malformed::Length {
-                claimed: 193,
-                actual: 192,
+                claimed: Header::SIZE + ExitBody::SIZE + 1,
+                actual: Header::SIZE + ExitBody::SIZE,
             },
         ),
         (Draft::new(0, 0).finish(), Malformed::Kind(0)),

@@ -175,3 +175,30 @@ fn the_process_that_loaded_the_probes_is_never_reported() {
     super::rig::Cgroup::root().add(std::process::id());
     assert!(own.is_empty(), "{own:#?}");
 }
+
+#[test]
+fn a_user_has_an_id_in_each_of_two_namespaces() {
+    let Some(mut rig) = Rig::arm() else { return };
+    let probe = std::process::Command::new("unshare")
+        .args(["--user", "--map-user=1234", "true"])
+        .stderr(std::process::Stdio::null())
+        .status();
+    if !probe.is_ok_and(|status| status.success()) {
+        println!("skipped: unshare(1) makes no user namespace here");
+        return;
+    }
+    let actor = rig.actor();
+    let pid = actor.pid();
+    actor.exec(&["unshare", "--user", "--map-user=1234", "cat", "/dev/null"]);
+    let records = rig.read_of(pid);
+    let ids = |comm: &str| {
+        let record = records.iter().find(|record| {
+            matches!(&record.what, What::Call(call) if call.event_type.name() == "openat")
+                && record.task.comm == comm
+        });
+        let credentials = record.unwrap().task.credentials;
+        (credentials.euid, credentials.ns_uid)
+    };
+    assert_eq!(ids("unshare"), (0, Some(0)));
+    assert_eq!(ids("cat"), (0, Some(1234)));
+}
