@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{command, wait};
 
-pub use container::{Container, Running, privileged};
+pub use container::{Container, Running, forgiving_runtime, missing_capabilities, privileged};
 pub use daemon::{Daemon, Network};
 pub use swarm::{Configuration, Secret, Service, Swarm};
 

@@ -39,8 +39,15 @@ impl Image {
     /// There is no static busybox, or the engine does not take the image.
     pub fn make(docker: &Docker, actor: Option<&Path>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("vigia-image-").tempdir()?;
-        let root = folder.path();
-        fill(root, actor).context("filling the image's root")?;
+        fill(folder.path(), actor).context("filling the image's root")?;
+        Self::import(docker, folder.path())
+    }
+
+    /// Makes it of a folder that holds its whole root.
+    ///
+    /// # Errors
+    /// The engine does not take the image.
+    pub fn import(docker: &Docker, root: &Path) -> Result<Self> {
         let name = format!("{}:1", unique("image"));
         let mut tar = Command::new("tar")
             .args(["--create", "--file=-", "--numeric-owner", "--directory"])
@@ -54,18 +61,20 @@ impl Image {
                 "--change",
                 &format!("LABEL {LABEL}=1"),
                 "--change",
-                "ENV PATH=/usr/local/bin:/usr/bin:/bin",
+                "ENV PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
                 "-",
                 &name,
             ])
             .stdin(tar.stdout.take().context("standard output of tar")?)
             .output()?;
-        ensure!(tar.wait()?.success(), "tar failed");
+        // A tar that nobody reads to its end fails, too.
+        let packed = tar.wait()?;
         ensure!(
             imported.status.success(),
             "docker import: {}",
             String::from_utf8_lossy(&imported.stderr)
         );
+        ensure!(packed.success(), "tar failed");
         Ok(Self {
             docker: docker.clone(),
             name,
@@ -79,8 +88,11 @@ impl Drop for Image {
     }
 }
 
-/// The root file system.
-fn fill(root: &Path, actor: Option<&Path>) -> Result<()> {
+/// Fills a folder with the root file system of the image of the tests.
+///
+/// # Errors
+/// There is no static busybox, or a file cannot be written.
+pub fn fill(root: &Path, actor: Option<&Path>) -> Result<()> {
     for folder in [
         "bin",
         "dev",

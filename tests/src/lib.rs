@@ -10,6 +10,7 @@
 
 pub mod agent;
 pub mod command;
+pub mod debian;
 pub mod docker;
 pub mod http;
 pub mod image;

@@ -1,5 +1,8 @@
 //! Containers of the tests.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Output;
 
 use anyhow::{Context, Result, bail};
@@ -26,15 +29,7 @@ pub type Running = Container;
 /// # Errors
 /// The machine lacks more than `CAP_SYS_RESOURCE`.
 pub fn privileged() -> Result<Vec<&'static str>> {
-    const SYS_RESOURCE: u64 = 1 << 24;
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
-    let bounding = u64::from_str_radix(bounding.context("the bounding set")?.trim(), 16)?;
-    let last: u32 = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap")?
-        .trim()
-        .parse()?;
-    let missing = !bounding & ((2 << last) - 1);
-    match missing {
+    match missing_capabilities()? {
         0 => Ok(vec!["--privileged"]),
         SYS_RESOURCE => Ok(vec![
             "--cap-add=ALL",
@@ -43,11 +38,56 @@ pub fn privileged() -> Result<Vec<&'static str>> {
             "--security-opt=apparmor=unconfined",
             "--security-opt=systempaths=unconfined",
         ]),
-        _ => bail!(
+        missing => bail!(
             "this machine lacks capabilities {missing:#x}: no container can be privileged on it"
         ),
     }
 }
+
+/// `CAP_SYS_RESOURCE` as a set.
+const SYS_RESOURCE: u64 = 1 << 24;
+
+/// The capabilities that the kernel has and nothing on this machine can have.
+///
+/// # Errors
+/// The kernel does not say.
+pub fn missing_capabilities() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
+    let bounding = u64::from_str_radix(bounding.context("the bounding set")?.trim(), 16)?;
+    let last: u32 = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap")?
+        .trim()
+        .parse()?;
+    Ok(!bounding & ((2 << last) - 1))
+}
+
+/// A runtime for engines of machines that lack capabilities, under which `--privileged` means all others: without it
+/// such a container cannot be started at all. Made in `folder`; the arguments that `dockerd` needs to use it.
+///
+/// # Errors
+/// The script cannot be written.
+pub fn forgiving_runtime(folder: &Path) -> Result<Vec<String>> {
+    let path = folder.join("runtime");
+    std::fs::write(&path, FORGIVING)?;
+    std::fs::set_permissions(&path, Permissions::from_mode(0o755))?;
+    Ok(vec![
+        format!("--add-runtime=forgiving={}", path.display()),
+        "--default-runtime=forgiving".to_owned(),
+    ])
+}
+
+/// Edits what the engine asks for before `runc` reads it.
+const FORGIVING: &str = r#"#!/bin/sh
+before=
+for word in "$@"; do
+  case $before in
+    --bundle|-b) sed -i 's/"CAP_SYS_RESOURCE",//g' "$word/config.json" ;;
+    --process|-p) sed -i 's/"CAP_SYS_RESOURCE",//g' "$word" ;;
+  esac
+  before=$word
+done
+exec runc "$@"
+"#;
 
 impl Docker {
     /// Runs a container to its end (`docker run OPTIONS IMAGE COMMAND`), whatever its exit code.

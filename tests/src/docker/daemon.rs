@@ -26,6 +26,7 @@ pub enum Network {
 pub struct Daemon {
     child: Option<Child>,
     network: Network,
+    arguments: Vec<String>,
     folder: TempDir,
 }
 
@@ -35,12 +36,21 @@ impl Daemon {
     /// # Errors
     /// There is no `dockerd`, or it does not answer within a minute; the end of its log is in the message.
     pub fn start(network: Network) -> Result<Self> {
+        Self::start_with(network, Vec::new())
+    }
+
+    /// [`Self::start`] with more arguments.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with(network: Network, arguments: Vec<String>) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("vigia-dockerd-")
             .tempdir()?;
         let mut daemon = Self {
             child: None,
             network,
+            arguments,
             folder,
         };
         daemon.resume()?;
@@ -97,6 +107,7 @@ impl Daemon {
                 std::process::id()
             ));
         let child = command
+            .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
