@@ -9,6 +9,7 @@
     reason = "a command line program talks to its user"
 )]
 
+mod attacks;
 mod bench;
 mod ci;
 mod demo;
@@ -55,6 +56,11 @@ enum Verb {
         /// Suites by name, or one of the groups `all` and `e2e`.
         #[arg(default_value = "all", value_parser = test::names())]
         suites: Vec<String>,
+    },
+    /// Performs attacks in real containers and judges the alerts they raise.
+    Attacks {
+        /// Attacks by name; all of them without any.
+        names: Vec<String>,
     },
     /// Measures how fast rules are judged.
     Bench {
@@ -115,6 +121,7 @@ fn run(cli: &Cli) -> Result<Report> {
     match &cli.verb {
         Verb::Demo => demo::run(&workspace, cli.json),
         Verb::Test { suites } => test::run(&workspace, suites),
+        Verb::Attacks { names } => attacks::run(&workspace, names),
         Verb::Bench { what, quick } => bench::run(&workspace, what, cli.json, *quick),
         Verb::RecordMix => record_mix::run(&workspace),
         Verb::Ebpf { check } => Report::of_one("ebpf", "committed object", || ebpf::run(*check)),
@@ -129,6 +136,7 @@ impl Verb {
         match self {
             Self::Demo => "demo",
             Self::Test { .. } => "test",
+            Self::Attacks { .. } => "attacks",
             Self::Bench { .. } => "bench",
             Self::RecordMix => "record-mix",
             Self::Ebpf { .. } => "ebpf",

@@ -63,6 +63,11 @@ pub(crate) const PYTHON: Package = Package {
             .is_ok_and(|status| status.success())
     },
 };
+pub(crate) const DEBOOTSTRAP: Package = Package {
+    name: "debootstrap",
+    what: "debootstrap, which makes a Debian system",
+    present: || on_path("debootstrap"),
+};
 pub(crate) const TERMINAL: Package = Package {
     name: "bsdutils",
     what: "script(1), which makes a terminal",

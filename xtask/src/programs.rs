@@ -69,6 +69,23 @@ pub(crate) fn actor(workspace: &Workspace) -> Result<PathBuf> {
     found(workspace.target.join(STATIC).join("release/actor"))
 }
 
+/// What acts in the attack suite; static, because it acts in any image.
+pub(crate) fn attack(workspace: &Workspace) -> Result<PathBuf> {
+    packages::ensure(&[packages::COMPILER])?;
+    static_target()?;
+    build(
+        workspace,
+        &[
+            "--package=vigia-attacks",
+            "--bin=attack",
+            "--release",
+            "--target",
+            STATIC,
+        ],
+    )?;
+    found(workspace.target.join(STATIC).join("release/attack"))
+}
+
 fn build(workspace: &Workspace, args: &[&str]) -> Result<()> {
     // Shipped without debugging information, which would be most of the file.
     workspace::run(

@@ -14,6 +14,9 @@ pub(crate) struct Report {
     /// What was found beyond whether it holds: only JSON carries it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) data: Option<serde_json::Value>,
+    /// The last lines of the table, where they say more than how many checks passed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) closing: Vec<String>,
 }
 
 /// One thing that holds or does not, perhaps made of several.
@@ -38,6 +41,7 @@ impl Report {
             passed: true,
             checks: Vec::new(),
             data: None,
+            closing: Vec::new(),
         }
     }
 
@@ -140,6 +144,10 @@ impl Report {
                 },
             );
             println!("{}", line.trim_end());
+        }
+        if !self.closing.is_empty() {
+            println!("{}", self.closing.join("\n"));
+            return;
         }
         let (passed, failed) = self.counts();
         println!("{passed} passed, {failed} failed");

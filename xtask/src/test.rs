@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::packages::{self, Package};
 use crate::report::{Check, Report};
 use crate::workspace::{self, Workspace};
-use crate::{image, kubernetes, programs};
+use crate::{attacks, image, kubernetes, programs};
 
 /// One suite.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ enum Kind {
     EndToEnd,
     /// As [`Kind::EndToEnd`], with the agent's container image.
     Deployment,
+    /// As [`Kind::EndToEnd`], on a stage of its own: `cargo xtask attacks`.
+    Attacks,
     /// The manifests in deploy/kubernetes against the schemas of Kubernetes.
     Kubernetes,
 }
@@ -92,6 +94,11 @@ const SUITES: &[Suite] = &[
     end_to_end("replay"),
     end_to_end("engine_restart"),
     Suite {
+        name: "attacks",
+        kind: Kind::Attacks,
+        packages: &[],
+    },
+    Suite {
         name: "swarm",
         kind: Kind::Deployment,
         packages: &[],
@@ -111,7 +118,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Result<Report> {
     let has = |name: &str| wanted.iter().any(|wanted| wanted == name);
     let chosen: Vec<_> = SUITES
         .iter()
-        .filter(|suite| has("all") || has(suite.name) || (has("e2e") && suite.kind.needs_engine()))
+        .filter(|suite| has("all") || has(suite.name) || (has("e2e") && suite.kind.is_end_to_end()))
         .collect();
     let mut report = Report::new("test");
     let mut stage = None;
@@ -129,6 +136,11 @@ pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Result<Report> {
 }
 
 impl Kind {
+    fn is_end_to_end(self) -> bool {
+        self.needs_engine() || self == Self::Attacks
+    }
+
+    /// Whether it stands on the [`Stage`] that all such suites share.
     fn needs_engine(self) -> bool {
         matches!(self, Self::EndToEnd | Self::Deployment)
     }
@@ -192,6 +204,10 @@ impl Suite {
                     .args(args),
             ),
             Kind::Kubernetes => kubernetes::check(workspace),
+            Kind::Attacks => attacks::run(workspace, &[]).map(|report| {
+                report.print(false);
+                report.counts()
+            }),
             Kind::EndToEnd | Kind::Deployment => {
                 let stage = stage.context("the stage could not be set")?;
                 let mut command = workspace.cargo();
