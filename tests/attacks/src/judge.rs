@@ -4,14 +4,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::Result;
 use serde_json::Value;
-use vigia_tests::Alert;
+use vigia_tests::{Alert, wait};
 
 use crate::order::Answer;
 use crate::row::{Effect, Row};
 
 /// How far the clock of events may be from ours.
-const CLOCK_MARGIN: Duration = Duration::from_millis(3);
+pub const CLOCK_MARGIN: Duration = Duration::from_millis(10);
 
 /// When something happened.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,19 @@ pub struct Span {
     pub start: SystemTime,
     /// After it was done.
     pub end: SystemTime,
+}
+
+impl Span {
+    /// Waits until nothing that happens belongs to it any more.
+    ///
+    /// # Errors
+    /// The clock stands still.
+    pub fn settle(self) -> Result<()> {
+        let over = self.end + CLOCK_MARGIN * 2;
+        wait::until("the time of an attack to be over", wait::seconds(5), || {
+            (SystemTime::now() > over).then_some(())
+        })
+    }
 }
 
 /// The container that an alert must be about.
@@ -101,11 +115,16 @@ pub fn alert_faults(
     scene: Option<&Scene>,
     alerts: &[Alert],
 ) -> Option<Vec<String>> {
-    alerts
+    let found: Vec<_> = alerts
         .iter()
         .filter(|alert| Some(alert.rule()) == row.rule.name() && is_within(alert, span))
         .map(|alert| faults(row, scene, alert))
-        .min_by_key(Vec::len)
+        .collect();
+    let right = found.iter().filter(|faults| faults.is_empty()).count();
+    if right > 0 && right < row.times {
+        return Some(vec![format!("{right} alerts instead of {}", row.times)]);
+    }
+    found.into_iter().min_by_key(Vec::len)
 }
 
 /// Whether the event behind an alert took place in a span.

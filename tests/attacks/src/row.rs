@@ -38,6 +38,8 @@ pub struct Row {
     pub real_file: &'static str,
     /// Output fields and their values, in which `*` stands for anything.
     pub fields: &'static [(&'static str, &'static str)],
+    /// How many alerts must be right, at least.
+    pub times: usize,
     /// What else there is to know; printed beside the row.
     pub note: &'static str,
 }
@@ -148,6 +150,7 @@ pub const fn row(action: &'static str, command: &'static [&'static str]) -> Row 
         file: "",
         real_file: "",
         fields: &[],
+        times: 1,
         note: "",
     }
 }
@@ -259,6 +262,12 @@ impl Row {
     #[must_use]
     pub const fn fields(self, fields: &'static [(&'static str, &'static str)]) -> Self {
         Self { fields, ..self }
+    }
+
+    /// Must be reported so often, at least.
+    #[must_use]
+    pub const fn times(self, times: usize) -> Self {
+        Self { times, ..self }
     }
 
     /// What else there is to know.

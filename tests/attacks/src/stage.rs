@@ -138,6 +138,9 @@ impl Stage {
             let mount = orders.mount();
             let refuge = format!("--volume={}:/refuge", self.cgroup.refuge()?.display());
             let hosts = format!("--add-host=example.com:{}", peers::EXAMPLE);
+            let secret = orders.folder().join("secret");
+            fs::write(&secret, "hush\n")?;
+            let secret = format!("--volume={}:/run/secrets/token:ro", secret.display());
             let mut options = vec![
                 "--network=none",
                 "--cap-add=NET_ADMIN",
@@ -145,6 +148,7 @@ impl Stage {
                 "--tmpfs=/dev/shm:rw,exec",
                 &hosts,
                 &mount,
+                &secret,
             ];
             options.extend(match place {
                 Place::Privileged => vec!["--privileged", &refuge],

@@ -75,8 +75,11 @@ pub fn rows(names: &[String]) -> Result<Vec<&'static Row>> {
 /// # Errors
 /// A place does not answer any more.
 pub fn run(stage: &Stage, rows: &[&'static Row]) -> Result<Vec<Verdict>> {
-    let mut performed = Vec::new();
+    let mut performed: Vec<Performed> = Vec::new();
     for row in rows {
+        if let Some(last) = performed.last() {
+            last.span.settle()?;
+        }
         performed.push(perform(stage, row).with_context(|| row.action.to_owned())?);
     }
     let has_upstream = upstream_rules().is_some();

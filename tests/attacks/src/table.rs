@@ -1,5 +1,6 @@
 //! Every attack, by subject.
 
+mod defaults;
 mod escapes;
 mod files;
 mod network;
@@ -28,6 +29,7 @@ pub fn all() -> impl Iterator<Item = &'static Row> {
         writes::ROWS,
         stealth::ROWS,
         escapes::ROWS,
+        defaults::ROWS,
     ]
     .into_iter()
     .flatten()

@@ -138,6 +138,25 @@ fn rules_of_the_repository_that_are_expected_exist() {
 }
 
 #[test]
+fn every_default_rule_about_attacks_is_expected() {
+    // One needs a flood, which would drown the suite (tests/tests/flood.rs), the other a container that is older
+    // than the agent (tests/tests/secrets.rs).
+    let elsewhere = [
+        "Container Over Its Event Budget",
+        "Read of a Secret by a Process of Unknown Start",
+    ];
+    let expected: BTreeSet<_> = all()
+        .filter_map(|row| match row.rule {
+            Rule::Default(name) => Some(name),
+            _ => None,
+        })
+        .chain(elsewhere)
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(expected, rules(&scene::repository().join("rules")));
+}
+
+#[test]
 fn every_upstream_rule_is_expected() {
     let Some(folder) = upstream_rules() else {
         println!("skipped: no upstream rules in ../shared/upstream-rules");
