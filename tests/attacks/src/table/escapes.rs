@@ -21,6 +21,15 @@ pub(super) const ROWS: &[Row] = &[
     .effects(&[Prints("root:")])
     .file("/etc/shadow"),
     row(
+        "root-of-the-host-through-proc",
+        &["sh", "-c", "head -c 5 /proc/$TARGET/root/etc/shadow; true"],
+    )
+    .fires(CREDENTIALS)
+    .at(Place::Own(&["--privileged", "--pid=host"]))
+    .by("head", "sh")
+    .effects(&[Prints("root:")])
+    .real_file("/etc/shadow"),
+    row(
         "moved-to-another-cgroup",
         &["attack", "leave-cgroup", "/refuge", "/etc/shadow"],
     )

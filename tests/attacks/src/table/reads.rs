@@ -51,6 +51,19 @@ pub(super) const ROWS: &[Row] = &[
     .note("a copy on a file system that has handles"),
     read("shadow-through-compat", &["attack", "open", "compat", SHADOW, "read"]),
     read("shadow-through-io-uring", &["attack", "open", "io-uring", SHADOW, "read"]),
+    read(
+        "shadow-through-io-uring-worker",
+        &["attack", "open", "io-uring-worker", SHADOW, "read"],
+    ),
+    read(
+        "shadow-through-io-uring-poller",
+        &["attack", "open", "io-uring-poller", SHADOW, "read"],
+    ),
+    read(
+        "shadow-through-detached-mount",
+        &["attack", "open", "detached-mount", SHADOW, "read"],
+    )
+    .at(Place::Privileged),
     row("shadow-in-a-race", &["attack", "race-read", SHADOW, "/etc/shadew"])
         .fires(RULE)
         .effects(&[Prints("both files were opened by the same call")])

@@ -106,9 +106,33 @@ pub(super) const ROWS: &[Row] = &[
     .fields(&[("fd.name", "203.0.113.9:*->203.0.113.9:80")]),
     row(
         "connect-through-compat",
-        &["attack", "connect-compat", "203.0.113.9:80"],
+        &["attack", "connect-compat", "call", "203.0.113.9:80"],
     )
     .suite("Connection to the Example", "")
     .effects(&[Prints("the peer said: HTTP")])
     .fields(&[("fd.name", "203.0.113.9:*->203.0.113.9:80")]),
+    row(
+        "connect-through-socketcall",
+        &["attack", "connect-compat", "socketcall", "203.0.113.9:80"],
+    )
+    .suite("Connection to the Example", "")
+    .effects(&[Prints("the peer said: HTTP")])
+    .fields(&[("fd.name", "203.0.113.9:*->203.0.113.9:80")]),
+    row(
+        "secret-through-io-uring",
+        &[
+            "attack",
+            "drop",
+            "/srv/ring",
+            "open",
+            "io-uring",
+            "/run/secrets/token",
+            "read",
+        ],
+    )
+    .fires("Unexpected Read of a Secret")
+    .by("ring", "attack")
+    .effects(&[Prints("hush")])
+    .file("/run/secrets/token")
+    .fields(&[("fd.secret.reader", "dropped")]),
 ];

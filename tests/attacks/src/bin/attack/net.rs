@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::raw::{Arg, call, call_32, low_page};
-use crate::uring::{self, Submission};
+use crate::uring::{self, Doer, Submission};
 use crate::{Deed, say};
 
 pub(crate) const DEEDS: &[Deed] = &[
@@ -50,17 +50,35 @@ fn connect(words: &[&str]) -> Result<()> {
 fn connect_ring(words: &[&str]) -> Result<()> {
     let address = ipv4(words)?;
     let socket = tcp_socket()?;
-    uring::perform(&Submission::connect(i32::try_from(socket)?, &raw(&address)))?;
+    let submission_address = raw(&address);
+    let submission = Submission::connect(i32::try_from(socket)?, &submission_address);
+    uring::perform(&submission, Doer::Caller)?;
     greet(socket)
 }
 
-/// `connect-compat ADDRESS`: the same through the 32-bit entry.
+/// `connect-compat call|socketcall ADDRESS`: the same through the 32-bit entry, by the call of its own or by the
+/// older one for everything about sockets.
 fn connect_compat(words: &[&str]) -> Result<()> {
+    const SOCKETCALL: u32 = 102;
+    const SOCKETCALL_CONNECT: u32 = 3;
     const CONNECT: u32 = 362;
-    let address = ipv4(words)?;
+    let [way, words @ ..] = words else {
+        bail!("connect-compat call|socketcall ADDRESS")
+    };
     let socket = tcp_socket()?;
-    let page = low_page(&raw(&address))?;
-    call_32(CONNECT, [u32::try_from(socket)?, page, 16, 0, 0]).context("connect, 32 bits")?;
+    let number = u32::try_from(socket)?;
+    let page = low_page(&raw(&ipv4(words)?))?;
+    let done = if *way == "socketcall" {
+        let arguments: Vec<u8> = [number, page, 16]
+            .iter()
+            .flat_map(|word| word.to_ne_bytes())
+            .collect();
+        let arguments = low_page(&arguments)?;
+        call_32(SOCKETCALL, [SOCKETCALL_CONNECT, arguments, 0, 0, 0])
+    } else {
+        call_32(CONNECT, [number, page, 16, 0, 0])
+    };
+    done.context("connect, 32 bits")?;
     greet(socket)
 }
 

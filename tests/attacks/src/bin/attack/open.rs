@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 use crate::raw::{Arg, call, call_32, low_page};
-use crate::uring::{self, Submission};
+use crate::uring::{self, Doer, Submission};
 use crate::{Deed, say};
 
 pub(crate) const DEEDS: &[Deed] = &[("open", open)];
@@ -41,7 +41,14 @@ const WAYS: &[(&str, Way)] = &[
     ("openat2", by_openat2),
     ("handle", by_handle),
     ("compat", by_compat),
-    ("io-uring", by_ring),
+    ("detached-mount", by_detached_mount),
+    ("io-uring", |path, flags| by_ring(path, flags, Doer::Caller)),
+    ("io-uring-worker", |path, flags| {
+        by_ring(path, flags, Doer::Worker)
+    }),
+    ("io-uring-poller", |path, flags| {
+        by_ring(path, flags, Doer::Poller)
+    }),
 ];
 
 fn open(words: &[&str]) -> Result<()> {
@@ -257,6 +264,22 @@ fn by_compat(path: &str, flags: i32) -> Result<i64> {
     Ok(fd.into())
 }
 
-fn by_ring(path: &str, flags: i32) -> Result<i64> {
-    Ok(uring::perform(&Submission::open(&text(path)?, flags))?.into())
+/// Below a copy of the folder's mount that stands nowhere.
+fn by_detached_mount(path: &str, flags: i32) -> Result<i64> {
+    const CLONE: i64 = 1;
+    let (folder, name) = split(path);
+    let tree = call(
+        libc::SYS_open_tree,
+        &mut [
+            Arg::Int(libc::AT_FDCWD.into()),
+            Arg::Text(&text(folder)?),
+            Arg::Int(CLONE),
+        ],
+    )
+    .context("open_tree")?;
+    openat(tree, name, flags).context("openat")
+}
+
+fn by_ring(path: &str, flags: i32, doer: Doer) -> Result<i64> {
+    Ok(uring::perform(&Submission::open(&text(path)?, flags), doer)?.into())
 }

@@ -2,10 +2,22 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::sync::atomic::{Ordering, fence};
 
 use anyhow::{Context as _, Result};
 
 use crate::raw::{Arg, address, call, shared};
+
+/// Who in the kernel does what a ring asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Doer {
+    /// The process that submits, while it is in the call.
+    Caller,
+    /// A worker thread of the kernel's.
+    Worker,
+    /// A thread of the kernel's that looks for submissions by itself.
+    Poller,
+}
 
 /// What a submission asks for.
 #[derive(Debug, Default)]
@@ -42,8 +54,14 @@ impl Submission {
         }
     }
 
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![self.opcode, 0, 0, 0];
+    fn bytes(&self, doer: Doer) -> Vec<u8> {
+        const ASYNC: u8 = 1 << 4;
+        let flags = if matches!(doer, Doer::Worker) {
+            ASYNC
+        } else {
+            0
+        };
+        let mut bytes = vec![self.opcode, flags, 0, 0];
         bytes.extend(self.fd.to_ne_bytes());
         bytes.extend(self.offset.to_ne_bytes());
         bytes.extend(self.address.to_ne_bytes());
@@ -55,9 +73,14 @@ impl Submission {
 }
 
 /// Has one submission done by a ring of its own; what the call would have returned.
-pub(crate) fn perform(submission: &Submission) -> Result<i32> {
+pub(crate) fn perform(submission: &Submission, doer: Doer) -> Result<i32> {
     const SUBMISSIONS: i64 = 0x1000_0000;
+    const POLLED: u32 = 1 << 1;
+    const WAIT: i64 = 1 << 0;
+    const WAKE: i64 = 1 << 1;
+    let is_polled = matches!(doer, Doer::Poller);
     let mut params = [0_u8; 120];
+    put(&mut params, 8, if is_polled { POLLED } else { 0 })?;
     let ring = call(
         libc::SYS_io_uring_setup,
         &mut [Arg::Int(1), Arg::Room(&mut params)],
@@ -72,8 +95,10 @@ pub(crate) fn perform(submission: &Submission) -> Result<i32> {
     let length = (array + 4).max(completions + 16 * entries);
     let rings = shared(fd, 0, length).context("mapping the rings")?;
     let slots = shared(fd, SUBMISSIONS, 64).context("mapping the submissions")?;
-    slots.copy_from_slice(&submission.bytes());
+    slots.copy_from_slice(&submission.bytes(doer));
     put(rings, array, 0)?;
+    // A poller may look at any moment.
+    fence(Ordering::Release);
     put(rings, tail, 1)?;
     call(
         libc::SYS_io_uring_enter,
@@ -81,7 +106,7 @@ pub(crate) fn perform(submission: &Submission) -> Result<i32> {
             Arg::Int(ring),
             Arg::Int(1),
             Arg::Int(1),
-            Arg::Int(1),
+            Arg::Int(if is_polled { WAIT | WAKE } else { WAIT }),
             Arg::Int(0),
             Arg::Int(0),
         ],
