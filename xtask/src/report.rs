@@ -114,47 +114,52 @@ impl Report {
             }
             return;
         }
+        println!();
+        for line in self.table() {
+            println!("{line}");
+        }
+    }
+
+    /// For people: a line for each check, and the sums.
+    pub(crate) fn table(&self) -> Vec<String> {
         let width = self
             .checks
             .iter()
             .map(|check| check.name.chars().count())
             .max()
             .unwrap_or(0);
-        println!();
-        for check in &self.checks {
-            let word = if check.failed == 0 {
-                "ok    "
-            } else {
-                "FAILED"
-            };
-            let note = check.note.lines().next().unwrap_or_default();
-            let counts = match (check.passed, check.failed) {
-                (1, 0) | (0, 1) => String::new(),
-                (passed, 0) => format!("{passed} passed"),
-                (passed, failed) => format!("{passed} passed, {failed} failed"),
-            };
-            let line = format!(
-                "{word}  {name:width$}  {seconds:6.1} s  {counts}{gap}{note}",
-                name = check.name,
-                seconds = check.seconds,
-                gap = if counts.is_empty() || note.is_empty() {
-                    ""
-                } else {
-                    "; "
-                },
-            );
-            println!("{}", line.trim_end());
+        let mut lines: Vec<_> = self.checks.iter().map(|check| check.line(width)).collect();
+        if self.closing.is_empty() {
+            let (passed, failed) = self.counts();
+            lines.push(format!("{passed} passed, {failed} failed"));
         }
-        if !self.closing.is_empty() {
-            println!("{}", self.closing.join("\n"));
-            return;
-        }
-        let (passed, failed) = self.counts();
-        println!("{passed} passed, {failed} failed");
+        lines.extend(self.closing.iter().cloned());
+        lines
     }
 }
 
 impl Check {
+    fn line(&self, width: usize) -> String {
+        let word = if self.failed == 0 { "ok    " } else { "FAILED" };
+        let note = self.note.lines().next().unwrap_or_default();
+        let counts = match (self.passed, self.failed) {
+            (1, 0) | (0, 1) => String::new(),
+            (passed, 0) => format!("{passed} passed"),
+            (passed, failed) => format!("{passed} passed, {failed} failed"),
+        };
+        let gap = if counts.is_empty() || note.is_empty() {
+            ""
+        } else {
+            "; "
+        };
+        let line = format!(
+            "{word}  {name:width$}  {seconds:6.1} s  {counts}{gap}{note}",
+            name = self.name,
+            seconds = self.seconds,
+        );
+        line.trim_end().to_owned()
+    }
+
     /// A check without parts.
     pub(crate) fn judged(name: &str, took: Duration, result: &Result<()>) -> Self {
         let note = match result {

@@ -205,7 +205,9 @@ impl Suite {
             ),
             Kind::Kubernetes => kubernetes::check(workspace),
             Kind::Attacks => attacks::run(workspace, &[]).map(|report| {
-                report.print(false);
+                for line in report.table() {
+                    eprintln!("{line}");
+                }
                 report.counts()
             }),
             Kind::EndToEnd | Kind::Deployment => {
