@@ -135,4 +135,12 @@ pub(super) const ROWS: &[Row] = &[
     .effects(&[Prints("hush")])
     .file("/run/secrets/token")
     .fields(&[("fd.secret.reader", "dropped")]),
+    row(
+        "history-removed-in-a-race",
+        &["attack", "race-remove", "/srv/zsh_history", "/srv/zsh_historx"],
+    )
+    .suite("History Removed", "")
+    .effects(&[Prints("both files were removed by the same call")])
+    .times(20)
+    .note("of forty removals; what the kernel has read can only be told from what lay there before and after"),
 ];

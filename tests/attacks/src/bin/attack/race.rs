@@ -1,5 +1,6 @@
 //! The oldest trick: a second thread changes the path while the first one is in the kernel with it.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::raw::{self, Arg, call};
 use crate::{Deed, say};
 
-pub(crate) const DEEDS: &[Deed] = &[("race-read", race_read), ("race-mkdir", race_mkdir)];
+pub(crate) const DEEDS: &[Deed] = &[
+    ("race-read", race_read),
+    ("race-mkdir", race_mkdir),
+    ("race-remove", race_remove),
+];
 
 /// How long a race may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -113,5 +118,33 @@ fn race_mkdir(words: &[&str]) -> Result<()> {
     }
     let error = error.context("an attempt")?;
     say(&format!("{ATTEMPTS} times: {error}"));
+    Ok(())
+}
+
+/// `race-remove PATH OTHER`: until PATH was removed a few times, and OTHER as often.
+fn race_remove(words: &[&str]) -> Result<()> {
+    const WANTED: usize = 40;
+    let [path, other] = words else {
+        bail!("race-remove PATH OTHER")
+    };
+    let flicker = Flicker::start(path, other)?;
+    let end = Instant::now() + PATIENCE;
+    let (mut hits, mut misses) = (0, 0);
+    while (hits < WANTED || misses < WANTED) && Instant::now() < end {
+        for path in [path, other] {
+            std::fs::write(path, "")?;
+        }
+        call(libc::SYS_unlink, &mut [Arg::Int(flicker.address)])?;
+        if Path::new(path).exists() {
+            misses += 1;
+        } else {
+            hits += 1;
+        }
+    }
+    ensure!(
+        hits >= WANTED && misses >= WANTED,
+        "{hits} hits, {misses} misses"
+    );
+    say("both files were removed by the same call");
     Ok(())
 }
