@@ -142,6 +142,9 @@ fn summarize(report: &mut Report, rows: &[&Row], verdicts: &[Verdict]) {
     let mut rules: Vec<_> = upstream.iter().map(|verdict| verdict.rule).collect();
     rules.sort_unstable();
     rules.dedup();
+    if rules.is_empty() {
+        return;
+    }
     let fired = rules
         .iter()
         .filter(|rule| {
