@@ -1,5 +1,7 @@
 //! What attacks are performed on: an engine, two images, the places, and the agents that watch.
 
+mod cgroup;
+
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -14,13 +16,14 @@ use vigia_tests::agent::{Settings, signal};
 use vigia_tests::docker::{Container, Docker};
 use vigia_tests::image::Image;
 use vigia_tests::scene::{self, Turn};
-use vigia_tests::{Agent, Alert, wait};
+use vigia_tests::{Agent, Alert};
 
 use crate::images::{self, PROGRAM};
 use crate::order::{FOLDER, Orders};
 use crate::peers;
 use crate::row::{Place, Row};
 use crate::table::NAMES;
+use cgroup::Cgroup;
 
 /// What is built before a stage can be set.
 #[derive(Clone, Debug)]
@@ -323,53 +326,4 @@ fn with_own_hosts(folder: &Path, agent: &Path) -> Result<PathBuf> {
     )?;
     fs::set_permissions(&program, Permissions::from_mode(0o755))?;
     Ok(program)
-}
-
-/// A cgroup of the test's own in every hierarchy that a sensor may look at; removed when dropped.
-#[derive(Debug)]
-struct Cgroup {
-    name: String,
-    folders: Vec<PathBuf>,
-}
-
-impl Cgroup {
-    fn make() -> Result<Self> {
-        let name = vigia_tests::docker::unique("attacks");
-        let base = Path::new("/sys/fs/cgroup");
-        let hierarchies: Vec<_> = if base.join("cgroup.controllers").exists() {
-            vec![base.to_owned()]
-        } else {
-            ["memory", "pids", "unified", "systemd"]
-                .map(|controller| base.join(controller))
-                .into_iter()
-                .filter(|folder| folder.join("cgroup.procs").exists())
-                .collect()
-        };
-        let folders: Vec<_> = hierarchies
-            .iter()
-            .map(|folder| folder.join(&name))
-            .collect();
-        for folder in &folders {
-            // The refuge of a process that leaves its container.
-            fs::create_dir_all(folder.join("refuge"))
-                .with_context(|| format!("making {}", folder.display()))?;
-        }
-        Ok(Self { name, folders })
-    }
-
-    /// Where a process of a container moves to.
-    fn refuge(&self) -> Result<PathBuf> {
-        Ok(self.folders.first().context("a hierarchy")?.join("refuge"))
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        for folder in &self.folders {
-            for folder in [&folder.join("refuge"), folder] {
-                // Busy until the last process that was in it is gone.
-                let _ = wait::poll(wait::seconds(2), || fs::remove_dir(folder).ok());
-            }
-        }
-    }
 }
