@@ -238,6 +238,9 @@ wire! {
     pub struct File {
         /// Kernel path; the task's root itself is the empty text.
         pub path: Text,
+        /// Path from the root of its file system, where that is also the task's root's and the mount shows only a part
+        /// of it: another way to the file. Begins with the name of that root, a slash.
+        pub underlying: Text,
         /// Inode number.
         pub ino: u64,
         /// `s_magic` of its file system.
@@ -400,7 +403,7 @@ wire! {
 
 // What is asserted here is what an object built from an older source would break silently.
 const _: () = assert!(size_of::<Task>() == 160 && size_of::<Header>() == 192);
-const _: () = assert!(size_of::<File>() == 64 && size_of::<CallBody>() == 256);
+const _: () = assert!(size_of::<File>() == 72 && size_of::<CallBody>() == 264);
 const _: () = assert!(core::mem::offset_of!(Header, task) == 32);
 
 #[cfg(test)]

@@ -225,6 +225,11 @@ pub(crate) unsafe fn describe_file(this: *mut LargeScratch, open: Addr, asker: f
             + offset_of!(CallBody, file)
             + offset_of!(vigia_abi::File, path);
         walk::plan(this, open.member(FILE_PATH), slot);
+        walk::plan_underlying(
+            this,
+            open,
+            slot - offset_of!(vigia_abi::File, path) + offset_of!(vigia_abi::File, underlying),
+        );
     }
 }
 

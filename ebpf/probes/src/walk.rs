@@ -75,10 +75,15 @@ pub(crate) unsafe fn set_root(this: *mut LargeScratch, fs: Addr) {
 #[inline(always)]
 pub(crate) unsafe fn plan(this: *mut LargeScratch, path: Addr, slot: usize) {
     let (mount, dentry) = mount_and_dentry(path);
-    if dentry.is_null() {
-        return;
+    if !dentry.is_null() {
+        // SAFETY: as the caller promises.
+        unsafe { add(this, mount, dentry, slot) };
     }
-    // SAFETY: as the caller promises; the index is checked.
+}
+
+#[inline(always)]
+unsafe fn add(this: *mut LargeScratch, mount: Addr, dentry: Addr, slot: usize) {
+    // SAFETY: the caller's scratch; the index is checked.
     unsafe {
         let index = read_volatile(addr_of!((*this).job_count));
         if index as usize >= (*this).jobs.len() {
@@ -90,6 +95,40 @@ pub(crate) unsafe fn plan(this: *mut LargeScratch, path: Addr, slot: usize) {
         write_volatile(addr_of_mut!((*job).slot), slot as u32);
         write_volatile(addr_of_mut!((*this).job_count), index + 1);
     }
+}
+
+/// Plans a second walk for a file behind a mount that shows only a part of a file system, if that is also the file
+/// system of the task's root: up to its own root, over dentries alone.
+///
+/// # Safety
+/// See [`set_root`]; the root must be remembered.
+#[inline(always)]
+pub(crate) unsafe fn plan_underlying(this: *mut LargeScratch, open: Addr, slot: usize) {
+    let path = open.member(FILE_PATH);
+    let shown = path
+        .follow(PATH_MNT)
+        .container(MOUNT_MNT)
+        .follow(MOUNT_ROOT);
+    if shown.is_null() || shown.follow(DENTRY_PARENT) == shown {
+        return;
+    }
+    // SAFETY: as the caller promises.
+    let (root_mount, root) = unsafe {
+        (
+            read_volatile(addr_of!((*this).walk.root_mount)),
+            read_volatile(addr_of!((*this).walk.root_dentry)),
+        )
+    };
+    // A root that is itself a part (a subvolume): what lies on it has no other way.
+    if root_mount.follow(MOUNT_ROOT) == shown {
+        return;
+    }
+    let own = open.follow(FILE_INODE).follow(INODE_SB);
+    if root.follow(DENTRY_INODE).follow(INODE_SB) != own {
+        return;
+    }
+    // SAFETY: as the caller promises. Without a mount, a walk knows no mount points and ends at the root of the file system.
+    unsafe { add(this, Addr::NULL, path.follow(PATH_DENTRY), slot) };
 }
 
 /// Walks one path into `walk.path`.

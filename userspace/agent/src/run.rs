@@ -102,7 +102,7 @@ async fn watch(
         None
     };
     let node_name = node_name(&config);
-    let result = crate::pipeline::run(Prepared {
+    let result = Box::pin(crate::pipeline::run(Prepared {
         config,
         node_name,
         ruleset,
@@ -110,7 +110,7 @@ async fn watch(
         health,
         signals,
         recording,
-    })
+    }))
     .await;
     if let Some(endpoint) = endpoint {
         endpoint.abort();

@@ -10,7 +10,7 @@ mod index;
 mod trie;
 
 use rustc_hash::FxHashMap;
-use vigia_event::{EventType, Extracted};
+use vigia_event::{EventType, Extracted, MAX_SPELLINGS};
 
 use crate::events::EventTypes;
 use crate::graph::{Graph, Node, NodeId, SlotId};
@@ -69,7 +69,7 @@ struct Guard {
 }
 
 /// Rules that are candidates, as bits; one set per spelling.
-pub(crate) type Candidates = [Vec<u64>; 2];
+pub(crate) type Candidates = [Vec<u64>; MAX_SPELLINGS];
 
 impl Hits {
     fn add(&mut self, position: usize) {
@@ -244,27 +244,30 @@ impl Plan {
         }
     }
 
-    /// Finds the rules that may match: one set of bits per spelling. In the second only those count that may be
+    /// Finds the rules that may match: one set of bits per spelling. In all but the first only those count that may be
     /// judged otherwise than in the first.
     pub(crate) fn candidates(&self, pass: &mut Pass<'_, '_, '_>, candidates: &mut Candidates) {
-        let [first, second] = candidates;
+        let [first, others @ ..] = candidates;
         first.clear();
         first.resize(self.spelled.len(), 0);
-        second.clear();
         for index in self.indexes.iter().filter(|index| !index.spelled) {
             index.look(pass.value(index.slot, 0), first);
         }
         for guard in self.guards.iter().filter(|guard| !guard.spelled) {
             guard.look(pass, 0, first);
         }
-        if pass.has_second() {
-            second.extend_from_slice(first);
-            self.look_at_spelling(pass, 1, second);
-            for (bits, spelled) in second.iter_mut().zip(&self.spelled) {
+        for (before, other) in others.iter_mut().enumerate() {
+            let spelling = before + 1;
+            other.clear();
+            if spelling >= pass.spellings() {
+                other.resize(self.spelled.len(), 0);
+                continue;
+            }
+            other.extend_from_slice(first);
+            self.look_at_spelling(pass, spelling, other);
+            for (bits, spelled) in other.iter_mut().zip(&self.spelled) {
                 *bits &= spelled;
             }
-        } else {
-            second.resize(self.spelled.len(), 0);
         }
         self.look_at_spelling(pass, 0, first);
     }

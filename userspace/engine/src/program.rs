@@ -1,6 +1,6 @@
 //! The graph, compiled: what is run per event.
 
-use vigia_event::{Event, Extracted, Spelling, Value, View};
+use vigia_event::{Event, Extracted, MAX_SPELLINGS, Spelling, Value, View};
 
 use crate::condition::ast::Operator;
 use crate::events::EventTypes;
@@ -87,8 +87,8 @@ impl Program {
     pub(crate) fn memory(&self) -> Memory {
         Memory {
             generation: 0,
-            truths: vec![[0; 2]; self.steps.len()],
-            places: vec![[(0, 0); 2]; self.slots.len()],
+            truths: vec![[0; MAX_SPELLINGS]; self.steps.len()],
+            places: vec![[(0, 0); MAX_SPELLINGS]; self.slots.len()],
             values: Vec::with_capacity(2 * self.slots.len()),
         }
     }
@@ -134,9 +134,9 @@ pub(crate) struct Memory {
     /// Of the current event, from 1; entries of other generations are void.
     generation: u32,
     /// Per node and spelling: generation and truth.
-    truths: Vec<[u32; 2]>,
+    truths: Vec<[u32; MAX_SPELLINGS]>,
     /// Per slot and spelling: generation and position in `values`.
-    places: Vec<[(u32, u32); 2]>,
+    places: Vec<[(u32, u32); MAX_SPELLINGS]>,
     /// Empty between events: only its capacity is kept.
     values: Vec<Extracted<'static>>,
 }
@@ -162,8 +162,8 @@ impl<'m, 'p, 'e> Pass<'m, 'p, 'e> {
             *memory = program.memory();
         }
         if memory.generation == LAST_GENERATION {
-            memory.truths.fill([0; 2]);
-            memory.places.fill([(0, 0); 2]);
+            memory.truths.fill([0; MAX_SPELLINGS]);
+            memory.places.fill([(0, 0); MAX_SPELLINGS]);
             memory.generation = 0;
         }
         memory.generation += 1;
@@ -178,12 +178,12 @@ impl<'m, 'p, 'e> Pass<'m, 'p, 'e> {
         }
     }
 
-    /// Whether the event's path has two spellings.
-    pub(crate) fn has_second(&self) -> bool {
-        self.spellings.len() > 1
+    /// In how many spellings the event's path is judged.
+    pub(crate) fn spellings(&self) -> usize {
+        self.spellings.len()
     }
 
-    /// The first spelling (0) or the second (1).
+    /// A spelling by its number, from 0.
     pub(crate) fn spelling(&self, number: usize) -> Spelling {
         self.spellings
             .get(number)
@@ -191,12 +191,12 @@ impl<'m, 'p, 'e> Pass<'m, 'p, 'e> {
             .unwrap_or(Spelling::Given)
     }
 
-    /// Judges a condition in the first spelling (0) or in the second (1).
+    /// Judges a condition in a spelling, by its number from 0.
     #[inline]
     pub(crate) fn judge(&mut self, id: NodeId, spelling: usize) -> Truth {
         let program = self.program;
         let step = &program.steps[id as usize];
-        let spelling = spelling & usize::from(step.spelled);
+        let spelling = if step.spelled { spelling } else { 0 };
         let remembered = self.memory.truths[id as usize][spelling];
         if remembered >> 2 == self.memory.generation {
             return match remembered & 3 {
@@ -284,7 +284,7 @@ impl<'m, 'p, 'e> Pass<'m, 'p, 'e> {
         }
     }
 
-    /// The value of a slot in the first spelling (0) or in the second (1).
+    /// The value of a slot in a spelling, by its number from 0.
     #[inline]
     pub(crate) fn value(&mut self, slot: SlotId, spelling: usize) -> &Extracted<'e> {
         let place = self.place(slot, spelling);
@@ -296,7 +296,7 @@ impl<'m, 'p, 'e> Pass<'m, 'p, 'e> {
     fn place(&mut self, id: SlotId, spelling: usize) -> usize {
         let program = self.program;
         let slot = &program.slots[id as usize];
-        let spelling = spelling & usize::from(slot.spelled);
+        let spelling = if slot.spelled { spelling } else { 0 };
         let (generation, place) = self.memory.places[id as usize][spelling];
         if generation == self.memory.generation {
             return place as usize;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use vigia_event::call::named;
-use vigia_event::{Event, EventType, Spelling, View};
+use vigia_event::{Event, EventType, MAX_SPELLINGS, Spelling, View};
 
 use crate::appended::ExtraField;
 use crate::events::EventTypes;
@@ -176,7 +176,7 @@ impl Ruleset {
     /// Judges an event, which must be [prepared](Event::prepare), and hands over each match in the order of
     /// the rules.
     ///
-    /// Where the event's path has two spellings, each condition is judged once in each, and the rule fires if
+    /// Where the event's path has several spellings, each condition is judged once in each, and the rule fires if
     /// either is true. A `scratch` of another ruleset is made to fit.
     ///
     /// An execution that failed is shown only to rules whose condition asks for the result (`evt.res`,
@@ -217,19 +217,16 @@ impl Ruleset {
     }
 }
 
-/// The positions of bits that are set in either set, in order, each with whether it is in the first and in the
-/// second.
-fn positions([first, second]: &Candidates) -> impl Iterator<Item = (usize, [bool; 2])> {
-    let words = first.iter().zip(second).enumerate();
-    words.flat_map(|(word, (&first, &second))| {
-        let mut rest = first | second;
+/// The positions of bits that are set in any set, in order, each with the sets it is in.
+fn positions(candidates: &Candidates) -> impl Iterator<Item = (usize, [bool; MAX_SPELLINGS])> {
+    let [first, ..] = candidates;
+    (0..first.len()).flat_map(|word| {
+        let sets = candidates.each_ref().map(|set| set[word]);
+        let mut rest = sets.into_iter().fold(0, |all, set| all | set);
         std::iter::from_fn(move || {
             let bit = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
             rest &= rest - 1;
-            Some((
-                word * 64 + bit,
-                [first >> bit & 1 != 0, second >> bit & 1 != 0],
-            ))
+            Some((word * 64 + bit, sets.map(|set| set >> bit & 1 != 0)))
         })
     })
 }
@@ -239,10 +236,10 @@ impl Pass<'_, '_, '_> {
     fn judge_rule(
         &mut self,
         condition: NodeId,
-        spellings: [bool; 2],
+        spellings: [bool; MAX_SPELLINGS],
     ) -> Option<(Outcome, Spelling)> {
         let mut found = None;
-        for number in (0..2).filter(|&number| spellings[number]) {
+        for number in (0..MAX_SPELLINGS).filter(|&number| spellings[number]) {
             match self.judge(condition, number) {
                 Truth::True => return Some((Outcome::Fires, self.spelling(number))),
                 Truth::Unknown if found.is_none() => {

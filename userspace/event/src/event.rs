@@ -66,7 +66,7 @@ pub struct Node {
     pub capture_start_ns: u64,
 }
 
-/// The two ways to spell the path an event is about, and its other path.
+/// The ways to spell the path an event is about, and its other path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathSpellings {
     /// As the program gave it, made absolute as text.
@@ -74,6 +74,8 @@ pub struct PathSpellings {
     /// As the kernel resolved it; without a kernel object, what the program's memory held when the call returned, where
     /// that is not what it held when the call began.
     pub real: Option<BString>,
+    /// Where the file lies in the file system of the root, if a mount of a part of it shows it elsewhere.
+    pub underlying: Option<BString>,
     /// The other path of a call with two, as the program gave it, made absolute as text.
     pub other: Option<BString>,
 }
@@ -85,7 +87,13 @@ pub enum Spelling {
     Given,
     /// As the kernel resolved it.
     Real,
+    /// As it is called in the file system of the task's root, where a mount of a part of that (a bind mount) shows it
+    /// under another name.
+    Underlying,
 }
+
+/// No event has its path in more spellings.
+pub const MAX_SPELLINGS: usize = 3;
 
 /// An event in one spelling: what fields are extracted from.
 #[derive(Clone, Copy, Debug)]
@@ -188,7 +196,17 @@ impl Event {
             ([_, other], 0) | ([other, _], 1) => Some(other.absolute()),
             _ => None,
         };
-        self.paths = PathSpellings { given, real, other };
+        let underlying = call
+            .file
+            .as_ref()
+            .and_then(|file| file.underlying_path.clone())
+            .filter(|path| Some(path) != given.as_ref() && Some(path) != real.as_ref());
+        self.paths = PathSpellings {
+            given,
+            real,
+            underlying,
+            other,
+        };
     }
 
     /// One of the paths of its call made absolute as text; not made again where [`Event::prepare`] did.
@@ -209,10 +227,20 @@ impl Event {
     /// The spellings under which a condition must be judged: one where both are the same or only one exists.
     #[must_use]
     pub fn spellings(&self) -> &'static [Spelling] {
+        use Spelling::{Given, Real, Underlying};
+        let has_underlying = self.paths.underlying.is_some();
         match (&self.paths.given, &self.paths.real) {
-            (Some(given), Some(real)) if given != real => &[Spelling::Given, Spelling::Real],
-            (None, Some(_)) => &[Spelling::Real],
-            _ => &[Spelling::Given],
+            (Some(given), Some(real)) if given != real => {
+                if has_underlying {
+                    &[Given, Real, Underlying]
+                } else {
+                    &[Given, Real]
+                }
+            }
+            (None, Some(_)) if has_underlying => &[Real, Underlying],
+            (None, Some(_)) => &[Real],
+            _ if has_underlying => &[Given, Underlying],
+            _ => &[Given],
         }
     }
 }
@@ -225,6 +253,7 @@ impl<'e> View<'e> {
         let (first, second) = match self.spelling {
             Spelling::Given => (&paths.given, &paths.real),
             Spelling::Real => (&paths.real, &paths.given),
+            Spelling::Underlying => (&paths.underlying, &paths.real),
         };
         first
             .as_ref()

@@ -12,6 +12,9 @@ pub struct File {
     pub path: BString,
     /// What the walk of the path met.
     pub path_notes: PathNotes,
+    /// Where it lies in the file system of the task's root, if a mount of a part of that file system shows it under
+    /// another name: what a bind mount hides.
+    pub underlying_path: Option<BString>,
     /// Device number as in `stat(2)`: `major << 20 | minor`.
     pub dev: u32,
     /// Inode number.

@@ -39,7 +39,7 @@ pub use call::EventType;
 pub use captured::Captured;
 pub use container::{Container, Metadata};
 pub use descriptor::Descriptor;
-pub use event::{Event, Node, PathSpellings, Spelling, View};
+pub use event::{Event, MAX_SPELLINGS, Node, PathSpellings, Spelling, View};
 pub use file::File;
 pub use process::Process;
 pub use socket::Socket;

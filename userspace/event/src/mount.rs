@@ -26,6 +26,9 @@ pub struct Mount {
     pub source: BString,
     /// What the mount is to its container.
     pub kind: MountKind,
+    /// Of an overlay, the folder on the host that holds what was written; empty for unknown.
+    #[serde(skip)]
+    pub upper: BString,
 }
 
 /// What a mount is to its container.

@@ -101,7 +101,15 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
         fs_type,
         source,
         kind: MountKind::Other,
+        upper: upper_folder(fs_options),
     })
+}
+
+/// What an overlay names as the folder of what was written. A comma in it would be written as an escape.
+fn upper_folder(options: &[u8]) -> BString {
+    let mut options = options.split(|&byte| byte == b',');
+    let upper = options.find_map(|option| option.strip_prefix(b"upperdir="));
+    upper.map(unescape).unwrap_or_default()
 }
 
 /// The kernel writes `ro` or `rw` first; anything after it may quote strings of the container's choice.

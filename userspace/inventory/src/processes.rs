@@ -9,6 +9,7 @@
 
 mod apply;
 mod expiry;
+mod layer;
 mod lineage;
 mod merge;
 mod origin;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use vigia_event::captured::{Captured, What};
+use vigia_event::file::Origin;
 use vigia_event::mount::MountTable;
 use vigia_event::process::{Ancestors, Process, ProcessKey};
 
@@ -222,7 +224,7 @@ impl ProcessTable {
         let script_origin = process
             .script
             .as_ref()
-            .map(|script| origin_of_script(&script.path, mounts));
+            .map(|script| self.origin_of_script(&script.path, mounts));
         if exe_origin == process.exe_origin
             && script_origin == process.script.as_ref().map(|script| script.origin)
         {
@@ -234,6 +236,21 @@ impl ProcessTable {
                 script.origin = origin;
             }
         })
+    }
+
+    /// Where a script comes from: by its mount, and on an overlay by whether the folder of what was written has it.
+    fn origin_of_script(&self, path: &[u8], mounts: Option<&MountTable>) -> Origin {
+        let origin = origin_of_script(path, mounts);
+        let root = mounts
+            .and_then(|mounts| mounts.find(path))
+            .filter(|mount| origin == Origin::Unknown && !mount.upper.is_empty());
+        match (root, &self.options.proc_root) {
+            (Some(root), Some(proc_root)) => {
+                let inside = path.strip_prefix(root.point.as_slice()).unwrap_or(path);
+                layer::origin_in(proc_root, &root.upper, inside)
+            }
+            _ => origin,
+        }
     }
 
     /// The process of this name, running or ended not long ago.

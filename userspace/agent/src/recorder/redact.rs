@@ -159,6 +159,9 @@ impl Redacting {
         }
         if let Some(file) = file {
             self.text(&mut file.path, phrases);
+            if let Some(path) = &mut file.underlying_path {
+                self.text(path, phrases);
+            }
         }
         match descriptor {
             Some(Descriptor::Object { name, kind: _ }) => self.text(name, phrases),
@@ -254,6 +257,7 @@ impl Redact for Redacting {
                 dev: _,
                 read_only: _,
                 kind: _,
+                upper: _,
             } = mount;
             for text in [root, point, fs_type, source] {
                 self.plain(text);

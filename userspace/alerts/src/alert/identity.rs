@@ -18,6 +18,7 @@ impl AlertId {
         let spelling: &[u8] = match spelling {
             Spelling::Given => b"given",
             Spelling::Real => b"real",
+            Spelling::Underlying => b"underlying",
         };
         let captured = &event.captured;
         Self::of_parts(&[

@@ -41,6 +41,7 @@ impl fmt::Display for Explanation {
                 let spelling = match pass.spelling {
                     Spelling::Given => "as the program gave it",
                     Spelling::Real => "as the kernel resolved it",
+                    Spelling::Underlying => "as it is called below the mount that shows it",
                 };
                 let path = pass.path.as_deref().unwrap_or_default();
                 writeln!(f, "with the path {spelling}, {}:", shown(path))?;

@@ -161,6 +161,7 @@ struct Subject {
     values: String,
     given: Option<&'static str>,
     real: Option<&'static str>,
+    underlying: Option<&'static str>,
 }
 
 impl Subject {
@@ -172,6 +173,7 @@ impl Subject {
             values: random.values(),
             given: random.pick(random::PATHS),
             real: random.pick(random::PATHS),
+            underlying: random.pick(random::PATHS),
         }
     }
 
@@ -181,6 +183,7 @@ impl Subject {
         event.paths = PathSpellings {
             given: self.given.map(Into::into),
             real: self.real.map(Into::into),
+            underlying: self.underlying.map(Into::into),
             other: None,
         };
         event

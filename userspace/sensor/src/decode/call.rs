@@ -1,5 +1,6 @@
 //! System calls.
 
+use bstr::BString;
 use vigia_abi::record::{call, text};
 use vigia_abi::{CallBody, CompatBody};
 use vigia_event::EventType;
@@ -75,16 +76,36 @@ fn paths(record: Record<'_>, body: &CallBody) -> Result<Vec<GivenPath>, Malforme
         paths.push(GivenPath {
             given: at_entry.unwrap_or(at_exit).into(),
             changed: changed.then(|| at_exit.into()),
-            // A base whose beginning is missing is no base.
-            base: if is_incomplete(path.base) {
-                None
-            } else {
-                record.kernel_path(path.base)?
-            },
+            base: base(record, path.base, at_entry.unwrap_or(at_exit))?,
             truncated: at_entry.is_none() && is_incomplete(path.given) || is_incomplete(path.base),
         });
     }
     Ok(paths)
+}
+
+/// What a relative path starts from. A base whose beginning is missing is none, unless the path leads out of all that
+/// is known of it: nobody climbs out of four thousand bytes of folders but to the root, or to hide where he goes.
+fn base(
+    record: Record<'_>,
+    base: vigia_abi::Text,
+    path: &[u8],
+) -> Result<Option<BString>, Malformed> {
+    let known = record.kernel_path(base)?;
+    if !is_incomplete(base) {
+        return Ok(known);
+    }
+    let parts = |path: &[u8]| {
+        path.split(|&byte| byte == b'/')
+            .map(<[u8]>::to_vec)
+            .collect::<Vec<_>>()
+    };
+    let ups = parts(path)
+        .iter()
+        .take_while(|part| **part == b"..")
+        .count();
+    Ok(known
+        .filter(|known| ups > parts(known).len())
+        .map(|_| BString::from("/")))
 }
 
 fn texts(record: Record<'_>, wire: &[vigia_abi::Text]) -> Result<Vec<bstr::BString>, Malformed> {

@@ -1,10 +1,12 @@
 //! Files as the kernel resolved them.
 
+use bstr::BString;
+use vigia_abi::Text;
 use vigia_abi::record::{file, text};
 use vigia_event::file::{File, Layer, PathNotes};
 
 use super::Malformed;
-use super::record::Record;
+use super::record::{Record, is_incomplete};
 
 /// The file, where the record holds one.
 pub(super) fn decode(
@@ -24,6 +26,7 @@ pub(super) fn decode(
             escaped: noted(text::ESCAPED),
             detached: noted(text::DETACHED),
         },
+        underlying_path: underlying(record, wire.underlying)?,
         dev: wire.dev,
         ino: wire.ino,
         generation: wire.generation,
@@ -42,4 +45,15 @@ pub(super) fn decode(
         ctime_ns: wire.ctime_ns,
         mtime_ns: wire.mtime_ns,
     }))
+}
+
+/// The walk begins with the name of the file system's root, which is a slash.
+fn underlying(record: Record<'_>, text: Text) -> Result<Option<BString>, Malformed> {
+    let Some(path) = record.text(text)?.filter(|_| !is_incomplete(text)) else {
+        return Ok(None);
+    };
+    let path = path
+        .strip_prefix(b"/")
+        .filter(|path| path.starts_with(b"/"));
+    Ok(path.map(BString::from))
 }

@@ -179,6 +179,7 @@ impl From<Explanation> for OfRule {
                     spelling: match pass.spelling {
                         vigia_event::Spelling::Given => "given",
                         vigia_event::Spelling::Real => "real",
+                        vigia_event::Spelling::Underlying => "underlying",
                     },
                     path: pass.path,
                     condition: pass.condition.into(),
