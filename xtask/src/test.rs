@@ -83,6 +83,7 @@ const SUITES: &[Suite] = &[
     end_to_end("escape"),
     end_to_end("shortlived"),
     end_to_end("flood"),
+    end_to_end("churn"),
     end_to_end("delivery"),
     Suite {
         name: "metrics",
