@@ -17,6 +17,7 @@ mod docs;
 mod ebpf;
 mod engine;
 mod image;
+mod kernels;
 mod kubernetes;
 mod packages;
 mod programs;
@@ -79,6 +80,21 @@ enum Verb {
         #[arg(long)]
         check: bool,
     },
+    /// Runs the tests of the probes on this kernel, and in QEMU on Debian's, and measures what each loses.
+    Kernels {
+        /// Kernels by name; all of them without any.
+        #[arg(value_name = "VERSION", value_parser = kernels::names())]
+        kernels: Vec<String>,
+        /// Only tests with this in their name.
+        #[arg(long, default_value = "")]
+        filter: String,
+        /// Fetches the kernels that Debian has now; without, those fetched before are used.
+        #[arg(long)]
+        update: bool,
+        /// Writes the tables into docs/kernels.md.
+        #[arg(long)]
+        write: bool,
+    },
     /// Builds the container image of the agent: a static binary, rules and configuration, nothing else.
     Image {
         /// Name and tag of the image.
@@ -125,6 +141,20 @@ fn run(cli: &Cli) -> Result<Report> {
         Verb::Bench { what, quick } => bench::run(&workspace, what, cli.json, *quick),
         Verb::RecordMix => record_mix::run(&workspace),
         Verb::Ebpf { check } => Report::of_one("ebpf", "committed object", || ebpf::run(*check)),
+        Verb::Kernels {
+            kernels,
+            filter,
+            update,
+            write,
+        } => {
+            let wanted = kernels::Wanted {
+                kernels,
+                filter,
+                update: *update,
+                write: *write,
+            };
+            kernels::run(&workspace, &wanted, cli.json)
+        }
         Verb::Image { tag } => image::run(&workspace, tag),
         Verb::Docs { check } => docs::run(&workspace, *check),
         Verb::Ci { pieces } => ci::run(&workspace, pieces),
@@ -140,6 +170,7 @@ impl Verb {
             Self::Bench { .. } => "bench",
             Self::RecordMix => "record-mix",
             Self::Ebpf { .. } => "ebpf",
+            Self::Kernels { .. } => "kernels",
             Self::Image { .. } => "image",
             Self::Docs { .. } => "docs",
             Self::Ci { .. } => "ci",

@@ -68,6 +68,16 @@ pub(crate) const DEBOOTSTRAP: Package = Package {
     what: "debootstrap, which makes a Debian system",
     present: || on_path("debootstrap"),
 };
+pub(crate) const QEMU: Package = Package {
+    name: "qemu-system-x86",
+    what: "an emulator for other kernels",
+    present: || on_path("qemu-system-x86_64"),
+};
+pub(crate) const XZ: Package = Package {
+    name: "xz-utils",
+    what: "xz, which kernel modules are packed with",
+    present: || on_path("xz"),
+};
 pub(crate) const TERMINAL: Package = Package {
     name: "bsdutils",
     what: "script(1), which makes a terminal",

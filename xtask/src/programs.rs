@@ -86,6 +86,33 @@ pub(crate) fn attack(workspace: &Workspace) -> Result<PathBuf> {
     found(workspace.target.join(STATIC).join("release/attack"))
 }
 
+/// The tests of the probes, static, so that they run in a guest that has no library.
+pub(crate) fn kernel_tests(workspace: &Workspace) -> Result<PathBuf> {
+    static_target()?;
+    let mut command = workspace.cargo();
+    command
+        .args(["test", "--locked", "--quiet", "--no-run"])
+        .args(["--package=vigia-sensor", "--test=probes"])
+        .args([
+            "--target",
+            STATIC,
+            "--message-format=json-render-diagnostics",
+        ]);
+    let line = workspace::line(&command);
+    eprintln!("    {line}");
+    let output = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("starting {line}"))?;
+    ensure!(output.status.success(), "{line}: {}", output.status);
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
+        .context("cargo did not say where the tests are")
+}
+
 fn build(workspace: &Workspace, args: &[&str]) -> Result<()> {
     // Shipped without debugging information, which would be most of the file.
     workspace::run(
