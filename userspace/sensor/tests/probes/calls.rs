@@ -289,26 +289,26 @@ fn every_call_on_a_path_is_reported_with_its_paths() {
         with_text(
             "setxattr",
             libc::SYS_setxattr,
-            vec![p("file"), s("user.note"), s("hello"), n(5), n(0)],
+            vec![p("file"), s("trusted.note"), s("hello"), n(5), n(0)],
             0,
             &["file"],
-            &["user.note"],
+            &["trusted.note"],
         ),
         with_text(
             "removexattr",
             libc::SYS_removexattr,
-            vec![p("file"), s("user.note")],
+            vec![p("file"), s("trusted.note")],
             0,
             &["file"],
-            &["user.note"],
+            &["trusted.note"],
         ),
         with_text(
             "lsetxattr",
             libc::SYS_lsetxattr,
-            vec![p("none"), s("user.n"), s("v"), n(1), n(0)],
+            vec![p("none"), s("trusted.n"), s("v"), n(1), n(0)],
             -libc::ENOENT,
             &["none"],
-            &["user.n"],
+            &["trusted.n"],
         ),
         with_text(
             "mount",
@@ -335,14 +335,14 @@ fn every_call_on_a_path_is_reported_with_its_paths() {
         on_file(
             "fsetxattr",
             libc::SYS_fsetxattr,
-            vec![n(fd), s("user.f"), s("v"), n(1), n(0)],
-            &["user.f"],
+            vec![n(fd), s("trusted.f"), s("v"), n(1), n(0)],
+            &["trusted.f"],
         ),
         on_file(
             "fremovexattr",
             libc::SYS_fremovexattr,
-            vec![n(fd), s("user.f")],
-            &["user.f"],
+            vec![n(fd), s("trusted.f")],
+            &["trusted.f"],
         ),
     ]);
 
