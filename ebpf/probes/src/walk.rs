@@ -177,6 +177,8 @@ pub(crate) unsafe fn walk(this: *mut LargeScratch, first_mount: Addr, first_dent
             if end < needed || entry[0] == 0 {
                 break;
             }
+            // Read anew: Linux 6.12.118 forgets the bound of a length once another value made of it was compared.
+            let len = (read_volatile(addr_of!(entry[1])) >> 32) & NAME_MAX as u64;
             let begin = end - needed;
             write_volatile(start, begin as u32);
             let mut place = path.add((begin & (TEXT_MAX as u64 - 1)) as usize);
