@@ -31,6 +31,11 @@ pub mod names {
     pub const EXEC_STAGES: &str = "EXEC_STAGES";
     /// Program array of the stages of a completed request of io_uring.
     pub const RING_STAGES: &str = "RING_STAGES";
+    /// Per-CPU array of the memory in which records of system calls are put together, one per dispatcher.
+    pub const CALL_SCRATCH: &str = "CALL_SCRATCH";
+    /// Array by thread id / [`MARKS_PER_PAGE`](super::sizes::MARKS_PER_PAGE) of as many bytes: 1 for a thread whose
+    /// call the first of two dispatchers took.
+    pub const CALL_MARKS: &str = "CALL_MARKS";
 }
 
 /// Default sizes; the loader may set others.
@@ -53,6 +58,10 @@ pub mod sizes {
     pub const ENTRIES: u32 = 256;
     /// Slots for requests of io_uring under way: a power of two.
     pub const RING_REQUESTS: u32 = 256;
+    /// Marks of threads in one entry.
+    pub const MARKS_PER_PAGE: u32 = 4_096;
+    /// Entries for every thread id there can be (`PID_MAX_LIMIT`); one entry without a second dispatcher.
+    pub const MARK_PAGES: u32 = 4 * 1024 * 1024 / MARKS_PER_PAGE;
 }
 
 /// Slots of [`names::CALL_STAGES`] and the program for each.
@@ -103,8 +112,14 @@ pub mod stage {
     pub const RING_SLOTS: u32 = 1;
 }
 
+/// The dispatcher of system calls.
+pub const FIRST_DISPATCHER: &str = "calls";
+/// The second one. It is attached only where tasks can be preempted inside of programs, and
+/// after the first, so that it runs after it.
+pub const SECOND_DISPATCHER: &str = "calls_again";
+
 /// Attached programs: program, BTF tracepoint. Where a tracepoint has had several names, the newest.
-pub const ATTACHED: [(&str, &str); 11] = [
+pub const ATTACHED: [(&str, &str); 12] = [
     ("cgroup_mkdir", "cgroup_mkdir"),
     ("cgroup_rmdir", "cgroup_rmdir"),
     ("cgroup_attach", "cgroup_attach_task"),
@@ -115,7 +130,8 @@ pub const ATTACHED: [(&str, &str); 11] = [
     ("ring_submit", "io_uring_submit_req"),
     ("ring_complete", "io_uring_complete"),
     ("entries", "sys_enter"),
-    ("calls", "sys_exit"),
+    (FIRST_DISPATCHER, "sys_exit"),
+    (SECOND_DISPATCHER, "sys_exit"),
 ];
 
 /// Bits of [`Config::flags`].

@@ -24,9 +24,11 @@ pub enum Setting {
     BulkLimit = 5,
     /// 1: `io_uring_complete` passes the completion itself (Linux 6.15); 0: its members.
     CompletionIsStruct = 6,
+    /// How many dispatchers of system calls there are: 1 or 2.
+    Dispatchers = 7,
 }
 
 /// Words of [`SETTINGS`].
-pub const SETTING_COUNT: usize = 7;
+pub const SETTING_COUNT: usize = 8;
 /// See [`Setting::Subsystem`].
 pub const NO_SUBSYSTEM: u32 = u32::MAX;

@@ -1,11 +1,12 @@
 //! System calls, as they return.
 //!
-//! `calls` runs at every return of every system call, so that it does one thing: look the number and the
-//! outcome up in the interest table. What passes goes to its first stage (`open`, `plain`, `namespace`, `network`),
-//! which judges scope, secrets and budget; from there to `socket` where there is one, `gather` for the strings and
-//! `walk` for the kernel's paths. Calls of other tables are translated first (`compat`).
+//! `calls` runs at every return of every system call (and where need be `calls_again` after it), so that it does one
+//! thing: look the number and the outcome up in the interest table. What passes goes to its first stage (`open`,
+//! `plain`, `namespace`, `network`), which judges scope, secrets and budget; from there to `socket` where there is one,
+//! `gather` for the strings and `walk` for the kernel's paths. Calls of other tables are translated first (`compat`).
 
 mod compat;
+mod dispatchers;
 mod gather;
 mod namespace;
 mod network;
@@ -22,6 +23,9 @@ use vigia_abi::maps::stage;
 use vigia_abi::offsets::*;
 use vigia_abi::record::call;
 use vigia_abi::{CallBody, Kind};
+
+use dispatchers::Dispatcher;
+pub(crate) use dispatchers::MarkPage;
 
 use crate::kernel::{Addr, Ptr};
 use crate::maps::{CALL_STAGES, INTEREST};
@@ -40,30 +44,50 @@ const RESTARTS: core::ops::RangeInclusive<i64> = -516..=-512;
 
 #[btf_tracepoint(function = "sys_exit")]
 fn calls(context: BtfTracePointContext) -> i32 {
-    let number = arch::number(Ptr::argument(&context, 0));
-    if number < 0 {
-        return 0;
-    }
-    let status: u32 = Ptr::current_task().load(TASK_STATUS);
-    if arch::is_compat(status, number) {
-        // SAFETY: nothing here needs to be dropped.
-        unsafe { CALL_STAGES.tail_call(&context, stage::COMPAT) };
-        emit::count(Class::Compat, Cause::Seen);
-        emit::count(Class::Compat, Cause::Broken);
-        return 0;
-    }
-    dispatch(&context, number as u32, 0);
+    enter(&context, Dispatcher::First);
     0
 }
 
-/// Hands a call that somebody may want to know of to its first stage, which counts it as seen itself.
+/// Runs after `calls`, where the kernel skips that one now and then.
+#[btf_tracepoint(function = "sys_exit")]
+fn calls_again(context: BtfTracePointContext) -> i32 {
+    enter(&context, Dispatcher::Second);
+    0
+}
+
 #[inline(always)]
-fn dispatch(context: &BtfTracePointContext, number: u32, flags: u32) {
+fn enter(context: &BtfTracePointContext, dispatcher: Dispatcher) {
+    let number = arch::number(Ptr::argument(context, 0));
+    if number < 0 {
+        return;
+    }
+    let status: u32 = Ptr::current_task().load(TASK_STATUS);
+    if arch::is_compat(status, number) {
+        if dispatcher.takes_call() {
+            // SAFETY: nothing here needs to be dropped.
+            unsafe { CALL_STAGES.tail_call(context, stage::COMPAT) };
+            emit::count(Class::Compat, Cause::Seen);
+            emit::count(Class::Compat, Cause::Broken);
+        }
+        return;
+    }
+    dispatch(context, number as u32, 0, || dispatcher.takes_call());
+}
+
+/// Hands a call that somebody may want to know of, if it is ours to take, to its first stage, which counts it as seen
+/// itself.
+#[inline(always)]
+fn dispatch(
+    context: &BtfTracePointContext,
+    number: u32,
+    flags: u32,
+    takes_call: impl FnOnce() -> bool,
+) {
     let Some(word) = interest_in(number) else {
         return;
     };
     let result: i64 = context.arg(1);
-    if word == 0 || RESTARTS.contains(&result) {
+    if word == 0 || RESTARTS.contains(&result) || !takes_call() {
         return;
     }
     let class = u32::from(spec(number).class);
@@ -161,7 +185,7 @@ pub(crate) fn outcome(result: i64) -> u32 {
 
 #[inline(always)]
 fn scratch() -> Option<*mut LargeScratch> {
-    crate::maps::CALL_SCRATCH.get_ptr_mut(0)
+    crate::maps::CALL_SCRATCH.get_ptr_mut(dispatchers::of_running_call())
 }
 
 pub(crate) use gather::argument as argument_of;

@@ -38,6 +38,12 @@ pub(crate) fn count_table(table: Table) {
     count_at(table.index());
 }
 
+/// Counts a call that only the second dispatcher saw.
+#[inline(always)]
+pub(crate) fn count_made_good() {
+    count_at(counters::MADE_GOOD);
+}
+
 #[inline(always)]
 fn count_at(index: u32) {
     if let Some(counters) = COUNTERS.get_ptr_mut(0) {

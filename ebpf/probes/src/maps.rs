@@ -7,6 +7,7 @@ use vigia_abi::maps::{
 };
 use vigia_abi::{calls, counters};
 
+use crate::calls::MarkPage;
 use crate::entries::{Entry, EntryScratch};
 use crate::record::{CgroupScratch, LargeScratch, SmallScratch};
 use crate::ring::{Request, SubmitScratch};
@@ -51,8 +52,13 @@ pub(crate) static EXEC_STAGES: ProgramArray = ProgramArray::with_max_entries(sta
 #[map]
 pub(crate) static RING_STAGES: ProgramArray = ProgramArray::with_max_entries(stage::RING_SLOTS, 0);
 
+/// One page here, and as many as there can be threads where the loader wants a second dispatcher.
+#[map]
+pub(crate) static CALL_MARKS: Array<MarkPage> = Array::with_max_entries(1, 0);
+
 // One scratch per attached program and never a shared one: where the kernel lets programs be preempted, two
 // programs on one processor interleave, and only a program's own recursion guard keeps it from doing so with itself.
+// Those of system calls have as many as there are dispatchers, see `calls::dispatchers`.
 #[map]
 pub(crate) static CALL_SCRATCH: PerCpuArray<LargeScratch> = PerCpuArray::with_max_entries(1, 0);
 #[map]

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::sync::{Mutex, PoisonError};
 
 use aya::Ebpf;
 use aya::maps::{MapData, PerCpuArray};
-use vigia_abi::counters::{COUNTER_SLOTS, index};
+use vigia_abi::counters::{COUNTER_SLOTS, MADE_GOOD, index};
 pub use vigia_abi::counters::{Cause, Class, Table};
-use vigia_abi::maps::{ATTACHED, names};
+use vigia_abi::maps::{ATTACHED, FIRST_DISPATCHER, SECOND_DISPATCHER, names};
 
 use crate::maps::MapFailure;
 use crate::plain::Plain;
@@ -18,7 +19,8 @@ use crate::ring::RingUse;
 pub struct Counters {
     values: Vec<u64>,
     /// Runs of a program that the kernel skipped because the processor was inside that program already, by
-    /// program; only programs for which this kernel tells.
+    /// program; only programs for which this kernel tells. Of system calls only those that no dispatcher saw, or at
+    /// most those: the kernel does not say which of them anybody was interested in.
     pub recursion_misses: Vec<(&'static str, u64)>,
     /// How full the ring is.
     pub ring: RingUse,
@@ -51,6 +53,12 @@ impl Counters {
         Table::ALL
             .into_iter()
             .map(|table| (table, self.table(table)))
+    }
+
+    /// System calls that the second dispatcher saw because the kernel had skipped the first.
+    #[must_use]
+    pub fn made_good(&self) -> u64 {
+        self.at(MADE_GOOD)
     }
 
     /// One cause over all classes.
@@ -97,7 +105,10 @@ pub(crate) fn read(
     bpf: &Ebpf,
     counters: &PerCpuArray<MapData, Plain<[u64; COUNTER_SLOTS]>>,
     ring: RingUse,
+    unseen: &Mutex<UnseenCalls>,
 ) -> Result<Counters, MapFailure> {
+    // First: what is skipped now and made good a moment later must not look lost.
+    let skipped = skipped_runs(bpf);
     // All at once, or a call that is made by this very reading would be found in some of its terms only.
     let per_cpu = counters
         .get(&0, 0)
@@ -108,15 +119,66 @@ pub(crate) fn read(
             *sum += count;
         }
     }
-    Ok(Counters {
+    let mut counters = Counters {
         values,
-        recursion_misses: recursion_misses(bpf),
+        recursion_misses: Vec::new(),
         ring,
-    })
+    };
+    let unseen = unseen
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .advance(&skipped, counters.made_good());
+    counters.recursion_misses = skipped
+        .into_iter()
+        .filter(|&(program, _)| program != SECOND_DISPATCHER)
+        .map(|(program, count)| match program {
+            FIRST_DISPATCHER => (program, unseen),
+            _ => (program, count),
+        })
+        .collect();
+    Ok(counters)
+}
+
+/// How many calls no dispatcher saw.
+///
+/// A call is lost when both dispatchers were skipped, or when the second was deceived by the mark of an earlier call,
+/// for which it had been skipped: either way once for each lost call. What the first missed and the second did not make
+/// good is lost, too, unless nobody was interested in it. So the smaller of the two is counted, each time anew.
+#[derive(Debug, Default)]
+pub(crate) struct UnseenCalls {
+    /// Runs of the first that were skipped and not made good, when it was last looked.
+    missed: u64,
+    /// Runs of the second that were skipped.
+    second: u64,
+    total: u64,
+}
+
+impl UnseenCalls {
+    /// Takes over what the kernel counted until now, and answers with the total.
+    fn advance(&mut self, skipped: &[(&str, u64)], made_good: u64) -> u64 {
+        let of = |wanted| {
+            skipped
+                .iter()
+                .find(|(program, _)| *program == wanted)
+                .map(|(_, count)| *count)
+        };
+        let first = of(FIRST_DISPATCHER).unwrap_or(0);
+        let Some(second) = of(SECOND_DISPATCHER) else {
+            return first;
+        };
+        let missed = first.saturating_sub(made_good);
+        // Smaller than before only while calls are being made good.
+        if missed > self.missed {
+            self.total += (missed - self.missed).min(second.saturating_sub(self.second));
+            self.missed = missed;
+            self.second = second;
+        }
+        self.total
+    }
 }
 
 /// The kernel counts them per attached program and tells them only in `fdinfo` (Linux 5.12).
-fn recursion_misses(bpf: &Ebpf) -> Vec<(&'static str, u64)> {
+fn skipped_runs(bpf: &Ebpf) -> Vec<(&'static str, u64)> {
     ATTACHED
         .into_iter()
         .filter_map(|(name, _)| {
@@ -201,6 +263,34 @@ mod tests {
         ] {
             assert_eq!(misses(fdinfo), expected, "{fdinfo}");
         }
+    }
+
+    #[test]
+    fn a_call_is_lost_when_no_dispatcher_saw_it() {
+        let mut unseen = UnseenCalls::default();
+        for (first, second, made_good, lost) in [
+            (7, 3, 5, 2),
+            // Read while calls were being made good.
+            (9, 3, 8, 2),
+            (9, 3, 7, 2),
+            // Nobody was interested in most of those that the first missed.
+            (709, 5, 7, 4),
+            // And nobody will be later.
+            (709, 90, 7, 4),
+            (710, 91, 7, 5),
+        ] {
+            let skipped = [(FIRST_DISPATCHER, first), (SECOND_DISPATCHER, second)];
+            let told = unseen.advance(&skipped, made_good);
+            assert_eq!(told, lost, "{skipped:?} {made_good}");
+        }
+    }
+
+    #[test]
+    fn without_a_second_dispatcher_what_the_first_misses_is_lost() {
+        let mut unseen = UnseenCalls::default();
+        assert_eq!(unseen.advance(&[(FIRST_DISPATCHER, 7)], 0), 7);
+        assert_eq!(unseen.advance(&[(FIRST_DISPATCHER, 9)], 0), 9);
+        assert_eq!(unseen.advance(&[], 0), 0, "a kernel that does not tell");
     }
 
     #[test]

@@ -82,6 +82,10 @@ static PROGRAMS: &[(&str, &str)] = &[
         "a process that changes its name keeps the old one",
     ),
     ("calls", "no system call is seen"),
+    (
+        "calls_again",
+        "system calls that return while another task is preempted inside of a probe are lost (and counted)",
+    ),
     ("call_open", "no open of a file is seen"),
     (
         "call_plain",

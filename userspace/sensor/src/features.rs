@@ -252,7 +252,7 @@ pub(crate) static FEATURES: &[Feature] = &[
         name: "probes run without preemption",
         need: Need::Wanted,
         without: "while a task is preempted inside a probe, the kernel skips that probe for all other tasks of the processor; \
-                  the skipped runs are counted as recursion misses",
+                  a second look at each system call makes most of that good, the rest is counted as recursion misses",
         measure: preemption::measure,
     },
 ];

@@ -41,6 +41,6 @@ pub use interest::{DEFAULT_DATA_BYTES, Interest, Outcomes};
 pub use load::{LoadError, ProgramResult};
 pub use maps::MapFailure;
 pub use offsets::OffsetError;
-pub use options::{Budget, Options, Scope};
+pub use options::{Budget, Dispatchers, Options, Scope};
 pub use ring::RingUse;
 pub use sensor::{Seed, Sensor, StartError};

@@ -12,13 +12,16 @@ use aya::programs::{BtfTracePoint, ProgramError};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::CapabilitySet;
-use vigia_abi::maps::{ATTACHED, CALL_STAGES, EXEC_STAGES, RING_STAGES, names};
+use vigia_abi::maps::{
+    ATTACHED, CALL_STAGES, EXEC_STAGES, RING_STAGES, SECOND_DISPATCHER, names, sizes,
+};
 use vigia_abi::settings::{NO_SUBSYSTEM, SETTING_COUNT, SETTINGS, Setting};
 use vigia_abi::{ABI_VERSION, offsets};
 
+use crate::features::{Host, Outcome, preemption};
 use crate::hierarchy::Hierarchy;
 use crate::offsets::{KernelTypes, OffsetError};
-use crate::options::Options;
+use crate::options::{Dispatchers, Options};
 
 /// The probes, as `cargo xtask ebpf` built them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/vigia.bpf.o");
@@ -27,11 +30,12 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/vigia.bpf.o");
 const BULK_PERCENT: u64 = 80;
 
 /// Programs without which the agent still does its work; what is lost is said in the doctor's table.
-pub(crate) const DISPENSABLE: [&str; 8] = [
+pub(crate) const DISPENSABLE: [&str; 9] = [
     "rename",
     "cgroup_rmdir",
     "cgroup_attach",
     "call_compat",
+    SECOND_DISPATCHER,
     "entries",
     "ring_submit",
     "ring_complete",
@@ -136,7 +140,8 @@ pub(crate) fn load(options: &Options, hierarchy: &Hierarchy) -> Result<Loaded, L
 
     let types = KernelTypes::read()?;
     let offsets = types.offsets()?;
-    let settings = settings(&types, options, hierarchy)?;
+    let dispatchers = dispatchers(options);
+    let settings = settings(&types, options, hierarchy, dispatchers)?;
     let has_task_btf = types
         .enumerator("bpf_func_id", "BPF_FUNC_get_current_task_btf")
         .is_some();
@@ -152,8 +157,8 @@ pub(crate) fn load(options: &Options, hierarchy: &Hierarchy) -> Result<Loaded, L
     for &typed_loads in attempts {
         let mut settings = settings;
         settings.set(Setting::TypedLoads, u32::from(typed_loads));
-        let mut bpf = load_object(options, &offsets, &settings, &btf)?;
-        let programs = load_programs(&mut bpf, &btf, &types);
+        let mut bpf = load_object(options, &offsets, &settings, dispatchers, &btf)?;
+        let programs = load_programs(&mut bpf, dispatchers, &btf, &types);
         let loaded = Loaded {
             bpf,
             programs,
@@ -241,6 +246,10 @@ fn attach_one(bpf: &mut Ebpf, result: &mut ProgramResult) -> Result<(), LoadErro
             });
         }
         result.refused = Some(reason(&error));
+        // What does not run must not look as if it did.
+        if let Ok(program) = tracepoint_program(bpf, result.program) {
+            drop(program.unload());
+        }
     }
     Ok(())
 }
@@ -300,6 +309,7 @@ fn settings(
     types: &KernelTypes,
     options: &Options,
     hierarchy: &Hierarchy,
+    dispatchers: u32,
 ) -> Result<Settings, LoadError> {
     let subsystem = match hierarchy.controller {
         None => NO_SUBSYSTEM,
@@ -319,6 +329,7 @@ fn settings(
         u32::from(types.tracepoint_parameters("io_uring_complete") == Some(COMPLETION_PARAMETERS)),
     );
     settings.set(Setting::Hierarchy, hierarchy.id);
+    settings.set(Setting::Dispatchers, dispatchers);
     settings.set(Setting::Subsystem, subsystem);
     settings.set(
         Setting::HostMountNamespace,
@@ -329,6 +340,21 @@ fn settings(
         u32::try_from(bulk_limit).unwrap_or(u32::MAX),
     );
     Ok(settings)
+}
+
+/// How many programs there are to be on the return of system calls.
+fn dispatchers(options: &Options) -> u32 {
+    let host = Host {
+        proc_root: options.proc_root.clone(),
+    };
+    match options.dispatchers {
+        Dispatchers::One => 1,
+        Dispatchers::Two => 2,
+        Dispatchers::AsNeeded => match preemption::measure(&host).outcome {
+            Outcome::No => 2,
+            Outcome::Yes | Outcome::Unknown => 1,
+        },
+    }
 }
 
 /// The inode number of the host's mount namespace.
@@ -348,13 +374,21 @@ fn load_object(
     options: &Options,
     offsets: &[u32],
     settings: &Settings,
+    dispatchers: u32,
     btf: &Btf,
 ) -> Result<Ebpf, LoadError> {
+    let mark_pages = if dispatchers > 1 {
+        sizes::MARK_PAGES
+    } else {
+        1
+    };
     EbpfLoader::new()
         .btf(Some(btf))
         .override_global(offsets::SYMBOL, offsets, true)
         .override_global(SETTINGS, settings.0.as_slice(), true)
         .map_max_entries(names::EVENTS, options.ring_size())
+        .map_max_entries(names::CALL_SCRATCH, dispatchers)
+        .map_max_entries(names::CALL_MARKS, mark_pages)
         .map_max_entries(names::TASKS, options.max_tasks.max(1))
         .map_max_entries(
             names::CGROUPS,
@@ -368,8 +402,15 @@ fn load_object(
         .map_err(|source| LoadError::Object(Box::new(source)))
 }
 
-fn load_programs(bpf: &mut Ebpf, btf: &Btf, types: &KernelTypes) -> Vec<ProgramResult> {
-    let attached = ATTACHED.iter().copied();
+fn load_programs(
+    bpf: &mut Ebpf,
+    dispatchers: u32,
+    btf: &Btf,
+    types: &KernelTypes,
+) -> Vec<ProgramResult> {
+    let attached = ATTACHED
+        .into_iter()
+        .filter(|&(program, _)| dispatchers > 1 || program != SECOND_DISPATCHER);
     let call_stages = CALL_STAGES
         .iter()
         .map(|&(_, program)| (program, "sys_exit"));

@@ -17,6 +17,21 @@ pub struct Options {
     pub max_tasks: u32,
     /// How many containers, and how many budgets, can exist at once.
     pub max_containers: u32,
+    /// How often the probes look at each system call.
+    pub dispatchers: Dispatchers,
+}
+
+/// How often the probes look at each system call. Where tasks can be preempted inside of probes, the kernel skips them
+/// for other tasks meanwhile; a second look makes most of that good, and costs every system call some time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dispatchers {
+    /// Twice on kernels known to preempt tasks inside of probes; what others skip is counted all the same.
+    #[default]
+    AsNeeded,
+    /// Once.
+    One,
+    /// Twice.
+    Two,
 }
 
 /// Whose system calls are reported. Process lifecycle is reported for everybody whatever the scope.
@@ -49,6 +64,7 @@ impl Default for Options {
             budget: Budget::default(),
             max_tasks: 65_536,
             max_containers: 4_096,
+            dispatchers: Dispatchers::default(),
         }
     }
 }

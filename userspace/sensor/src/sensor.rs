@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use aya::Ebpf;
 use aya::maps::MapError;
@@ -11,7 +12,7 @@ use vigia_abi::maps::{Config, SecretKey, SecretValue, TaskMark, config, names, s
 use vigia_abi::record::entered;
 use vigia_event::Captured;
 
-use crate::counters::{self, Counters, OverBudget};
+use crate::counters::{self, Counters, OverBudget, UnseenCalls};
 use crate::decode::{Malformed, decode};
 use crate::hierarchy::{Hierarchy, HierarchyError};
 use crate::interest::Interest;
@@ -97,6 +98,7 @@ pub struct Sensor {
     typed_loads: bool,
     watches: Watches,
     over_budget: OverBudget,
+    unseen_calls: Mutex<UnseenCalls>,
 }
 
 impl Sensor {
@@ -132,6 +134,7 @@ impl Sensor {
             typed_loads: loaded.typed_loads,
             watches: Watches::default(),
             over_budget: OverBudget::default(),
+            unseen_calls: Mutex::default(),
         };
         // Before the first event: the probes must know whom they never report.
         sensor.write_config()?;
@@ -298,7 +301,8 @@ impl Sensor {
     /// # Errors
     /// When the counters cannot be read.
     pub fn counters(&self) -> Result<Counters, MapFailure> {
-        counters::read(&self.bpf, &self.maps.counters, self.ring.usage())
+        let ring = self.ring.usage();
+        counters::read(&self.bpf, &self.maps.counters, ring, &self.unseen_calls)
     }
 
     /// Which containers lost how many records to their budget since the last call, by cgroup; 0 stands for

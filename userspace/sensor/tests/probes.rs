@@ -13,6 +13,7 @@ mod probes {
     mod counts;
     mod coverage;
     mod events;
+    mod features;
     mod files;
     mod lifecycle;
     mod network;
@@ -20,4 +21,5 @@ mod probes {
     mod rig;
     mod rings;
     mod secrets;
+    mod sharing;
 }

@@ -57,7 +57,8 @@ fn call_compat(context: BtfTracePointContext) -> i32 {
         }
         let number = arch::translate(entry, args[0]);
         if number != compat::NONE {
-            super::dispatch(&context, u32::from(number), call::COMPAT);
+            // The dispatcher took it already.
+            super::dispatch(&context, u32::from(number), call::COMPAT, || true);
         }
     }
     0

@@ -1,8 +1,9 @@
 //! Whether a task can be preempted inside a probe.
 //!
 //! On kernels that run tracepoint programs preemptibly, one preempted task makes the kernel skip the program
-//! for every other task of that processor until it runs again. Such a kernel cannot be told from outside;
-//! one that is not preemptible at all can be, and the rest shows in the recursion misses of the programs.
+//! for every other task of that processor until it runs again. Nothing tells such a kernel from outside but its version:
+//! of Debian's kernels 7.2 was the first (docs/kernels.md). A kernel that is not preemptible at all can be told, and
+//! where a distribution carried the change backwards, it shows in the recursion misses of the programs.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -18,10 +19,11 @@ enum Model {
     Preemptible,
 }
 
-pub(super) fn measure(host: &Host) -> Finding {
+pub(crate) fn measure(host: &Host) -> Finding {
     let uname = rustix::system::uname();
     let version = uname.version().to_string_lossy();
     let release = uname.release().to_string_lossy();
+    let finding = |model, detail: &str| finding(model, runs_programs_preemptibly(&release), detail);
     let switchable = match built_as(&version) {
         Built::Fixed(model) => return finding(Some(model), &version),
         Built::Switchable => "PREEMPT_DYNAMIC",
@@ -36,6 +38,7 @@ pub(super) fn measure(host: &Host) -> Finding {
             from_command_line,
         ),
         (format!("/boot/config-{release}"), from_config),
+        (format!("/lib/modules/{release}/config"), from_config),
     ];
     for (path, parse) in sources {
         if let Some(model) = read(Path::new(&path)).as_deref().and_then(parse) {
@@ -48,14 +51,28 @@ pub(super) fn measure(host: &Host) -> Finding {
     )
 }
 
-fn finding(model: Option<Model>, detail: &str) -> Finding {
+fn finding(model: Option<Model>, runs_programs_preemptibly: bool, detail: &str) -> Finding {
     match model {
         Some(Model::Voluntary) => Finding::yes(detail),
+        // Such kernels no longer have another model to be in.
+        Some(Model::Preemptible) | None if runs_programs_preemptibly => Finding::no(detail),
         // Older kernels disable preemption around tracepoint programs even then.
         Some(Model::Preemptible) => {
             Finding::unknown(format!("{detail}; recursion misses will tell"))
         }
         None => Finding::unknown(detail),
+    }
+}
+
+/// Whether the kernel leaves preemption enabled around tracepoint programs, by a release such as `7.3.4+deb13-amd64`.
+fn runs_programs_preemptibly(release: &str) -> bool {
+    const FIRST: (u32, u32) = (7, 2);
+    let mut numbers = release
+        .split(|letter: char| !letter.is_ascii_digit())
+        .map_while(|number| number.parse().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) => (major, minor) >= FIRST,
+        _ => false,
     }
 }
 
@@ -155,6 +172,24 @@ mod tests {
         ];
         for (parse, content, expected) in cases {
             assert_eq!(parse(content), *expected, "{content}");
+        }
+    }
+
+    #[test]
+    fn a_probe_may_be_preempted_on_recent_preemptible_kernels_only() {
+        use super::super::Outcome::{No, Unknown, Yes};
+        use Model::{Preemptible, Voluntary};
+        for (model, release, outcome) in [
+            (Some(Preemptible), "7.3.4+deb13-amd64", No),
+            (Some(Preemptible), "7.2.0", No),
+            (None, "10.0-rc1", No),
+            (Some(Voluntary), "7.3.4", Yes),
+            (Some(Preemptible), "7.1.13+deb13-amd64", Unknown),
+            (Some(Preemptible), "6.18.44-fc-v669", Unknown),
+            (None, "unheard of", Unknown),
+        ] {
+            let found = finding(model, runs_programs_preemptibly(release), "");
+            assert_eq!(found.outcome, outcome, "{model:?} {release}");
         }
     }
 

@@ -10,6 +10,7 @@
 use std::arch::asm;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::acts::{self, Value};
 
@@ -182,14 +183,25 @@ impl Actor {
         self.child.wait().unwrap();
     }
 
+    /// Has it come to a [`Meeting`]; open a file that is not there, as fast as it can, between the second and the third;
+    /// and come to a fourth. [`Actor::answer`] returns when it is done.
+    pub(crate) fn begin_opens(&mut self, count: u64, path: &str, parties: u64) {
+        writeln!(self.input, "opens {count} {path} {parties}").unwrap();
+    }
+
     fn ask(&mut self, line: &str) -> i64 {
         writeln!(self.input, "{line}").unwrap();
+        self.answer()
+    }
+
+    /// Waits for the result of what was asked last.
+    pub(crate) fn answer(&mut self) -> i64 {
         loop {
             let mut answer = String::new();
             assert_ne!(
                 self.output.read_line(&mut answer).unwrap(),
                 0,
-                "the actor ended at: {line}"
+                "the actor ended"
             );
             // The runner prints the test's name without a line end before the first answer.
             if let Some((_, result)) = answer.split_once(ANSWER) {
@@ -270,6 +282,10 @@ fn act() {
             ),
             ["race", one, other, attempts] => acts::race(one, other, attempts.parse().unwrap()),
             ["fork", status] => fork(status.parse().unwrap()),
+            ["opens", count, path, parties] => opens(
+                count.parse().unwrap(),
+                Meeting::at(path, parties.parse().unwrap()),
+            ),
             ["exec", program, ref args @ ..] => {
                 use std::os::unix::process::CommandExt as _;
                 panic!(
@@ -309,6 +325,63 @@ fn call_32(number: i64, args: [i64; 2]) -> i64 {
             out("r8") _, out("r9") _, out("r10") _, out("r11") _);
     }
     result
+}
+
+/// Processes that wait for each other without a system call, so that nothing but what they are there for is called
+/// between two meetings.
+pub(crate) struct Meeting {
+    /// How often anybody came, in memory that all share.
+    came: &'static AtomicU64,
+    parties: u64,
+    due: u64,
+}
+
+impl Meeting {
+    /// Of so many processes, by way of a file of eight zero bytes.
+    pub(crate) fn at(path: &str, parties: u64) -> Self {
+        use std::os::fd::AsRawFd as _;
+        let file = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open(path)
+            .unwrap();
+        let (rights, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+        // SAFETY: new memory, which is never unmapped; the file has room for the counter, which nobody but counters of
+        // this type touches.
+        let came = unsafe {
+            let memory = libc::mmap(std::ptr::null_mut(), 8, rights, shared, file.as_raw_fd(), 0);
+            assert_ne!(memory, libc::MAP_FAILED);
+            AtomicU64::from_ptr(memory.cast())
+        };
+        Self {
+            came,
+            parties,
+            due: 0,
+        }
+    }
+
+    /// Returns when all have come.
+    pub(crate) fn wait(&mut self) {
+        self.due += self.parties;
+        self.came.fetch_add(1, Ordering::SeqCst);
+        while self.came.load(Ordering::SeqCst) < self.due {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// Answers with the number of opens that failed as they must.
+fn opens(count: u64, mut meeting: Meeting) -> i64 {
+    meeting.wait();
+    meeting.wait();
+    let mut failed = 0;
+    for _ in 0..count {
+        // SAFETY: opens nothing; the path is a constant.
+        failed += i64::from(unsafe { libc::open(c"nonexistent".as_ptr(), libc::O_RDONLY) } == -1);
+    }
+    meeting.wait();
+    meeting.wait();
+    failed
 }
 
 fn fork(status: i32) -> i64 {
