@@ -32,8 +32,10 @@ pub(crate) fn names() -> Vec<&'static str> {
 /// What is asked for.
 #[derive(Debug)]
 pub(crate) struct Wanted<'a> {
-    /// Kernels by name; all of them if empty.
+    /// Kernels by name; if empty this one and the newest of each Debian.
     pub(crate) kernels: &'a [String],
+    /// Words added to the guests' kernel command line.
+    pub(crate) append: &'a str,
     /// Only tests with this in their name.
     pub(crate) filter: &'a str,
     /// Fetch what the mirror has now, instead of using what was fetched before.
@@ -48,11 +50,13 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted<'_>, json: bool) -> Res
         scene::is_root(),
         "the tests of the probes load eBPF programs: run them as root"
     );
-    let has = |name: &str| {
-        wanted.kernels.is_empty() || wanted.kernels.iter().any(|wanted| wanted == name)
-    };
+    let names = |name: &str| wanted.kernels.iter().any(|wanted| wanted == name);
+    let lines: Vec<_> = debian::LINES
+        .iter()
+        .filter(|line| names(line.name) || wanted.kernels.is_empty() && line.release.is_none())
+        .collect();
     let mut needed = vec![packages::COMPILER, packages::MUSL];
-    if debian::LINES.iter().any(|line| has(line.name)) {
+    if !lines.is_empty() {
         needed.extend([packages::QEMU, packages::BUSYBOX, packages::XZ]);
     }
     packages::ensure(&needed)?;
@@ -68,14 +72,14 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted<'_>, json: bool) -> Res
         report.add(check(name, start, &result));
         results.extend(result.map(|said| (name.to_owned(), said)));
     };
-    if has(HERE) {
+    if names(HERE) || wanted.kernels.is_empty() {
         add(HERE, &|| here(&tests, wanted.filter));
     }
-    for line in debian::LINES.iter().filter(|line| has(line.name)) {
+    for line in lines {
         add(line.name, &|| {
             let kernel = debian::kernel(line, wanted.update)?;
             let folder = folder.join(line.name);
-            let text = guest::run(&kernel, &tests, wanted.filter, &folder)?;
+            let text = guest::run(&kernel, &tests, wanted, &folder)?;
             let mut said = said::parse(&text).context("the tests broke off")?;
             said.facts.insert("package".to_owned(), kernel.version);
             Ok(said)

@@ -82,12 +82,15 @@ enum Verb {
     },
     /// Runs the tests of the probes on this kernel, and in QEMU on Debian's, and measures what each loses.
     Kernels {
-        /// Kernels by name; all of them without any.
+        /// Kernels by name; without any, this one and the newest of each Debian.
         #[arg(value_name = "VERSION", value_parser = kernels::names())]
         kernels: Vec<String>,
         /// Only tests with this in their name.
         #[arg(long, default_value = "")]
         filter: String,
+        /// Words added to the guests' kernel command line, such as preempt=full.
+        #[arg(long, default_value = "")]
+        append: String,
         /// Fetches the kernels that Debian has now; without, those fetched before are used.
         #[arg(long)]
         update: bool,
@@ -144,12 +147,14 @@ fn run(cli: &Cli) -> Result<Report> {
         Verb::Kernels {
             kernels,
             filter,
+            append,
             update,
             write,
         } => {
             let wanted = kernels::Wanted {
                 kernels,
                 filter,
+                append,
                 update: *update,
                 write: *write,
             };

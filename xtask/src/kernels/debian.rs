@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::workspace;
 
-/// The package whose dependencies lead to the kernel.
-const PACKAGE: &str = "linux-image-amd64";
+/// The package whose dependencies lead to the newest kernel of a suite.
+const NEWEST: &str = "linux-image-amd64";
 /// What a kernel is made of; newer ones are split into several packages.
 const PARTS: [&str; 4] = [
     "linux-image-",
@@ -29,25 +29,37 @@ pub(crate) struct Line {
     pub(crate) name: &'static str,
     /// Where it is; the highest version wins.
     suites: &'static [&'static str],
+    /// What its release begins with, of several in the suites; such a line is run only by name.
+    pub(crate) release: Option<&'static str>,
 }
 
-pub(crate) const LINES: [Line; 4] = [
+/// A line of which the suites have nothing but the newest kernel.
+const fn newest_of(name: &'static str, suites: &'static [&'static str]) -> Line {
     Line {
-        name: "5.10",
-        suites: &["bullseye", "bullseye-security"],
-    },
+        name,
+        suites,
+        release: None,
+    }
+}
+
+/// A line of which backports have the last kernel they had.
+const fn last_of(name: &'static str, release: &'static str) -> Line {
     Line {
-        name: "6.1",
-        suites: &["bookworm", "bookworm-security"],
-    },
-    Line {
-        name: "6.12",
-        suites: &["trixie", "trixie-security"],
-    },
-    Line {
-        name: "newest",
-        suites: &["trixie-backports", "forky", "sid"],
-    },
+        name,
+        suites: &["trixie-backports"],
+        release: Some(release),
+    }
+}
+
+pub(crate) const LINES: [Line; 8] = [
+    newest_of("5.10", &["bullseye", "bullseye-security"]),
+    newest_of("6.1", &["bookworm", "bookworm-security"]),
+    newest_of("6.12", &["trixie", "trixie-security"]),
+    last_of("6.18", "6.18."),
+    last_of("7.0", "7.0."),
+    last_of("7.1", "7.1."),
+    last_of("7.2", "7.2."),
+    newest_of("newest", &["trixie-backports", "forky", "sid"]),
 ];
 
 /// A kernel in the cache.
@@ -93,9 +105,9 @@ pub(crate) fn kernel(line: &Line, update: bool) -> Result<Kernel> {
         .tempdir_in(&cache)
         .context("making room for a kernel")?;
     let apt = Apt::over(new.path(), line)?;
-    let version = apt.highest()?;
+    let (package, version) = apt.highest(line)?;
     eprintln!("    fetching Debian's kernel {version}");
-    let packages = apt.parts(&version)?;
+    let packages = apt.parts(package, &version)?;
     apt.download(&packages)?;
     let folder = new.path().join("kernel");
     keep(&new.path().join("debs"), &folder)?;
@@ -162,46 +174,68 @@ impl Apt {
         command
     }
 
-    /// The highest version in any of the suites.
-    fn highest(&self) -> Result<String> {
-        let listed = output(self.command("apt-cache").args(["madison", PACKAGE]))?;
-        let mut highest = String::new();
-        for version in listed.lines().filter_map(|line| line.split('|').nth(1)) {
-            let version = version.trim();
-            let is_higher = highest.is_empty()
+    /// The package of the line's highest version, and that version.
+    fn highest(&self, line: &Line) -> Result<(String, String)> {
+        let names = match line.release {
+            None => NEWEST.to_owned(),
+            Some(release) => output(
+                self.command("apt-cache")
+                    .args(["pkgnames", &format!("linux-image-{release}")]),
+            )?,
+        };
+        let names = names.lines().filter(|name| is_plain(name));
+        let listed = output(self.command("apt-cache").arg("madison").args(names))?;
+        let mut highest = (String::new(), String::new());
+        for line in listed.lines() {
+            let mut words = line.split('|').map(str::trim);
+            let (Some(name), Some(version)) = (words.next(), words.next()) else {
+                continue;
+            };
+            let is_higher = highest.1.is_empty()
                 || Command::new("dpkg")
-                    .args(["--compare-versions", version, "gt", &highest])
+                    .args(["--compare-versions", version, "gt", &highest.1])
                     .status()
                     .context("starting dpkg")?
                     .success();
             if is_higher {
-                version.clone_into(&mut highest);
+                highest = (name.to_owned(), version.to_owned());
             }
         }
-        ensure!(!highest.is_empty(), "the mirror has no {PACKAGE}");
+        ensure!(
+            !highest.0.is_empty(),
+            "the mirror has no kernel of the line {}",
+            line.name
+        );
         Ok(highest)
     }
 
-    /// The packages of a kernel, each as apt wants it: `name=version`.
-    fn parts(&self, version: &str) -> Result<Vec<String>> {
-        let mut found = vec![PACKAGE.to_owned()];
+    /// The packages of a kernel, each as apt wants it: `name=version`. Of a kernel that was superseded the mirror may
+    /// have the image only; then its modules are missing.
+    fn parts(&self, package: String, version: &str) -> Result<Vec<String>> {
+        let mut names = vec![package];
+        let mut found = Vec::new();
         let mut next = 0;
-        while let Some(name) = found.get(next).cloned() {
+        while let Some(name) = names.get(next).cloned() {
             next += 1;
-            let shown = output(
-                self.command("apt-cache")
-                    .args(["show", &format!("{name}={version}")]),
-            )?;
-            for part in parts_among_dependencies(&shown) {
-                if !found.contains(&part) {
-                    found.push(part);
+            let part = format!("{name}={version}");
+            let shown = self
+                .command("apt-cache")
+                .args(["show", &part])
+                .output()
+                .context("starting apt-cache")?;
+            // Of a package that others only name it shows nothing, and succeeds.
+            if shown.stdout.is_empty() {
+                eprintln!("    the mirror no longer has {part}");
+                continue;
+            }
+            found.push(part);
+            for part in parts_among_dependencies(&String::from_utf8_lossy(&shown.stdout)) {
+                if !names.contains(&part) {
+                    names.push(part);
                 }
             }
         }
-        Ok(found
-            .into_iter()
-            .map(|name| format!("{name}={version}"))
-            .collect())
+        Ok(found)
     }
 
     fn download(&self, packages: &[String]) -> Result<()> {
@@ -272,6 +306,14 @@ fn sources(mirrors: &Mirrors, line: &Line) -> String {
             Some(format!("deb {signed}{mirror} {suite} main\n"))
         })
         .collect()
+}
+
+/// Whether a package is a kernel for ordinary machines, signed and without debugging information.
+fn is_plain(name: &str) -> bool {
+    name.ends_with("-amd64")
+        && !["-rt-", "-cloud-", "-unsigned-"]
+            .iter()
+            .any(|word| name.contains(word))
 }
 
 /// From what `apt-cache show` prints.
@@ -421,6 +463,19 @@ mod tests {
             ..mirrors
         };
         assert_eq!(sources(&bare, &LINES[1]).lines().count(), 1);
+    }
+
+    #[test]
+    fn only_kernels_for_ordinary_machines_are_taken() {
+        assert!(is_plain("linux-image-6.18.15+deb13-amd64") && is_plain(NEWEST));
+        for other in [
+            "linux-image-6.18.15+deb13-rt-amd64",
+            "linux-image-6.18.15+deb13-cloud-amd64",
+            "linux-image-6.18.15+deb13-amd64-unsigned",
+            "linux-image-6.18.15+deb13-amd64-dbg",
+        ] {
+            assert!(!is_plain(other), "{other}");
+        }
     }
 
     #[test]

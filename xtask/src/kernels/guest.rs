@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use vigia_tests::{image, wait};
 
+use super::Wanted;
 use super::archive::Archive;
 use super::debian::Kernel;
 
@@ -39,11 +40,16 @@ const MACHINE: [&str; 14] = [
 ];
 const COMMAND_LINE: &str = "console=ttyS0 loglevel=4 panic=-1 apparmor=1 security=apparmor";
 
-/// Runs the tests that `filter` matches; answers with what they said. The console is left in `folder`.
-pub(super) fn run(kernel: &Kernel, tests: &Path, filter: &str, folder: &Path) -> Result<String> {
+/// Runs the tests that are wanted; answers with what they said. The console is left in `folder`.
+pub(super) fn run(
+    kernel: &Kernel,
+    tests: &Path,
+    wanted: &Wanted<'_>,
+    folder: &Path,
+) -> Result<String> {
     fs::create_dir_all(folder)?;
     let archive = folder.join("image.cpio");
-    write_image(&archive, kernel, tests, filter).context("making the guest's image")?;
+    write_image(&archive, kernel, tests, wanted.filter).context("making the guest's image")?;
     let (console, said) = (folder.join("console"), folder.join("said"));
     let mut machine = Machine(
         Command::new("qemu-system-x86_64")
@@ -52,7 +58,7 @@ pub(super) fn run(kernel: &Kernel, tests: &Path, filter: &str, folder: &Path) ->
             .arg(kernel.image())
             .arg("-initrd")
             .arg(&archive)
-            .args(["-append", COMMAND_LINE])
+            .args(["-append", &format!("{COMMAND_LINE} {}", wanted.append)])
             .args(["-serial", &format!("file:{}", console.display())])
             .args(["-serial", &format!("file:{}", said.display())])
             .stdin(Stdio::null())
