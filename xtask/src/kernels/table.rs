@@ -111,15 +111,21 @@ fn features(results: &[(String, Said)]) -> String {
         });
     let mut head = vec!["feature"];
     head.extend(results.iter().map(|(name, _)| name.as_str()));
-    let common: Vec<_> = everywhere
+    let (members, common): (Vec<_>, Vec<_>) = everywhere
         .iter()
         .filter_map(|row| row.first().map(String::as_str))
-        .collect();
+        .partition(|name| is_member(name));
     format!(
-        "{}\nOn all of them: {}.\n",
+        "{}\nOn all of them: {}; and the places of {} members of kernel structures.\n",
         table(&head, &rows),
-        common.join(", ")
+        common.join(", "),
+        members.len()
     )
+}
+
+/// Whether a feature is a place in a kernel structure: too many to name.
+fn is_member(name: &str) -> bool {
+    name.contains('.') || name.starts_with("size of ")
 }
 
 fn losses(results: &[(String, Said)]) -> String {
@@ -200,6 +206,9 @@ mod tests {
         let results = [("a".to_owned(), with("yes")), ("b".to_owned(), with("no"))];
         let text = features(&results);
         assert!(text.contains("| 32-bit | yes | no |"), "{text}");
-        assert!(text.contains("On all of them: BTF."), "{text}");
+        assert!(
+            text.contains("On all of them: BTF; and the places of 0 members"),
+            "{text}"
+        );
     }
 }
