@@ -122,6 +122,7 @@ pub fn sensor(config: &Config) -> vigia_sensor::Options {
         },
         max_tasks: bounded(config.sensor.max_tasks.get()),
         max_containers: bounded(config.inventory.max_containers.get()),
+        ..vigia_sensor::Options::default()
     }
 }
 
