@@ -17,7 +17,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Path,
         Stable,
         Descriptors,
-        "Of a file the path made absolute, also where the call has only a path (unlink, rename) or failed. A condition is judged once with the path as the program gave it and, where it differs, once with the path as the kernel resolved it. Of a socket its two ends (`10.0.0.1:51234->10.0.0.2:443`), of a Unix socket its path. Empty for a call on a descriptor that is not known.",
+        "Of a file the path made absolute, also where the call has only a path (unlink, rename) or failed. A condition is judged once with the path as the program gave it and, where they differ, once with the path as the kernel resolved it, and once with the one a bind mount hides. Of a socket its two ends (`10.0.0.1:51234->10.0.0.2:443`), of a Unix socket its path. Empty for a call on a descriptor that is not known.",
         "/etc/nginx/nginx.conf",
         |view, _| name(view)
     ),
@@ -26,9 +26,12 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Path,
         Stable,
         Files,
-        "The path as the kernel resolved it, in both passes. Missing where the call has no open file.",
+        "The path as the kernel resolved it, in every pass; of a file that a bind mount shows under another name, the one it has in the file system of the root. Missing where the call has no open file.",
         "/data/nginx.conf",
-        |view, _| Extracted::text(view.event.paths.real.as_ref())
+        |view, _| Extracted::text(view.event.file().and_then(|_| {
+            let paths = &view.event.paths;
+            paths.underlying.as_ref().or(paths.real.as_ref())
+        }))
     ),
     row!(
         "fd.nameraw",

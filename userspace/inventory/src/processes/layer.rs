@@ -25,8 +25,17 @@ pub(super) fn origin_in(proc_root: &Path, upper: &[u8], path: &[u8]) -> Origin {
     let (Some(upper), Some(path)) = (relative(upper), relative(path)) else {
         return Origin::Unknown;
     };
-    let folder = proc_root.join("1/root").join(upper);
-    patience::wait_for(PATIENCE, move || look(&folder, &path)).unwrap_or(Origin::Unknown)
+    // The host by way of its init, or by the agent's own root where that may not be looked at and the agent runs on the
+    // host; within a container there is no such folder.
+    let folders = [proc_root.join("1/root"), PathBuf::from("/")].map(|root| root.join(&upper));
+    patience::wait_for(PATIENCE, move || {
+        let found = folders.iter().map(|folder| look(folder, &path));
+        found.fold(Origin::Unknown, |found, other| match found {
+            Origin::Unknown => other,
+            found => found,
+        })
+    })
+    .unwrap_or(Origin::Unknown)
 }
 
 fn look(folder: &Path, path: &Path) -> Origin {
