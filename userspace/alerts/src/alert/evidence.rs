@@ -96,7 +96,7 @@ pub struct FileEvidence {
     /// The path as the program gave it, made absolute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The path as the kernel resolved it.
+    /// The path as the kernel resolved it, by the name that no mount hides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub real_path: Option<String>,
 }
@@ -230,7 +230,11 @@ impl FileEvidence {
                 fs_type: texts.bounded(&mount.fs_type, NAME_BYTES),
             }),
             path: paths.given.as_ref().and_then(|path| texts.some(path)),
-            real_path: paths.real.as_ref().and_then(|path| texts.some(path)),
+            real_path: paths
+                .underlying
+                .as_ref()
+                .or(paths.real.as_ref())
+                .and_then(|path| texts.some(path)),
         })
     }
 }
