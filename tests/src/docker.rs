@@ -5,6 +5,7 @@
 mod container;
 mod daemon;
 mod swarm;
+mod volume;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -17,6 +18,7 @@ use crate::{command, wait};
 pub use container::{Container, Running, forgiving_runtime, missing_capabilities, privileged};
 pub use daemon::{Daemon, Network};
 pub use swarm::{Configuration, Secret, Service, Swarm};
+pub use volume::Volume;
 
 /// On everything the tests make, so that what a killed run left can be found.
 pub const LABEL: &str = "org.vigia.tests";
@@ -118,6 +120,7 @@ impl Docker {
             }
         }
         self.remove_all("container", &["ls", "-aq", "--filter", &filter], "rm")?;
+        self.remove_all("volume", &["ls", "-q", "--filter", &filter], "rm")?;
         self.remove_all("image", &["ls", "-q", "--filter", &filter], "rm")
     }
 
