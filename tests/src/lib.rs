@@ -17,6 +17,7 @@ pub mod image;
 pub mod metrics;
 pub mod orders;
 pub mod prometheus;
+pub mod quiet;
 pub mod rules;
 pub mod scene;
 pub mod sums;

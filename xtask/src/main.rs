@@ -21,6 +21,7 @@ mod kernels;
 mod kubernetes;
 mod packages;
 mod programs;
+mod quiet;
 mod record_mix;
 mod report;
 mod test;
@@ -62,6 +63,15 @@ enum Verb {
     Attacks {
         /// Attacks by name; all of them without any.
         names: Vec<String>,
+    },
+    /// Runs services that people run under load, a minute each, and holds that nothing is reported about them.
+    Quiet {
+        /// Services by name; all of them without any.
+        #[arg(value_parser = quiet::names())]
+        services: Vec<String>,
+        /// Takes seconds of load instead of a minute.
+        #[arg(long)]
+        quick: bool,
     },
     /// Measures how fast rules are judged.
     Bench {
@@ -141,6 +151,7 @@ fn run(cli: &Cli) -> Result<Report> {
         Verb::Demo => demo::run(&workspace, cli.json),
         Verb::Test { suites } => test::run(&workspace, suites),
         Verb::Attacks { names } => attacks::run(&workspace, names),
+        Verb::Quiet { services, quick } => quiet::run(&workspace, services, *quick),
         Verb::Bench { what, quick } => bench::run(&workspace, what, cli.json, *quick),
         Verb::RecordMix => record_mix::run(&workspace),
         Verb::Ebpf { check } => Report::of_one("ebpf", "committed object", || ebpf::run(*check)),
@@ -172,6 +183,7 @@ impl Verb {
             Self::Demo => "demo",
             Self::Test { .. } => "test",
             Self::Attacks { .. } => "attacks",
+            Self::Quiet { .. } => "quiet",
             Self::Bench { .. } => "bench",
             Self::RecordMix => "record-mix",
             Self::Ebpf { .. } => "ebpf",

@@ -78,6 +78,11 @@ pub(crate) const XZ: Package = Package {
     what: "xz, which kernel modules are packed with",
     present: || on_path("xz"),
 };
+pub(crate) const MMDEBSTRAP: Package = Package {
+    name: "mmdebstrap",
+    what: "mmdebstrap, which makes a Debian system",
+    present: || on_path("mmdebstrap"),
+};
 pub(crate) const TERMINAL: Package = Package {
     name: "bsdutils",
     what: "script(1), which makes a terminal",

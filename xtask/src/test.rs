@@ -100,6 +100,11 @@ const SUITES: &[Suite] = &[
         packages: &[],
     },
     Suite {
+        name: "quiet",
+        kind: Kind::EndToEnd,
+        packages: &[packages::MMDEBSTRAP],
+    },
+    Suite {
         name: "swarm",
         kind: Kind::Deployment,
         packages: &[],

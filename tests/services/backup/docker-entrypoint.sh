@@ -1,0 +1,4 @@
+#!/bin/sh
+set -e
+[ -n "$(ls -A /data)" ] || echo "nothing to save yet"
+exec "$@"
