@@ -64,6 +64,8 @@ pub struct Node {
     pub boot_id: BString,
     /// When capturing began, nanoseconds since the epoch; 0 for unknown.
     pub capture_start_ns: u64,
+    /// Whether its kernel does not tell what programs have io_uring do (before Linux 6.1).
+    pub unseen_rings: bool,
 }
 
 /// The ways to spell the path an event is about, and its other path.

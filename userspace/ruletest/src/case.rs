@@ -89,6 +89,7 @@ const CASE_KEYS: &[&str] = &[
     "process",
     "container",
     "host",
+    "unseen_rings",
     "secret",
     "error",
     "result",

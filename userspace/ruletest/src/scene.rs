@@ -76,6 +76,7 @@ pub(crate) fn event(case: &Keys<'_>) -> Result<Event> {
         node: Arc::new(Machine {
             name: "node-1".into(),
             hostname: "node-1".into(),
+            unseen_rings: case.flag("unseen_rings")? == Some(true),
             ..Machine::default()
         }),
         paths: Default::default(),

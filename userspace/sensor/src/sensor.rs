@@ -161,6 +161,13 @@ impl Sensor {
         self.typed_loads
     }
 
+    /// Whether this kernel tells what programs have io_uring do.
+    #[must_use]
+    pub fn sees_rings(&self) -> bool {
+        let mut programs = self.programs.iter();
+        !programs.any(|result| result.program.starts_with("ring_") && result.refused.is_some())
+    }
+
     /// Returns when there may be something to read. Safe to cancel.
     ///
     /// # Errors

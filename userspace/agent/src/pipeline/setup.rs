@@ -133,7 +133,7 @@ impl Pipeline {
             waiting: Waiting::new(Limits::default()),
             latency: Latency::default(),
             host_users: Arc::new(users::of_process(&constants.proc_root, 1).unwrap_or_default()),
-            node: Arc::new(node(&config, &node_name)),
+            node: Arc::new(node(&config, &node_name, &sensor)),
             domain_names: Arc::clone(&from_resolver.borrow()),
             rule_metrics: metrics.rules(
                 ruleset
@@ -318,7 +318,7 @@ fn start_resolver(
     receiver
 }
 
-fn node(config: &Config, name: &str) -> Node {
+fn node(config: &Config, name: &str, sensor: &Sensor) -> Node {
     let boot_id =
         fs::read(config.proc_root().join("sys/kernel/random/boot_id")).unwrap_or_default();
     Node {
@@ -326,6 +326,7 @@ fn node(config: &Config, name: &str) -> Node {
         hostname: rustix::system::uname().nodename().to_bytes().into(),
         boot_id: boot_id.trim_ascii().into(),
         capture_start_ns: WallClock::sample().epoch_ns(WallClock::boot_now_ns()),
+        unseen_rings: !sensor.sees_rings(),
     }
 }
 

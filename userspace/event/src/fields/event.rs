@@ -123,6 +123,15 @@ pub(super) static FIELDS: &[FieldRow] = &[
         |view, _| Value::text(&view.event.node.hostname).into()
     ),
     row!(
+        "node.unseen_rings",
+        Bool,
+        Stable,
+        Always,
+        "Whether the node's kernel does not tell what programs have io_uring do (before Linux 6.1): then that a ring is made is all there is to see.",
+        "false",
+        |view, _| Value::Bool(view.event.node.unseen_rings).into()
+    ),
+    row!(
         "node.name",
         Text,
         Stable,
