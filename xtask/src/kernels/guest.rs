@@ -18,8 +18,8 @@ use super::debian::Kernel;
 const INIT: &str = include_str!("init.sh");
 /// The folders that it expects.
 const FOLDERS: [&str; 6] = ["bin", "boot", "etc", "lib", "modules", "tests"];
-/// How long a guest may take. Emulated, a program of the probes takes some fifty times as long as here.
-const PATIENCE: Duration = Duration::from_secs(20 * 60);
+/// How long a guest may take: emulated, everything takes some twenty times as long as here.
+const PATIENCE: Duration = Duration::from_secs(60 * 60);
 /// One processor: what tasks lose that share one is measured, and everything else happens one after the other anyway.
 /// `cx16` breaks some kernels in some versions of the emulator.
 const MACHINE: [&str; 14] = [
