@@ -185,6 +185,7 @@ pub(super) fn events() -> Vec<Event> {
             hostname: "host".into(),
             boot_id: "b".into(),
             capture_start_ns: 900,
+            unseen_rings: true,
         }),
         domain_names: Arc::new(domain_names),
         paths: PathSpellings::default(),
