@@ -8,6 +8,7 @@
 //! makes one call, and answers with the result, so that a test knows exactly what happened between two reads.
 
 use std::arch::asm;
+use std::ffi::{CStr, CString};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -177,6 +178,12 @@ impl Actor {
         u32::try_from(self.ask(&format!("fork {status}"))).unwrap()
     }
 
+    /// Makes a child that becomes user `id` of a new user namespace, opens /dev/null as that, and ends; answers with its
+    /// process id, or with `None` where no such namespace can be made.
+    pub(crate) fn fork_as_user(&mut self, id: u32) -> Option<u32> {
+        u32::try_from(self.ask(&format!("fork_as_user {id}"))).ok()
+    }
+
     /// Becomes another program, and waits for its end.
     pub(crate) fn exec(mut self, command: &[&str]) {
         writeln!(self.input, "exec {}", command.join(" ")).unwrap();
@@ -282,6 +289,7 @@ fn act() {
             ),
             ["race", one, other, attempts] => acts::race(one, other, attempts.parse().unwrap()),
             ["fork", status] => fork(status.parse().unwrap()),
+            ["fork_as_user", id] => fork_as_user(id),
             ["opens", count, path, parties] => opens(
                 count.parse().unwrap(),
                 Meeting::at(path, parties.parse().unwrap()),
@@ -382,6 +390,34 @@ fn opens(count: u64, mut meeting: Meeting) -> i64 {
     meeting.wait();
     meeting.wait();
     failed
+}
+
+/// The child's process id, or `-1`.
+fn fork_as_user(id: &str) -> i64 {
+    let map = CString::new(format!("{id} 0 1")).unwrap();
+    let open = |path: &CStr, flags: i32| {
+        // SAFETY: the path is a string.
+        unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0) }
+    };
+    // SAFETY: the child allocates nothing, and calls nothing that other threads could have left in between.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        // SAFETY: system calls on memory of this process, and its end.
+        unsafe {
+            if libc::unshare(libc::CLONE_NEWUSER) != 0 {
+                libc::_exit(1);
+            }
+            let file = open(c"/proc/self/uid_map", libc::O_WRONLY);
+            let len = map.as_bytes().len();
+            let written = libc::syscall(libc::SYS_write, file, map.as_ptr(), len);
+            let opened = open(c"/dev/null", libc::O_RDONLY);
+            libc::_exit(i32::from(written <= 0 || opened < 0));
+        }
+    }
+    let mut status = 0;
+    // SAFETY: `status` outlives the call.
+    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+    if status == 0 { pid.into() } else { -1 }
 }
 
 fn fork(status: i32) -> i64 {

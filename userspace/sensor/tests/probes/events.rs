@@ -238,7 +238,7 @@ fn every_call_without_a_path_is_reported_with_what_it_was_given() {
         making(
             "userfaultfd",
             libc::SYS_userfaultfd,
-            vec![n(1)],
+            vec![n(i64::from(libc::O_CLOEXEC))],
             ANY_FD,
             ObjectKind::UserFaultFd,
         ),
