@@ -143,6 +143,9 @@ fn play_through(
     row.see(&before, &after);
     let alerts = scene.agent.alerts();
     row.judge(alerts.get(known..).unwrap_or_default(), &secret, &ids);
+    if !row.alerts.is_empty() {
+        row.losses = scene.agent.losses();
+    }
     acted
 }
 

@@ -29,6 +29,8 @@ pub struct Row {
     pub lower: Vec<String>,
     /// Whether the misdeed was reported.
     pub misdeed_seen: bool,
+    /// What the agent has counted as lost since it started, where something was reported.
+    pub losses: String,
     /// What went wrong otherwise.
     pub faults: Vec<String>,
     /// How long it took.
@@ -52,6 +54,7 @@ impl Row {
             alerts: Vec::new(),
             lower: Vec::new(),
             misdeed_seen: false,
+            losses: String::new(),
             faults: Vec::new(),
             seconds: 0.0,
             processor_s: 0.0,
@@ -106,11 +109,13 @@ impl Row {
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
         let blind = (!self.misdeed_seen).then(|| "the misdeed was not reported".to_owned());
+        let losses = (!self.losses.is_empty()).then(|| format!("losses: {}", self.losses));
         self.faults
             .iter()
             .chain(&self.alerts)
             .cloned()
             .chain(blind)
+            .chain(losses)
             .collect()
     }
 
@@ -145,6 +150,7 @@ impl Row {
             "alerts": self.alerts,
             "lower_alerts": self.lower,
             "misdeed_reported": self.misdeed_seen,
+            "losses": self.losses,
             "faults": self.faults,
             "seconds": self.seconds,
             "agent_processor_s": self.processor_s,
