@@ -111,6 +111,9 @@ const SUITES: &[Suite] = &[
     },
 ];
 
+/// Suites that take minutes of real load and are asked for by name: no group has them.
+const ON_REQUEST: [&str; 2] = ["churn", "quiet"];
+
 /// What may be named on the command line.
 pub(crate) fn names() -> Vec<&'static str> {
     ["all", "e2e"]
@@ -124,7 +127,10 @@ pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Result<Report> {
     let has = |name: &str| wanted.iter().any(|wanted| wanted == name);
     let chosen: Vec<_> = SUITES
         .iter()
-        .filter(|suite| has("all") || has(suite.name) || (has("e2e") && suite.kind.is_end_to_end()))
+        .filter(|suite| {
+            let grouped = has("all") || (has("e2e") && suite.kind.is_end_to_end());
+            has(suite.name) || (grouped && !ON_REQUEST.contains(&suite.name))
+        })
         .collect();
     let mut report = Report::new("test");
     let mut stage = None;
