@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use vigia_alerts::Alert;
 use vigia_engine::Priority;
 use vigia_inventory::WallClock;
-use vigia_sensor::{Cause, Counters};
+use vigia_sensor::{Cause, Counters, Table};
 
 use super::Stages;
 
@@ -44,7 +44,13 @@ impl Stages {
             .iter()
             .map(|(_, count)| count)
             .sum();
-        let table_full = counters.tables().map(|(_, count)| count).sum();
+        // A slot that another call took loses a second look at a path, and nothing was forgotten: counted, no alert.
+        let is_slot = |table| matches!(table, Table::EntriesFull | Table::RequestsFull);
+        let table_full = counters
+            .tables()
+            .filter(|(table, _)| !is_slot(*table))
+            .map(|(_, count)| count)
+            .sum();
         let last = std::mem::replace(
             &mut self.losses,
             Losses {
