@@ -161,9 +161,6 @@ offsets! {
     RING_LINK_OLD = "io_link" ["oldpath"] "links through io_uring";
     RING_LINK_NEW = "io_link" ["newpath"] "links through io_uring";
     RING_LINK_FLAGS = "io_link" ["flags"] "links through io_uring";
-    RING_SOCKET_DOMAIN = "io_socket" ["domain"] "sockets made through io_uring";
-    RING_SOCKET_TYPE = "io_socket" ["type"] "sockets made through io_uring";
-    RING_SOCKET_PROTOCOL = "io_socket" ["protocol"] "sockets made through io_uring";
     FILENAME_NAME = "filename" ["name"];
 
     DENTRY_PARENT = "dentry" ["d_parent"];

@@ -188,7 +188,7 @@ fn scratch() -> Option<*mut LargeScratch> {
     crate::maps::CALL_SCRATCH.get_ptr_mut(dispatchers::of_running_call())
 }
 
-pub(crate) use gather::argument as argument_of;
+pub(crate) use gather::{argument as argument_of, plan_base};
 
 /// Completes the record's fixed part, but for the file and `secret_kind`.
 ///

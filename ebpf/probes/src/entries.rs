@@ -8,7 +8,7 @@ use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
 use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use vigia_abi::calls::interest;
+use vigia_abi::calls::{interest, note};
 use vigia_abi::counters::Table;
 use vigia_abi::maps::sizes;
 use vigia_abi::offsets::*;
@@ -148,7 +148,11 @@ pub(crate) unsafe fn recall(this: *mut LargeScratch) {
         let Some(entry) = slot(tid) else { return };
         let owner = read_volatile(addr_of!((*entry).tid));
         if owner != tid {
-            if owner != 0 {
+            // An open that only reads had none to lose.
+            let args = [0, 1, 2, 3, 4, 5].map(|index| calls::argument_of(body, index));
+            let is_captured =
+                calls::spec(number).note & note::ENTRY != 0 || may_write(number, &args);
+            if owner != 0 && is_captured {
                 emit::count_table(Table::EntriesFull);
             }
             return;

@@ -9,13 +9,13 @@ use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use vigia_abi::calls::{CWD, NONE, interest};
+use vigia_abi::calls::interest;
 use vigia_abi::counters::{Cause, Class, Table};
 use vigia_abi::maps::{sizes, stage};
 use vigia_abi::offsets::*;
 use vigia_abi::record::{RECORD_MAX, TEXT_MAX, call, flags, text};
 use vigia_abi::settings::Setting;
-use vigia_abi::{CallBody, GivenPath, Header, Kind, Task, Text};
+use vigia_abi::{CallBody, Kind, Task, Text};
 
 use crate::calls::open::{self, O_TRUNC, Opened, Verdict};
 use crate::kernel::{Addr, Ptr, has, setting};
@@ -77,7 +77,6 @@ fn ring_submit(context: BtfTracePointContext) -> i32 {
         let Some(word) = calls::interest_in(number) else {
             return 0;
         };
-        // Opens by anybody are looked at for secrets.
         if number == 0 || word == 0 {
             return 0;
         }
@@ -200,7 +199,7 @@ fn ring_complete(context: BtfTracePointContext) -> i32 {
             file: Addr::NULL,
         };
         let judged = if is_open {
-            // A file in a fixed slot has no descriptor.
+            // A file in a fixed slot has no descriptor: whether it was opened for writing is not to be seen.
             if has(RING_OPEN_SLOT) && request.load::<u32>(RING_OPEN_SLOT) != 0 {
                 opened.result = core::cmp::min(result, -1);
             }
@@ -209,7 +208,7 @@ fn ring_complete(context: BtfTracePointContext) -> i32 {
             let slotted = opened.result != result;
             let judged = open::judge(who, config, word, &mut opened, found, this, truncates);
             match judged {
-                Err(Cause::NoInterest) if slotted => Ok(wanted(found)),
+                Err(Cause::NoInterest) if slotted && word & interest::ALL != 0 => Ok(wanted(found)),
                 judged => judged,
             }
         } else if scope::is_agent(config, who) {
@@ -350,44 +349,11 @@ unsafe fn gather(this: *mut LargeScratch, request: Addr, number: u32, result: i6
                 (*body).paths[index].given = name;
                 let first = read_volatile(addr_of!((*kept).paths[index]).cast::<u8>());
                 if first != b'/' {
-                    base(this, spec.paths[index].dir, index);
+                    calls::plan_base(this, spec.paths[index].dir, index);
                 }
             }
         }
         write_volatile(addr_of_mut!((*kept).address), 0);
-    }
-}
-
-/// Plans the walk of what a relative path starts from.
-///
-/// # Safety
-/// `this` must point to the scratch of the running program, with a described call.
-#[inline(always)]
-unsafe fn base(this: *mut LargeScratch, dir: u8, index: usize) {
-    const AT_FDCWD: i32 = -100;
-    // SAFETY: as the caller promises.
-    unsafe {
-        let body = LargeScratch::body::<CallBody>(this);
-        let slot = size_of::<Header>()
-            + offset_of!(CallBody, paths)
-            + index * size_of::<GivenPath>()
-            + offset_of!(GivenPath, base);
-        let current = Ptr::current_task();
-        let cell = addr_of_mut!((*this).draft.cell);
-        let dir = if dir == CWD || dir == NONE {
-            AT_FDCWD
-        } else {
-            calls::argument_of(body, dir) as i32
-        };
-        if dir == AT_FDCWD {
-            let fs = current.follow(TASK_FS).address(cell);
-            walk::plan(this, fs.member(FS_PWD), slot);
-        } else {
-            let open = file::of_descriptor(current, u64::from(dir.cast_unsigned()), cell);
-            if !open.is_null() {
-                walk::plan(this, open.member(FILE_PATH), slot);
-            }
-        }
     }
 }
 

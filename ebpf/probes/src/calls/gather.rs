@@ -76,16 +76,29 @@ unsafe fn gather_path(this: *mut LargeScratch, spec: &CallSpec, index: usize) {
         if given.len > 0 && first_byte(this, given.offset) == b'/' {
             return;
         }
+        plan_base(this, path.dir, index);
+    }
+}
+
+/// Plans the walk of what a relative path starts from; `dir` is [`CWD`] or an argument.
+///
+/// # Safety
+/// `this` must point to the scratch of the running program, with a described call.
+#[inline(always)]
+pub(crate) unsafe fn plan_base(this: *mut LargeScratch, dir: u8, index: usize) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let body = LargeScratch::body::<CallBody>(this);
         let slot = size_of::<Header>()
             + offset_of!(CallBody, paths)
             + index * size_of::<GivenPath>()
             + offset_of!(GivenPath, base);
         let current = Ptr::current_task();
         let cell = addr_of_mut!((*this).draft.cell);
-        let dir = if path.dir == CWD {
+        let dir = if dir == CWD {
             AT_FDCWD
         } else {
-            argument(body, path.dir) as i32
+            argument(body, dir) as i32
         };
         if dir == AT_FDCWD {
             walk::plan(
