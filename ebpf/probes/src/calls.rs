@@ -19,7 +19,7 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use vigia_abi::calls::{CallSpec, NUMBERS, SPECS, interest};
 use vigia_abi::counters::{Cause, Class};
-use vigia_abi::maps::stage;
+use vigia_abi::maps::{Config, stage};
 use vigia_abi::offsets::*;
 use vigia_abi::record::call;
 use vigia_abi::{CallBody, Kind};
@@ -30,7 +30,7 @@ pub(crate) use dispatchers::MarkPage;
 use crate::kernel::{Addr, Ptr};
 use crate::maps::{CALL_STAGES, INTEREST};
 use crate::record::LargeScratch;
-use crate::{arch, emit, file, task, walk};
+use crate::{arch, emit, file, scope, task, walk};
 
 /// Where the arguments of each call are: a copy of [`SPECS`] in read-only data.
 #[unsafe(no_mangle)]
@@ -180,6 +180,33 @@ pub(crate) fn outcome(result: i64) -> u32 {
         0.. => interest::SUCCEEDED,
         EPERM | EACCES | EROFS => interest::REFUSED,
         _ => interest::FAILED,
+    }
+}
+
+/// Identifies the acting task in the record's header; where it is the agent or out of scope, counts that instead.
+///
+/// # Safety
+/// See [`number`].
+#[inline(always)]
+unsafe fn watched(
+    this: *mut LargeScratch,
+    config: *const Config,
+    current: Ptr,
+    class: u32,
+) -> Option<u16> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let who = addr_of_mut!((*LargeScratch::header(this)).task);
+        let found = scope::identify(current, who);
+        if scope::is_agent(config, who) {
+            emit::count_number(class, Cause::Agent);
+            return None;
+        }
+        if !scope::is_in_scope(config, current, who, found) {
+            emit::count_number(class, Cause::OutOfScope);
+            return None;
+        }
+        Some(found)
     }
 }
 

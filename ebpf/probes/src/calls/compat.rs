@@ -75,16 +75,10 @@ fn report(context: &BtfTracePointContext) {
     // SAFETY: this program's scratch.
     unsafe {
         let header = LargeScratch::header(this);
-        let who = addr_of_mut!((*header).task);
-        let found = scope::identify(current, who);
-        if scope::is_agent(config, who) {
-            emit::count(Class::Compat, Cause::Agent);
+        let who = addr_of_mut!((*LargeScratch::header(this)).task);
+        let Some(found) = super::watched(this, config, current, CLASS) else {
             return;
-        }
-        if !scope::is_in_scope(config, current, who, found) {
-            emit::count(Class::Compat, Cause::OutOfScope);
-            return;
-        }
+        };
         // A 32-bit program makes nothing but such calls: they must not push anything else out.
         if !emit::admit(config, CLASS, Rank::Bulk, scope::budget_key(who)) {
             return;

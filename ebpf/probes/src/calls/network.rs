@@ -36,17 +36,10 @@ fn call_network(context: BtfTracePointContext) -> i32 {
     let current = Ptr::current_task();
     // SAFETY: this program's scratch.
     unsafe {
-        let header = LargeScratch::header(this);
-        let who = addr_of_mut!((*header).task);
-        let found = scope::identify(current, who);
-        if scope::is_agent(config, who) {
-            emit::count_number(class, Cause::Agent);
+        let who = addr_of_mut!((*LargeScratch::header(this)).task);
+        let Some(found) = super::watched(this, config, current, class) else {
             return 0;
-        }
-        if !scope::is_in_scope(config, current, who, found) {
-            emit::count_number(class, Cause::OutOfScope);
-            return 0;
-        }
+        };
         // Before anybody's interest: who connected is remembered for calls that come later.
         LargeScratch::begin::<CallBody>(this);
         super::describe(

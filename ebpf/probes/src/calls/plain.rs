@@ -49,17 +49,10 @@ pub(super) fn report(context: &BtfTracePointContext, number: u32) {
     let current = Ptr::current_task();
     // SAFETY: this program's scratch.
     unsafe {
-        let header = LargeScratch::header(this);
-        let who = addr_of_mut!((*header).task);
-        let found = scope::identify(current, who);
-        if scope::is_agent(config, who) {
-            emit::count_number(class, Cause::Agent);
+        let who = addr_of_mut!((*LargeScratch::header(this)).task);
+        let Some(found) = super::watched(this, config, current, class) else {
             return;
-        }
-        if !scope::is_in_scope(config, current, who, found) {
-            emit::count_number(class, Cause::OutOfScope);
-            return;
-        }
+        };
         // What was refused is what read-only roots are watched for: never pushed out by what succeeds.
         let refused = super::outcome(context.arg(1)) & interest::REFUSED != 0;
         let rank = if class == Class::Change as u32 && !refused {
