@@ -42,6 +42,7 @@ impl Pipeline {
             containers,
             ..
         } = &mut self.stages;
+        processes.expire(WallClock::boot_now_ns());
         containers.keep_survived(
             processes
                 .running()

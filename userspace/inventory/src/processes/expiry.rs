@@ -45,8 +45,9 @@ impl ProcessTable {
         true
     }
 
-    /// Forgets the processes whose grace period is over.
-    pub(super) fn expire(&mut self, now_boot_ns: u64) {
+    /// Forgets the processes whose grace period is over. Every record does so, too; on a machine on which nothing happens
+    /// there are none. `now_boot_ns` is `CLOCK_BOOTTIME` in nanoseconds.
+    pub fn expire(&mut self, now_boot_ns: u64) {
         while let Some(&(exited_ns, key)) = self.exited.front()
             && exited_ns.saturating_add(self.options.grace_ns) <= now_boot_ns
         {

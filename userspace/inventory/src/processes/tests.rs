@@ -301,6 +301,23 @@ fn a_chain_of_orphans_does_not_fill_the_table() {
     assert!(table.len() <= 15, "{} kept", table.len());
 }
 
+#[test]
+fn what_has_ended_is_forgotten_though_nothing_happens_any_more() {
+    let mut table = ProcessTable::new(Options {
+        grace_ns: 10,
+        ..Options::default()
+    });
+    let (parent, child) = (task(100), task(101));
+    table.observe(&sign_of_life(1, &parent), 0);
+    table.observe(&fork(2, &parent, &child), 0);
+    table.observe(&exit(3, &child), 0);
+    let before = table.len();
+    table.expire(12);
+    assert_eq!(table.len(), before, "within its grace period");
+    table.expire(13);
+    assert_eq!(table.len(), before - 1);
+}
+
 fn scanned(task: Task, path: &str) -> Scanned {
     let start_boottime_ns = task.start_boottime_ns / TICK_NS * TICK_NS;
     let task = Task {
