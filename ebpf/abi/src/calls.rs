@@ -21,13 +21,14 @@ pub const RESULT_OR_0: u8 = 0xfc;
 /// dispatcher hands on at all (those, and those that state or secrets need); the third the stage they go to; the
 /// fourth whether its paths are captured at entry.
 pub mod interest {
-    /// It succeeded; for the open family: with write access, or it created the file.
+    /// It succeeded; for the open family: with write access, or one that could have made or emptied the file.
     pub const SUCCEEDED: u32 = 1;
     /// It failed with `EROFS`, `EACCES` or `EPERM`.
     pub const REFUSED: u32 = 2;
     /// It failed otherwise.
     pub const FAILED: u32 = 4;
-    /// A successful open of an existing file without write access; the open family only.
+    /// A successful open that could not have changed anything: without write access, `O_CREAT` and `O_TRUNC`; the open
+    /// family only.
     pub const READ: u32 = 8;
     /// All outcomes.
     pub const ALL: u32 = SUCCEEDED | REFUSED | FAILED | READ;

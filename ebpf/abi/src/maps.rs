@@ -18,6 +18,9 @@ pub mod names {
     pub const SECRET_DEVS: &str = "SECRET_DEVS";
     /// Hash: [`SecretKey`](super::SecretKey) -> [`SecretValue`](super::SecretValue).
     pub const SECRET_FILES: &str = "SECRET_FILES";
+    /// LPM trie: [`PathKey`](super::PathKey) -> `u32`: how paths begin and end of which opens are reported, see
+    /// [`config::READS_BY_PATH`](super::config::READS_BY_PATH).
+    pub const OPEN_PATHS: &str = "OPEN_PATHS";
     /// Hash: kernfs id of a container's cgroup, 0 for everything else -> [`Budget`](super::Budget).
     pub const BUDGETS: &str = "BUDGETS";
     /// LRU hash: [`SocketKey`](super::SocketKey) -> [`SocketMark`](super::SocketMark).
@@ -50,6 +53,8 @@ pub mod sizes {
     pub const SECRET_DEVS: u32 = 4_096;
     /// Secret files.
     pub const SECRET_FILES: u32 = 16_384;
+    /// Beginnings and ends of paths.
+    pub const OPEN_PATHS: u32 = 4_096;
     /// Containers with a budget.
     pub const BUDGETS: u32 = 8_192;
     /// Sockets of which something is remembered.
@@ -65,7 +70,7 @@ pub mod sizes {
 }
 
 /// Slots of [`names::CALL_STAGES`] and the program for each.
-pub const CALL_STAGES: [(u32, &str); 8] = [
+pub const CALL_STAGES: [(u32, &str); 9] = [
     (stage::OPEN, "call_open"),
     (stage::PLAIN, "call_plain"),
     (stage::NAMESPACE, "call_namespace"),
@@ -74,6 +79,7 @@ pub const CALL_STAGES: [(u32, &str); 8] = [
     (stage::COMPAT, "call_compat"),
     (stage::NETWORK, "call_network"),
     (stage::SOCKET, "call_socket"),
+    (stage::OPEN_PATHS, OPEN_PATHS),
 ];
 
 /// Slots of [`names::EXEC_STAGES`] and the program for each.
@@ -100,8 +106,10 @@ pub mod stage {
     pub const NETWORK: u32 = 7;
     /// Socket, address and data of any call.
     pub const SOCKET: u32 = 8;
+    /// The paths of a successful open, then submission.
+    pub const OPEN_PATHS: u32 = 9;
     /// Slots of the array.
-    pub const CALL_SLOTS: u32 = 9;
+    pub const CALL_SLOTS: u32 = 10;
     /// Kernel paths of an execution, then submission.
     pub const EXEC_WALK: u32 = 0;
     /// Slots of the array.
@@ -112,6 +120,8 @@ pub mod stage {
     pub const RING_SLOTS: u32 = 1;
 }
 
+/// The stage that drops opens by their paths. Without it all are reported.
+pub const OPEN_PATHS: &str = "call_open_paths";
 /// The dispatcher of system calls.
 pub const FIRST_DISPATCHER: &str = "calls";
 /// The second one. It is attached only where tasks can be preempted inside of programs, and
@@ -140,6 +150,28 @@ pub mod config {
     pub const ENV: u32 = 1;
     /// There are secrets to look for: opens of tasks out of scope are looked at, too.
     pub const SECRETS: u32 = 2;
+    /// Of opens with the outcome [`READ`](crate::calls::interest::READ) those are reported whose path is in
+    /// [`names::OPEN_PATHS`](super::names), and those of which the probes cannot say.
+    pub const READS_BY_PATH: u32 = 4;
+    /// The same for [`SUCCEEDED`](crate::calls::interest::SUCCEEDED).
+    pub const WRITES_BY_PATH: u32 = 8;
+}
+
+/// How much of a path one entry of [`names::OPEN_PATHS`] holds.
+pub const PATH_PART_MAX: usize = 47;
+
+/// What a key of [`names::OPEN_PATHS`] tells: the end of a path that it is about, then that part from the end on inwards.
+/// The kernel compares as many bits as its length says.
+pub type PathKey = [u8; PATH_PART_MAX + 1];
+
+/// First bytes of a [`PathKey`].
+pub mod path_end {
+    /// It is how a path begins.
+    pub const START: u8 = 1;
+    /// It is how a path ends, the last byte first.
+    pub const BACK: u8 = 2;
+    /// It is how the folder of a path ends, the last byte first.
+    pub const FOLDER: u8 = 3;
 }
 
 /// Values of [`Config::scope`].

@@ -3,7 +3,8 @@
 //! `calls` runs at every return of every system call (and where need be `calls_again` after it), so that it does one
 //! thing: look the number and the outcome up in the interest table. What passes goes to its first stage (`open`,
 //! `plain`, `namespace`, `network`), which judges scope, secrets and budget; from there to `socket` where there is one,
-//! `gather` for the strings and `walk` for the kernel's paths. Calls of other tables are translated first (`compat`).
+//! `gather` for the strings and `walk` for the kernel's paths; `open_paths` drops opens whose paths nobody asks for. Calls of
+//! other tables are translated first (`compat`).
 
 mod compat;
 mod dispatchers;
@@ -11,6 +12,7 @@ mod gather;
 mod namespace;
 mod network;
 pub(crate) mod open;
+mod open_paths;
 mod plain;
 
 use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
@@ -147,6 +149,11 @@ fn call_walk(context: BtfTracePointContext) -> i32 {
             CALL_STAGES.tail_call(&context, stage::WALK);
             let class = read_volatile(addr_of!((*LargeScratch::header(this)).class));
             emit::count_number(class, Cause::Broken);
+            return 0;
+        }
+        if read_volatile(addr_of!((*this).draft.by_path)) != 0 {
+            CALL_STAGES.tail_call(&context, stage::OPEN_PATHS);
+            emit::count(Class::Open, Cause::Broken);
             return 0;
         }
         submit(this);

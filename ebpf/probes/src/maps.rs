@@ -1,9 +1,9 @@
 //! Every map of the object. Names, keys and values are those of [`vigia_abi::maps`].
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, RingBuf};
 use vigia_abi::maps::{
-    Budget, Config, SecretKey, SecretValue, SocketKey, SocketMark, TaskMark, sizes, stage,
+    Budget, Config, PathKey, SecretKey, SecretValue, SocketKey, SocketMark, TaskMark, sizes, stage,
 };
 use vigia_abi::{calls, counters};
 
@@ -28,6 +28,9 @@ pub(crate) static SECRET_DEVS: HashMap<u32, SecretValue> =
 #[map]
 pub(crate) static SECRET_FILES: HashMap<SecretKey, SecretValue> =
     HashMap::with_max_entries(sizes::SECRET_FILES, 0);
+#[map]
+pub(crate) static OPEN_PATHS: LpmTrie<PathKey, u32> =
+    LpmTrie::with_max_entries(sizes::OPEN_PATHS, 0);
 #[map]
 pub(crate) static BUDGETS: HashMap<u64, Budget> = HashMap::with_max_entries(sizes::BUDGETS, 0);
 #[map]

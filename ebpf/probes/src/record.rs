@@ -48,6 +48,8 @@ pub(crate) struct Draft {
     pub(crate) end: u32,
     /// [`text::TRUNCATED`] and [`text::FAULT`] of all strings.
     pub(crate) notes: u32,
+    /// Whether the paths decide whether the record is sent, see `calls::open_paths`.
+    pub(crate) by_path: u64,
 }
 
 /// Scratch of records without strings.
@@ -115,6 +117,7 @@ impl LargeScratch {
                 (size_of::<Header>() + size_of::<Body>()) as u32,
             );
             write_volatile(addr_of_mut!((*this).draft.notes), 0);
+            write_volatile(addr_of_mut!((*this).draft.by_path), 0);
             write_volatile(addr_of_mut!((*this).job), 0);
             write_volatile(addr_of_mut!((*this).job_count), 0);
             clear(Self::body::<Body>(this));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vigia_engine::{EventTypes, Ruleset};
+use vigia_engine::{Ending, EventTypes, Ruleset};
 use vigia_event::EventType;
 use vigia_event::call::named;
 use vigia_sensor::{Interest, Outcomes};
@@ -46,25 +46,23 @@ const PROBE_CALLS: &[(&str, &str)] = &[
 pub struct Reasons {
     /// Active rules that can match one, in the order of the rules.
     pub rules: Vec<String>,
+    /// How calls end that some of them can match: `done`, `refused` (EROFS, EACCES, EPERM), `failed`. Those that state
+    /// hangs on are captured beyond that.
+    pub endings: Vec<&'static str>,
     /// The state that hangs on it.
     pub state: Option<&'static str>,
 }
 
-/// What is wanted, and what state hangs on.
+/// What is wanted of events of these types, and what state hangs on; without rules, all of them.
 #[must_use]
-pub fn of(wanted: &EventTypes, failed_executions: bool) -> Interest {
+pub fn of(wanted: &EventTypes, ruleset: Option<&Ruleset>) -> Interest {
     let mut interest = Interest::nothing();
     for event_type in wanted.iter() {
-        let outcomes = match event_type {
-            // What succeeds is reported as the execution itself.
-            named::EXECVE | named::EXECVEAT if failed_executions => Outcomes {
-                success: false,
-                ..Outcomes::ALL
-            },
-            named::EXECVE | named::EXECVEAT => Outcomes::NONE,
-            _ => Outcomes::ALL,
-        };
-        interest.add(event_type, outcomes);
+        interest.add(event_type, outcomes(event_type, ruleset));
+    }
+    if let Some(ruleset) = ruleset {
+        interest.read_paths = ruleset.read_paths().clone();
+        interest.write_paths = ruleset.write_paths().clone();
     }
     for event_type in STATE_CALLS
         .iter()
@@ -81,6 +79,28 @@ pub fn of(wanted: &EventTypes, failed_executions: bool) -> Interest {
     interest
 }
 
+fn outcomes(event_type: EventType, ruleset: Option<&Ruleset>) -> Outcomes {
+    let ends = |ending| ruleset.is_none_or(|ruleset| ruleset.can_match(event_type, ending));
+    let wanted = Outcomes {
+        success: ends(Ending::Done),
+        read: ends(Ending::Done),
+        refused: ends(Ending::Refused),
+        failed: ends(Ending::Failed),
+    };
+    if !matches!(event_type, named::EXECVE | named::EXECVEAT) {
+        return wanted;
+    }
+    if !ruleset.is_none_or(Ruleset::sees_failed_executions) {
+        return Outcomes::NONE;
+    }
+    // What succeeds is reported as the execution itself.
+    Outcomes {
+        success: false,
+        read: false,
+        ..wanted
+    }
+}
+
 /// Every event type that is captured for a ruleset, by name, and why.
 #[must_use]
 pub fn reasons(ruleset: &Ruleset) -> BTreeMap<&'static str, Reasons> {
@@ -92,9 +112,22 @@ pub fn reasons(ruleset: &Ruleset) -> BTreeMap<&'static str, Reasons> {
         for event_type in rule.event_types.iter().filter(|kind| kind.is_delivered()) {
             let reason = reasons.entry(event_type.name()).or_default();
             reason.rules.push(rule.name.clone());
+            reason.endings = endings(event_type, ruleset);
         }
     }
     reasons
+}
+
+fn endings(event_type: EventType, ruleset: &Ruleset) -> Vec<&'static str> {
+    [
+        (Ending::Done, "done"),
+        (Ending::Refused, "refused"),
+        (Ending::Failed, "failed"),
+    ]
+    .into_iter()
+    .filter(|&(ending, _)| ruleset.can_match(event_type, ending))
+    .map(|(_, name)| name)
+    .collect()
 }
 
 #[cfg(test)]
@@ -112,6 +145,37 @@ mod tests {
     }
 
     #[test]
+    fn the_default_rules_ask_for_few_of_the_files_that_programs_open() {
+        let sources: Vec<Source> = crate::rules::EMBEDDED
+            .iter()
+            .map(|(name, text)| Source::new(*name, *text))
+            .collect();
+        let ruleset = compile(&sources, &Options::default()).ruleset.unwrap();
+        let interest = super::of(ruleset.event_types(), Some(&ruleset));
+        for event_type in [named::OPEN, named::OPENAT, named::OPENAT2] {
+            // A file that is not there is what programs look for all the time.
+            assert!(!interest.of(event_type).failed, "{event_type:?}");
+            assert!(interest.of(event_type).refused && interest.of(event_type).read);
+        }
+        for (path, is_asked) in [
+            ("/etc/shadow", true),
+            ("/root/.ssh/id_ed25519", true),
+            ("/etc/ssh/ssh_host_rsa_key", true),
+            ("/proc/1/mem", true),
+            ("/usr/lib/x86_64-linux-gnu/libc.so.6", false),
+            ("/etc/passwd", false),
+            ("/proc/self/status", false),
+            ("/var/lib/postgresql/15/main/base/1/1259", false),
+        ] {
+            assert_eq!(
+                interest.read_paths.hold([path.as_bytes()]),
+                is_asked,
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
     fn a_call_is_captured_for_the_rules_that_name_it() {
         let text = "- rule: r\n  desc: d\n  condition: evt.type in (ptrace, connect)\n  output: o\n  priority: INFO\n";
         let ruleset = compile(&[Source::new("r.yaml", text)], &Options::default())
@@ -124,7 +188,7 @@ mod tests {
         assert!(of("connect").state.is_some() && of("connect").rules == ["r"]);
         assert!(of("mount").rules.is_empty() && of("mount").state.is_some());
         assert!(!reasons.contains_key("bpf"));
-        let interest = super::of(ruleset.event_types(), false);
+        let interest = super::of(ruleset.event_types(), Some(&ruleset));
         let ptrace = EventType::from_name("ptrace").unwrap();
         assert_eq!(interest.of(ptrace), Outcomes::ALL);
     }

@@ -57,6 +57,17 @@ fn it_tells_which_calls_are_captured_and_why() {
     );
     assert!(line("mount ").unwrap().contains("state: tables of mounts"));
     assert_eq!(line("bpf "), None);
+    assert!(said.contains("opens that only read: secrets\n"), "{said}");
+    let reads = "- rule: Reads\n  desc: d\n  condition: evt.type = open and evt.failed = false and fd.name startswith /etc/\n  output: o\n  priority: INFO\n";
+    let other = folder.path().join("reads.yaml");
+    std::fs::write(&other, reads).unwrap();
+    let output = vigia(&["explain", "--syscalls", "-r", other.to_str().unwrap()]);
+    let said = text(&output.stdout);
+    assert!(said.contains("rules: Reads (only done)"), "{said}");
+    assert!(
+        said.contains("secrets, and paths that begin with /etc/\n"),
+        "{said}"
+    );
     let output = vigia(&["explain", "--syscalls", "--json", "-r", path]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["ptrace"]["rules"][0], "Traced");

@@ -22,6 +22,7 @@ use crate::priority::Priority;
 use crate::program::Program;
 use crate::ruleset::{Rule, RuleMatching, Ruleset, is_execution};
 use crate::selection::{self, Selection};
+use crate::sought::Sought;
 use crate::source::{Source, Span, Text};
 use crate::template::{Printing, Template};
 
@@ -421,6 +422,7 @@ impl Compiler<'_> {
             false => Vec::new(),
         };
         let plans = Plans::new(&mut graph, &asked);
+        let sought = Sought::new(&graph, &plans);
         Ruleset {
             rules: self.rules,
             program: Program::new(graph, plans.nodes()),
@@ -429,6 +431,7 @@ impl Compiler<'_> {
             event_types,
             uses_environment,
             uses_data,
+            sought,
             domain_names,
             matching: self.options.rule_matching,
             active,

@@ -46,6 +46,7 @@ mod priority;
 mod program;
 mod ruleset;
 mod selection;
+mod sought;
 mod source;
 mod template;
 #[cfg(test)]
@@ -63,5 +64,6 @@ pub use fields::FieldReference;
 pub use priority::{NotAPriority, Priority};
 pub use ruleset::{Match, Outcome, Rule, RuleMatching, Ruleset, Scratch, Touched};
 pub use selection::{Selection, Selector};
+pub use sought::Ending;
 pub use source::Source;
 pub use template::Template;

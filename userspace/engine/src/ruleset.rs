@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use vigia_event::call::named;
+use vigia_event::open_paths::OpenPaths;
 use vigia_event::{Event, EventType, MAX_SPELLINGS, Spelling, View};
 
 use crate::appended::ExtraField;
@@ -13,6 +14,7 @@ use crate::interpret::Kept;
 use crate::plan::{Asked, Candidates, Plans};
 use crate::priority::Priority;
 use crate::program::{Memory, Pass, Program, Truth};
+use crate::sought::{Ending, Sought};
 use crate::template::Template;
 
 /// A compiled rule.
@@ -104,6 +106,7 @@ pub struct Ruleset {
     pub(crate) event_types: EventTypes,
     pub(crate) uses_environment: bool,
     pub(crate) uses_data: bool,
+    pub(crate) sought: Sought,
     pub(crate) domain_names: BTreeSet<String>,
     pub(crate) matching: RuleMatching,
     /// The rules that are asked at all.
@@ -156,6 +159,27 @@ impl Ruleset {
     #[must_use]
     pub fn uses_data(&self) -> bool {
         self.uses_data
+    }
+
+    /// The paths of opens that active rules can match where the file was only to be read.
+    ///
+    /// Such an open succeeded, had neither write access nor `O_CREAT` nor `O_TRUNC`, and its file is no secret.
+    #[must_use]
+    pub fn read_paths(&self) -> &OpenPaths {
+        &self.sought.read_paths
+    }
+
+    /// The paths of other opens that active rules can match: those that succeeded and could have changed something, of files
+    /// that are no secrets.
+    #[must_use]
+    pub fn write_paths(&self) -> &OpenPaths {
+        &self.sought.write_paths
+    }
+
+    /// Whether an active rule can match an event of a type whose call ended so. What has no result ends in no way.
+    #[must_use]
+    pub fn can_match(&self, event_type: EventType, ending: Ending) -> bool {
+        self.sought.ends(event_type, ending)
     }
 
     /// Whether an active rule judges executions that failed.

@@ -14,6 +14,7 @@ mod printing;
 mod reference;
 mod settings;
 mod sockets;
+mod sought;
 mod upstream;
 
 use std::sync::Arc;

@@ -25,6 +25,7 @@ pub mod file;
 pub mod glob;
 pub mod mount;
 pub mod names;
+pub mod open_paths;
 mod params;
 pub mod process;
 pub mod secret;

@@ -104,6 +104,10 @@ static PROGRAMS: &[(&str, &str)] = &[
         "no call on a socket, and no loaded module, is seen",
     ),
     (
+        "call_open_paths",
+        "every opened file is an event, whatever paths the rules ask for",
+    ),
+    (
         "entries",
         "a path that a second thread changes during a call is seen as it is afterwards",
     ),

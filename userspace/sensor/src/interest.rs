@@ -2,6 +2,7 @@
 
 use vigia_abi::calls::{CALLS, interest};
 use vigia_event::EventType;
+use vigia_event::open_paths::OpenPaths;
 
 /// What the probes report: per event type and outcome, and whether environments are read.
 ///
@@ -20,6 +21,11 @@ pub struct Interest {
     outcomes: Box<[Outcomes]>,
     /// Whether an execution carries its environment.
     pub environment: bool,
+    /// The paths of opens that are reported as reads (see [`Outcomes::read`]); those of secrets, and of files that may be
+    /// secrets nobody has told the probes of yet, are reported whatever their path.
+    pub read_paths: OpenPaths,
+    /// The same for those that are reported as successes ([`Outcomes::success`]).
+    pub write_paths: OpenPaths,
     /// How many bytes of what is sent and received (and of modules that are loaded) are captured; 0 for none.
     pub data_bytes: u32,
 }
@@ -30,11 +36,11 @@ pub const DEFAULT_DATA_BYTES: u32 = 80;
 /// Results of a system call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Outcomes {
-    /// It did what it was asked to; of the open family only opens with write access and those that created the
-    /// file, see [`Outcomes::read`].
+    /// It did what it was asked to; of the open family only opens with write access and those that may have made or
+    /// emptied the file, see [`Outcomes::read`].
     pub success: bool,
-    /// The open family only: it opened an existing file without write access. By far the most frequent outcome of
-    /// all, hence its own.
+    /// The open family only: it opened a file and could not have changed anything, without write access, `O_CREAT` and
+    /// `O_TRUNC`. By far the most frequent outcome of all, hence its own.
     pub read: bool,
     /// It was refused: `EROFS`, `EACCES`, `EPERM`.
     pub refused: bool,
@@ -98,6 +104,8 @@ impl Interest {
         Self {
             outcomes: vec![Outcomes::NONE; EventType::COUNT].into(),
             environment: false,
+            read_paths: OpenPaths::Any,
+            write_paths: OpenPaths::Any,
             data_bytes: 0,
         }
     }
@@ -108,6 +116,8 @@ impl Interest {
         Self {
             outcomes: vec![Outcomes::ALL; EventType::COUNT].into(),
             environment: true,
+            read_paths: OpenPaths::Any,
+            write_paths: OpenPaths::Any,
             data_bytes: DEFAULT_DATA_BYTES,
         }
     }

@@ -29,6 +29,7 @@ mod interest;
 mod load;
 mod maps;
 mod offsets;
+mod open_paths;
 mod options;
 mod plain;
 mod procfs;

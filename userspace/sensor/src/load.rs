@@ -13,7 +13,7 @@ use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::CapabilitySet;
 use vigia_abi::maps::{
-    ATTACHED, CALL_STAGES, EXEC_STAGES, RING_STAGES, SECOND_DISPATCHER, names, sizes,
+    ATTACHED, CALL_STAGES, EXEC_STAGES, OPEN_PATHS, RING_STAGES, SECOND_DISPATCHER, names, sizes,
 };
 use vigia_abi::settings::{NO_SUBSYSTEM, SETTING_COUNT, SETTINGS, Setting};
 use vigia_abi::{ABI_VERSION, offsets};
@@ -30,7 +30,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/vigia.bpf.o");
 const BULK_PERCENT: u64 = 80;
 
 /// Programs without which the agent still does its work; what is lost is said in the doctor's table.
-pub(crate) const DISPENSABLE: [&str; 9] = [
+pub(crate) const DISPENSABLE: [&str; 10] = [
     "rename",
     "cgroup_rmdir",
     "cgroup_attach",
@@ -40,6 +40,7 @@ pub(crate) const DISPENSABLE: [&str; 9] = [
     "ring_submit",
     "ring_complete",
     "ring_walk",
+    OPEN_PATHS,
 ];
 
 /// Attached only once somebody needs it: it runs at every system call of the machine.

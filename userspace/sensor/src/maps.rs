@@ -1,9 +1,10 @@
 //! The maps of the loaded object, each with the types of its keys and values.
 
 use aya::Ebpf;
+use aya::maps::lpm_trie::LpmTrie;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use vigia_abi::counters::COUNTER_SLOTS;
-use vigia_abi::maps::{Budget, Config, SecretKey, SecretValue, TaskMark, names};
+use vigia_abi::maps::{Budget, Config, PathKey, SecretKey, SecretValue, TaskMark, names};
 
 use crate::plain::Plain;
 
@@ -15,6 +16,7 @@ pub(crate) struct Maps {
     pub(crate) cgroups: HashMap<MapData, u64, u64>,
     pub(crate) secret_devs: HashMap<MapData, u32, Plain<SecretValue>>,
     pub(crate) secret_files: HashMap<MapData, Plain<SecretKey>, Plain<SecretValue>>,
+    pub(crate) open_paths: LpmTrie<MapData, PathKey, u32>,
     pub(crate) budgets: HashMap<MapData, u64, Plain<Budget>>,
     pub(crate) counters: PerCpuArray<MapData, Plain<[u64; COUNTER_SLOTS]>>,
 }
@@ -52,6 +54,7 @@ impl Maps {
             cgroups: typed(bpf, names::CGROUPS)?,
             secret_devs: typed(bpf, names::SECRET_DEVS)?,
             secret_files: typed(bpf, names::SECRET_FILES)?,
+            open_paths: typed(bpf, names::OPEN_PATHS)?,
             budgets: typed(bpf, names::BUDGETS)?,
             counters: typed(bpf, names::COUNTERS)?,
         };

@@ -8,9 +8,12 @@ use std::sync::Mutex;
 
 use aya::Ebpf;
 use aya::maps::MapError;
-use vigia_abi::maps::{Config, SecretKey, SecretValue, TaskMark, config, names, scope, secret};
+use vigia_abi::maps::{
+    Config, OPEN_PATHS, SecretKey, SecretValue, TaskMark, config, names, scope, secret,
+};
 use vigia_abi::record::entered;
 use vigia_event::Captured;
+use vigia_event::open_paths::OpenPaths;
 
 use crate::counters::{self, Counters, OverBudget, UnseenCalls};
 use crate::decode::{Malformed, decode};
@@ -18,6 +21,7 @@ use crate::hierarchy::{Hierarchy, HierarchyError};
 use crate::interest::Interest;
 use crate::load::{self, LoadError, ProgramResult};
 use crate::maps::{MapFailure, Maps, is_absent, is_present};
+use crate::open_paths;
 use crate::options::{Budget, Options, Scope};
 use crate::plain::Plain;
 use crate::procfs::{self, Agent};
@@ -197,7 +201,31 @@ impl Sensor {
         }
         self.config.data_bytes = interest.data_bytes.into();
         self.write_config()?;
+        self.set_open_paths(&interest.read_paths, &interest.write_paths)?;
         Ok(self.set_flag(config::ENV, interest.environment)?)
+    }
+
+    fn set_open_paths(&mut self, reads: &OpenPaths, writes: &OpenPaths) -> Result<(), MapFailure> {
+        let known = self.maps.open_paths.keys().collect::<Result<Vec<_>, _>>();
+        let known = known.map_err(MapFailure::new("read", names::OPEN_PATHS))?;
+        // Meanwhile every path is reported.
+        self.set_flag(config::READS_BY_PATH | config::WRITES_BY_PATH, false)?;
+        let map = &mut self.maps.open_paths;
+        for key in known {
+            absent_is_fine(map.remove(&key))
+                .map_err(MapFailure::new("write", names::OPEN_PATHS))?;
+        }
+        let is_refused =
+            |result: &ProgramResult| result.program == OPEN_PATHS && result.refused.is_some();
+        if self.programs.iter().any(is_refused) {
+            return Ok(());
+        }
+        let (keys, flags) = open_paths::keys(reads, writes);
+        for key in keys {
+            map.insert(&key, 0, ANY)
+                .map_err(MapFailure::new("write", names::OPEN_PATHS))?;
+        }
+        self.set_flag(flags, true)
     }
 
     /// Says what one container may report.

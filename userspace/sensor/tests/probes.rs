@@ -17,6 +17,7 @@ mod probes {
     mod files;
     mod lifecycle;
     mod network;
+    mod open_paths;
     mod races;
     mod rig;
     mod rings;

@@ -11,6 +11,7 @@ use vigia_abi::maps::{Config, config, stage};
 use vigia_abi::record::{call, flags};
 use vigia_abi::{CallBody, Kind, Task};
 
+use super::open_paths;
 use crate::budget::Rank;
 use crate::kernel::{Addr, Ptr};
 use crate::maps::CALL_STAGES;
@@ -21,7 +22,10 @@ const OPEN: u32 = 2;
 const OPENAT: u32 = 257;
 const OPEN_BY_HANDLE_AT: u32 = 304;
 const OPENAT2: u32 = 437;
-pub(crate) const O_TRUNC: u64 = 0o1000;
+/// `O_ACCMODE`: with both bits a program gets neither access, and yet needs the right to both.
+const O_ACCMODE: u64 = 0o3;
+/// `O_CREAT` and `O_TRUNC`.
+const MAKES_OR_EMPTIES: u64 = 0o1100;
 
 /// An open that returned.
 pub(crate) struct Opened {
@@ -37,6 +41,8 @@ pub(crate) struct Verdict {
     pub(crate) class: Class,
     pub(crate) flags: u16,
     pub(crate) secret_kind: u32,
+    /// Whether its paths decide whether anybody wants to know.
+    pub(crate) by_path: bool,
 }
 
 #[btf_tracepoint(function = "sys_exit")]
@@ -72,11 +78,12 @@ fn call_open(context: BtfTracePointContext) -> i32 {
                 class: Class::SecretKey,
                 flags: found,
                 secret_kind: 0,
+                by_path: false,
             }
         } else {
             emit::count(Class::Open, Cause::Seen);
-            let truncates = || truncates(this, regs, number);
-            match judge(who, config, word, &mut opened, found, this, truncates) {
+            let flags = || flags_of(this, regs, number);
+            match judge(who, config, word, &mut opened, found, this, flags) {
                 Ok(verdict) => verdict,
                 Err(cause) => {
                     emit::count(Class::Open, cause);
@@ -92,6 +99,9 @@ fn call_open(context: BtfTracePointContext) -> i32 {
             return 0;
         }
         LargeScratch::begin::<CallBody>(this);
+        if verdict.by_path && !open_paths::may_be_secret(opened.file) {
+            write_volatile(addr_of_mut!((*this).draft.by_path), 1);
+        }
         super::describe(this, &context, task, verdict.kind, class, verdict.flags);
         let body = LargeScratch::body::<CallBody>(this);
         write_volatile(addr_of_mut!((*body).secret_kind), verdict.secret_kind);
@@ -137,7 +147,7 @@ pub(crate) unsafe fn judge(
     opened: &mut Opened,
     found: u16,
     this: *mut LargeScratch,
-    truncates: impl FnOnce() -> bool,
+    open_flags: impl FnOnce() -> u64,
 ) -> Result<Verdict, Cause> {
     // SAFETY: as the caller promises; the configuration is a value of an array map.
     let (in_scope, secrets) = unsafe {
@@ -160,7 +170,8 @@ pub(crate) unsafe fn judge(
     if secret_kind == 0 && !in_scope {
         return Err(Cause::OutOfScope);
     }
-    let is_wanted = in_scope && word & interest::ALL & opened.outcome(truncates) != 0;
+    let outcome = opened.outcome(open_flags);
+    let is_wanted = in_scope && word & interest::ALL & outcome != 0;
     if secret_kind == 0 && !is_wanted {
         return Err(Cause::NoInterest);
     }
@@ -179,6 +190,10 @@ pub(crate) unsafe fn judge(
         class: Class::Open,
         flags,
         secret_kind,
+        // SAFETY: as the caller promises.
+        by_path: secret_kind == 0
+            && !opened.file.is_null()
+            && unsafe { open_paths::decide(config, outcome) },
     })
 }
 
@@ -196,15 +211,15 @@ impl Opened {
         }
     }
 
-    /// The bit of [`interest`]: a successful open that neither writes nor creates nor truncates is a read.
+    /// The bit of [`interest`]: a successful open that can neither have written nor made nor emptied the file is a read.
     #[inline(always)]
-    fn outcome(&self, truncates: impl FnOnce() -> bool) -> u32 {
+    fn outcome(&self, open_flags: impl FnOnce() -> u64) -> u32 {
         let outcome = super::outcome(self.result);
         if outcome != interest::SUCCEEDED {
             return outcome;
         }
         // A file that is already gone again cannot be told apart: report it as the more interesting of the two.
-        if self.file.is_null() || truncates() || file::is_written(self.file) {
+        if self.file.is_null() || file::is_written(self.file) || is_more_than_a_read(open_flags()) {
             interest::SUCCEEDED
         } else {
             interest::READ
@@ -212,25 +227,29 @@ impl Opened {
     }
 }
 
-/// Whether the flags of an open ask to empty the file.
+#[inline(always)]
+fn is_more_than_a_read(open_flags: u64) -> bool {
+    open_flags & MAKES_OR_EMPTIES != 0 || open_flags & O_ACCMODE == O_ACCMODE
+}
+
+/// The flags of an open; all of them where they cannot be read.
 ///
 /// # Safety
 /// `this` must point to the scratch of the running program.
 #[inline(always)]
-unsafe fn truncates(this: *const LargeScratch, regs: Ptr, number: u32) -> bool {
+unsafe fn flags_of(this: *const LargeScratch, regs: Ptr, number: u32) -> u64 {
     // SAFETY: as the caller promises.
     let arg = |index| unsafe { super::argument(this, regs, index) };
     match number {
-        OPEN => arg(1) & O_TRUNC != 0,
-        OPENAT | OPEN_BY_HANDLE_AT => arg(2) & O_TRUNC != 0,
+        OPEN => arg(1),
+        OPENAT | OPEN_BY_HANDLE_AT => arg(2),
         OPENAT2 => {
             let mut given = 0u64;
             // SAFETY: the helper writes 8 bytes and checks the address.
-            unsafe {
-                bpf_probe_read_user((&raw mut given).cast(), 8, arg(2) as *const _);
-            }
-            given & O_TRUNC != 0
+            let failed =
+                unsafe { bpf_probe_read_user((&raw mut given).cast(), 8, arg(2) as *const _) != 0 };
+            if failed { u64::MAX } else { given }
         }
-        _ => true,
+        _ => u64::MAX,
     }
 }

@@ -24,19 +24,13 @@ pub(super) const SERVICE: Service = Service {
     stopped: "0",
 };
 
-/// Each request opens a file, and what a container does beyond its event budget (`sensor.budget`, 5000 a second) is
-/// not looked at, which rightly is reported: so the load stays below it.
 const CONNECTIONS: u32 = 16;
-const PAUSE_MS: u32 = 5;
 
 fn load(place: &Place<'_>, time: Duration) -> Result<u64> {
     let script = format!(
         r#"
         cat > /tmp/mix.lua <<'LUA'
         local count = 0
-        function delay()
-            return {PAUSE_MS}
-        end
         function request()
             count = count + 1
             return wrk.format("GET", count % 10 == 0 and "/" or "/" .. (count % 100 + 1) .. ".bin")

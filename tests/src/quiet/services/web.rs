@@ -24,9 +24,7 @@ pub(super) const SERVICE: Service = Service {
     stopped: "0",
 };
 
-/// Each request causes a handful of events: as with nginx, the load stays below the container's event budget.
 const CONNECTIONS: u32 = 8;
-const PAUSE_MS: u32 = 10;
 
 fn load(place: &Place<'_>, time: Duration) -> Result<u64> {
     let said = place.load(&format!(
@@ -34,9 +32,6 @@ fn load(place: &Place<'_>, time: Duration) -> Result<u64> {
         cat > /tmp/mix.lua <<'LUA'
         local count = 0
         local paths = {{"/", "/", "/", "/", "/", "/", "/order", "/report"}}
-        function delay()
-            return {PAUSE_MS}
-        end
         function request()
             count = count + 1
             if count % 9 == 0 then

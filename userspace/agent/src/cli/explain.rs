@@ -46,7 +46,7 @@ impl Explain {
             if self.json {
                 syscalls::json(&reasons, out)?;
             } else {
-                syscalls::text(&reasons, out)?;
+                syscalls::text(&reasons, &ruleset, out)?;
             }
             return Ok(ExitCode::SUCCESS);
         }

@@ -85,7 +85,7 @@ impl Pipeline {
         } else {
             *ruleset.event_types()
         };
-        let mut interest = interest::of(&wanted, everything || ruleset.sees_failed_executions());
+        let mut interest = interest::of(&wanted, (!everything).then_some(&ruleset));
         interest.environment = ruleset.uses_environment();
         if ruleset.uses_data() {
             interest.data_bytes = DEFAULT_DATA_BYTES;
