@@ -79,7 +79,8 @@ pub(crate) fn refused_write(path: &[u8]) -> Event {
         parent_pid: 4200,
         comm: "sh".into(),
         credentials: vigia_event::captured::Credentials {
-            uid: 33,
+            uid: 1000,
+            euid: 33,
             ..Default::default()
         },
         entered: Some(false),

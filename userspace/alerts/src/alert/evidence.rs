@@ -190,7 +190,7 @@ impl ProcessEvidence {
         let event = view.event;
         let process = &*event.process;
         let ancestors = event.ancestors.iter().take(MAX_ANCESTORS);
-        let uid = process.task.credentials.uid;
+        let credentials = &event.captured.task.credentials;
         Self {
             ancestors: ancestors
                 .map(|ancestor| texts.bounded(&ancestor.task.comm, NAME_BYTES))
@@ -210,9 +210,9 @@ impl ProcessEvidence {
             user: UserEvidence {
                 name: event
                     .users
-                    .user(uid)
+                    .user(credentials.ns_uid.unwrap_or(credentials.euid))
                     .map(|user| texts.bounded(&user.name, NAME_BYTES)),
-                uid,
+                uid: credentials.euid,
             },
         }
     }
