@@ -8,7 +8,7 @@ use vigia_tests::docker::{Docker, unique};
 use vigia_tests::image::{ACTOR_PATH, ROOT_FILE};
 use vigia_tests::metrics::Metrics;
 use vigia_tests::rules::READ_ONLY_WRITE;
-use vigia_tests::scene::{Programs, Turn};
+use vigia_tests::scene::{self, Programs, Turn};
 use vigia_tests::wait::{self, seconds};
 use vigia_tests::{Scene, sums};
 
@@ -63,8 +63,7 @@ fn two_hundred_thousand_opens_are_all_accounted_for() -> Result<()> {
     let docker = Docker::find()?;
     docker.sweep()?;
     let cgroup = Cgroup::make()?;
-    let scope = format!("--scope=cgroup:/{}", cgroup.name);
-    let scene = Scene::on(docker, turn, &programs, &[], &[&scope])?;
+    let scene = scene_on(docker, turn, &programs, &cgroup)?;
     let parent = format!("--cgroup-parent=/{}", cgroup.name);
     // The same container once without the generator's work: what its start alone opens.
     let idle = opens_of(&scene, &parent, 0)?;
@@ -91,8 +90,7 @@ fn records_that_vanish_break_the_sums() -> Result<()> {
     let docker = Docker::find()?;
     docker.sweep()?;
     let cgroup = Cgroup::make()?;
-    let scope = format!("--scope=cgroup:/{}", cgroup.name);
-    let scene = Scene::on(docker, turn, &programs.losing()?, &[], &[&scope])?;
+    let scene = scene_on(docker, turn, &programs.losing()?, &cgroup)?;
     let parent = format!("--cgroup-parent=/{}", cgroup.name);
     let command = [ACTOR_PATH, "open-close", ROOT_FILE, "3000"];
     let container = scene.run(&["--network=none", &parent], &command)?;
@@ -111,6 +109,16 @@ fn records_that_vanish_break_the_sums() -> Result<()> {
         "lost records went unnoticed: {broken:#?}"
     );
     Ok(())
+}
+
+/// On one cgroup, with rules for which every open is an event.
+fn scene_on(docker: Docker, turn: Turn, programs: &Programs, cgroup: &Cgroup) -> Result<Scene> {
+    let scope = format!("--scope=cgroup:/{}", cgroup.name);
+    let every_open = scene::repository().join("tests/data/every-open.yaml");
+    let rules =
+        [scene::default_rules(), every_open].map(|path| format!("--rules={}", path.display()));
+    let arguments = [&scope, &rules[0], &rules[1]].map(String::as_str);
+    Scene::on(docker, turn, programs, &[], &arguments)
 }
 
 #[derive(Debug)]

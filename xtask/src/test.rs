@@ -111,9 +111,6 @@ const SUITES: &[Suite] = &[
     },
 ];
 
-/// Suites that are asked for by name: no group has them. What keeps `quiet` here stands in docs/limitations.md.
-const ON_REQUEST: [&str; 1] = ["quiet"];
-
 /// What may be named on the command line.
 pub(crate) fn names() -> Vec<&'static str> {
     ["all", "e2e"]
@@ -129,7 +126,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Result<Report> {
         .iter()
         .filter(|suite| {
             let grouped = has("all") || (has("e2e") && suite.kind.is_end_to_end());
-            has(suite.name) || (grouped && !ON_REQUEST.contains(&suite.name))
+            has(suite.name) || grouped
         })
         .collect();
     let mut report = Report::new("test");

@@ -185,7 +185,7 @@ fn the_lines_of_a_rule_are_those_of_falco() {
     let rendered = rendered(alert.clone());
     assert_eq!(
         rendered.text(),
-        "22:13:20.000000001: Warning root  |sh |ROOT <NA> uid=0"
+        "22:13:20.000000001: Warning www-da|sh |WWW-DATA <NA> uid=33"
     );
     let parsed: Json = serde_json::from_str(rendered.json()).expect("valid JSON");
     assert_eq!(
@@ -195,9 +195,9 @@ fn the_lines_of_a_rule_are_those_of_falco() {
             "evt.rawres": -30,
             "k8s.pod.name": null,
             "proc.name": "sh",
-            "user.name": "root",
-            "user.uid": 0,
-            "who": "nginx/0",
+            "user.name": "www-data",
+            "user.uid": 33,
+            "who": "nginx/33",
         })
     );
     assert_eq!(parsed["tags"], serde_json::json!(["a", "b"]));
@@ -215,7 +215,7 @@ fn the_lines_of_a_rule_are_those_of_falco() {
         },
     );
     let parsed: Json = serde_json::from_str(only_message.json()).expect("valid JSON");
-    assert_eq!(parsed["message"], "root  |sh |ROOT <NA> uid=0");
+    assert_eq!(parsed["message"], "www-da|sh |WWW-DATA <NA> uid=33");
     for key in ["output", "output_fields", "tags"] {
         assert!(parsed.get(key).is_none(), "{key}");
     }
