@@ -154,6 +154,8 @@ metrics! {
         "Tasks and containers for which a table of the probes had no room.";
     recursion_misses: IntCounterVec, "vigia_kernel_recursion_misses_total", ["program"],
         "Runs of a program that the kernel skipped because it was running on the same processor: events nobody saw.";
+    made_good: IntCounter, "vigia_kernel_made_good_total", [],
+        "System calls that the second dispatcher saw because the kernel had skipped the first.";
     ring_used: IntGauge, "vigia_ring_used_bytes", [],
         "Bytes in the ring that wait to be read.";
     ring_size: IntGauge, "vigia_ring_size_bytes", [],

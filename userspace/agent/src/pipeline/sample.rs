@@ -132,6 +132,7 @@ impl Stages {
                 *total,
             );
         }
+        advance(&self.metrics.made_good, counters.made_good());
         self.metrics.ring_used.set(signed(counters.ring.used_bytes));
         self.metrics.ring_size.set(signed(counters.ring.size_bytes));
     }
