@@ -283,7 +283,8 @@ fn parts_of(field: &str, operator: Operator, text: &[u8]) -> Option<Vec<PathPart
         ("fd.name" | "fd.directory", PathMatch) => start(&literal_folders(text)),
         // Of a directory it is the path itself.
         ("fd.directory", Equal | StartsWith | StartsWithBytes) => start(text),
-        ("fd.directory", EndsWith) => {
+        // The root is the only one that ends with its slash.
+        ("fd.directory", EndsWith) if text != b"/" => {
             let folder = PathPart::FolderEnd(text.into());
             end(text).map(|mut parts| {
                 parts.push(folder);
