@@ -21,6 +21,7 @@ const ROWS: &[(u16, u16)] = &[
     (14, 133),  // mknod
     (15, 90),   // chmod
     (21, 165),  // mount
+    (22, 166),  // umount; its second argument is none
     (23, 105),  // setuid16
     (26, 101),  // ptrace
     (37, 62),   // kill
@@ -37,6 +38,7 @@ const ROWS: &[(u16, u16)] = &[
     (70, 113),  // setreuid16
     (71, 114),  // setregid16
     (75, 160),  // setrlimit
+    (81, 116),  // setgroups16
     (83, 88),   // symlink
     (87, 167),  // swapon
     (88, 169),  // reboot
@@ -50,9 +52,12 @@ const ROWS: &[(u16, u16)] = &[
     (128, 175), // init_module
     (129, 176), // delete_module
     (133, 81),  // fchdir
+    (138, 122), // setfsuid16
+    (139, 123), // setfsgid16
     (164, 117), // setresuid16
     (170, 119), // setresgid16
     (172, 157), // prctl
+    (178, 129), // rt_sigqueueinfo
     (182, 92),  // chown16
     (185, 126), // capset
     (193, 76),  // truncate64
@@ -152,6 +157,7 @@ const X32_ROWS: &[(u16, u16)] = &[
     (520, 59),  // execve
     (521, 101), // ptrace
     (528, 246), // kexec_load
+    (524, 129), // rt_sigqueueinfo
     (537, 299), // recvmmsg
     (538, 307), // sendmmsg
     (539, 310), // process_vm_readv

@@ -194,16 +194,19 @@ pub enum Table {
     EntriesFull = 3,
     /// What a request of io_uring passed was gone at its completion: another request took its slot.
     RequestsFull = 4,
+    /// A request of io_uring completes without a word if it succeeds (`IOSQE_CQE_SKIP_SUCCESS`).
+    RequestsSilent = 5,
 }
 
 impl Table {
     /// All of them, in order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::TasksFull,
         Self::CgroupsFull,
         Self::BudgetsFull,
         Self::EntriesFull,
         Self::RequestsFull,
+        Self::RequestsSilent,
     ];
 
     /// As in metrics.
@@ -215,6 +218,7 @@ impl Table {
             Self::BudgetsFull => "budgets_full",
             Self::EntriesFull => "entries_full",
             Self::RequestsFull => "requests_full",
+            Self::RequestsSilent => "requests_silent",
         }
     }
 

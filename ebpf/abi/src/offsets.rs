@@ -119,6 +119,7 @@ offsets! {
     FILE_PATH = "file" ["f_path"];
     FILE_INODE = "file" ["f_inode"];
     FILE_MODE = "file" ["f_mode"];
+    FILE_FLAGS = "file" ["f_flags"];
     FILE_PRIVATE = "file" ["private_data"];
 
     SOCKET_SK = "socket" ["sk"];
@@ -138,6 +139,7 @@ offsets! {
     UNIX_ADDRESS_NAME = "unix_address" ["name"] "names of Unix sockets: they are a module here";
 
     RING_REQUEST_OPCODE = "io_kiocb" ["opcode"] "io_uring: the kernel has none";
+    RING_REQUEST_FLAGS = "io_kiocb" ["flags"] "io_uring: the kernel has none";
     RING_REQUEST_FILE = "io_kiocb" ["file"] "io_uring: the kernel has none";
     RING_OPEN_DFD = "io_open" ["dfd"] "opens through io_uring";
     RING_OPEN_SLOT = "io_open" ["file_slot"] "opens through io_uring into fixed slots";

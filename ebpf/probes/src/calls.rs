@@ -19,7 +19,7 @@ use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use vigia_abi::calls::{CallSpec, NUMBERS, SPECS, interest};
+use vigia_abi::calls::{CallSpec, NUMBERS, SPECS, interest, note};
 use vigia_abi::counters::{Cause, Class};
 use vigia_abi::maps::{Config, stage};
 use vigia_abi::offsets::*;
@@ -41,6 +41,7 @@ static CALL_SPECS: [CallSpec; NUMBERS as usize] = SPECS;
 const EPERM: i64 = -1;
 const EACCES: i64 = -13;
 const EROFS: i64 = -30;
+const EINPROGRESS: i64 = -115;
 /// `-ERESTARTSYS` to `-ERESTART_RESTARTBLOCK`: the call will be made again, or end with `EINTR`; not an outcome.
 const RESTARTS: core::ops::RangeInclusive<i64> = -516..=-512;
 
@@ -88,7 +89,7 @@ fn dispatch(
     let Some(word) = interest_in(number) else {
         return;
     };
-    let result: i64 = context.arg(1);
+    let result = result_of(context, number);
     if word == 0 || RESTARTS.contains(&result) || !takes_call() {
         return;
     }
@@ -121,6 +122,17 @@ fn dispatch(
 unsafe fn number(this: *const LargeScratch) -> u32 {
     // SAFETY: as the caller promises.
     unsafe { read_volatile(addr_of!((*this).passed.number)) }
+}
+
+/// What a call returned. A connect that a signal interrupts goes on without the program.
+#[inline(always)]
+fn result_of(context: &BtfTracePointContext, number: u32) -> i64 {
+    let result: i64 = context.arg(1);
+    if spec(number).note & note::CONNECTS != 0 && RESTARTS.contains(&result) {
+        EINPROGRESS
+    } else {
+        result
+    }
 }
 
 /// An argument of the call that the dispatcher handed on, in the order of the 64-bit call.
@@ -251,7 +263,7 @@ unsafe fn describe(
         (*header).flags = flags;
         (*body).number = number(this);
         (*body).flags = read_volatile(addr_of!((*this).passed.flags));
-        (*body).result = context.arg(1);
+        (*body).result = result_of(context, number(this));
         for index in 0..6 {
             (*body).args[index] = argument(this, regs, index);
         }

@@ -48,7 +48,7 @@ pub(crate) struct Draft {
     pub(crate) end: u32,
     /// [`text::TRUNCATED`] and [`text::FAULT`] of all strings.
     pub(crate) notes: u32,
-    /// Whether the paths decide whether the record is sent, see `calls::open_paths`.
+    /// Whether the paths decide whether the record is sent: which of them is next, see `calls::open_paths`, or 0.
     pub(crate) by_path: u64,
 }
 

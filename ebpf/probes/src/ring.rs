@@ -39,6 +39,8 @@ const OPERATIONS: [(u8, u32); 8] = [
 ];
 /// `res` in `struct io_uring_cqe`, part of the stable interface.
 const COMPLETION_RESULT: u64 = 8;
+/// `IOSQE_CQE_SKIP_SUCCESS`; the flags of a request begin with those of its submission.
+const SKIPS_SUCCESS: u32 = 1 << 6;
 /// Bits of a request's address that say nothing: requests are larger than this.
 const ADDRESS_SHIFT: u32 = 8;
 /// `AF_UNIX` is the shortest family with a name; what matters of the others is shorter.
@@ -88,6 +90,9 @@ fn ring_submit(context: BtfTracePointContext) -> i32 {
         let found = scope::identify(current, who);
         if scope::is_agent(config, who) || !scope::is_in_scope(config, current, who, found) {
             return 0;
+        }
+        if request.load::<u32>(RING_REQUEST_FLAGS) & SKIPS_SUCCESS != 0 {
+            emit::count_table(Table::RequestsSilent);
         }
         let Some(kept) = slot(request) else { return 0 };
         write_volatile(addr_of_mut!((*kept).address), 0);

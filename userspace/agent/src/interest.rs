@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use vigia_engine::{Ending, EventTypes, Ruleset};
 use vigia_event::EventType;
 use vigia_event::call::named;
+use vigia_event::open_paths::{OpenPaths, PathPart};
 use vigia_sensor::{Interest, Outcomes};
 
 /// Calls that are reported whatever the rules want, because state hangs on them, and which.
@@ -61,8 +62,8 @@ pub fn of(wanted: &EventTypes, ruleset: Option<&Ruleset>) -> Interest {
         interest.add(event_type, outcomes(event_type, ruleset));
     }
     if let Some(ruleset) = ruleset {
-        interest.read_paths = ruleset.read_paths().clone();
-        interest.write_paths = ruleset.write_paths().clone();
+        interest.read_paths = ruleset.read_paths().clone().or(secret_folders());
+        interest.write_paths = ruleset.write_paths().clone().or(secret_folders());
     }
     for event_type in STATE_CALLS
         .iter()
@@ -77,6 +78,12 @@ pub fn of(wanted: &EventTypes, ruleset: Option<&Ruleset>) -> Interest {
         );
     }
     interest
+}
+
+/// Where any file may be a secret: one that is put there later has a name the probes were not told.
+fn secret_folders() -> OpenPaths {
+    let start = |folder: &str| PathPart::Start(folder.as_bytes().into());
+    OpenPaths::Of(["/run/secrets/", "/var/run/secrets/"].map(start).into())
 }
 
 fn outcomes(event_type: EventType, ruleset: Option<&Ruleset>) -> Outcomes {
@@ -162,6 +169,7 @@ mod tests {
             ("/root/.ssh/id_ed25519", true),
             ("/etc/ssh/ssh_host_rsa_key", true),
             ("/proc/1/mem", true),
+            ("/run/secrets/one/that/came/later", true),
             ("/usr/lib/x86_64-linux-gnu/libc.so.6", false),
             ("/etc/passwd", false),
             ("/proc/self/status", false),

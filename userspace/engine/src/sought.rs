@@ -255,6 +255,14 @@ fn comparison(act: Act, field: &str, operator: Operator, values: &[Const]) -> Si
             _ => Sides::UNKNOWN,
         };
     }
+    if field == "evt.entry" && matches!(act, Act::Read | Act::Write) {
+        // What comes through a ring is not left by its path.
+        let is_ring = |value: &Const| matches!(value, Const::Bytes(text) if **text == *b"io_uring");
+        return match operator == Operator::Equal && values.iter().all(is_ring) {
+            true => Sides::certain(false),
+            false => Sides::UNKNOWN,
+        };
+    }
     let mut parts = BTreeSet::new();
     for value in values {
         let Const::Bytes(text) = value else {

@@ -29,11 +29,11 @@ fn call_gather(context: BtfTracePointContext) -> i32 {
     unsafe {
         let body = LargeScratch::body::<CallBody>(this);
         let spec = super::spec(read_volatile(addr_of!((*body).number)));
-        gather_path(this, spec, 0);
-        gather_path(this, spec, 1);
         if spec.note & (note::ENTRY | note::ENTRY_OF_WRITES) != 0 {
             entries::recall(this);
         }
+        gather_path(this, spec, 0);
+        gather_path(this, spec, 1);
         for index in 0..2 {
             let arg = spec.texts[index];
             // prctl(2) takes a text for one of its many options only.
@@ -73,7 +73,9 @@ unsafe fn gather_path(this: *mut LargeScratch, spec: &CallSpec, index: usize) {
             LargeScratch::append_user_string(this, address)
         };
         (*body).paths[index].given = given;
-        if given.len > 0 && first_byte(this, given.offset) == b'/' {
+        let entry = read_volatile(addr_of!((*body).entry[index]));
+        let was_relative = entry.flags != 0 && first_byte(this, entry.offset) != b'/';
+        if given.len > 0 && first_byte(this, given.offset) == b'/' && !was_relative {
             return;
         }
         plan_base(this, path.dir, index);

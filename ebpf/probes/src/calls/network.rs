@@ -32,7 +32,7 @@ fn call_network(context: BtfTracePointContext) -> i32 {
         emit::count_number(class, Cause::Broken);
         return 0;
     };
-    let result: i64 = context.arg(1);
+    let result = super::result_of(&context, number);
     let current = Ptr::current_task();
     // SAFETY: this program's scratch.
     unsafe {

@@ -8,6 +8,7 @@ use aya_ebpf::programs::BtfTracePointContext;
 use vigia_abi::calls::interest;
 use vigia_abi::counters::{Cause, Class};
 use vigia_abi::maps::{Config, config, stage};
+use vigia_abi::offsets::FILE_FLAGS;
 use vigia_abi::record::{call, flags};
 use vigia_abi::{CallBody, Kind, Task};
 
@@ -22,10 +23,11 @@ const OPEN: u32 = 2;
 const OPENAT: u32 = 257;
 const OPEN_BY_HANDLE_AT: u32 = 304;
 const OPENAT2: u32 = 437;
-/// `O_ACCMODE`: with both bits a program gets neither access, and yet needs the right to both.
 const O_ACCMODE: u64 = 0o3;
-/// `O_CREAT` and `O_TRUNC`.
-const MAKES_OR_EMPTIES: u64 = 0o1100;
+const O_PATH: u64 = 0o1000_0000;
+/// `O_ACCMODE` (with both bits a program gets neither access, and yet needs the right to both), `O_CREAT`, `O_TRUNC` and
+/// what `O_TMPFILE` has beyond `O_DIRECTORY`.
+const MORE_THAN_A_READ: u64 = O_ACCMODE | 0o1100 | 0o2000_0000;
 
 /// An open that returned.
 pub(crate) struct Opened {
@@ -109,6 +111,14 @@ fn call_open(context: BtfTracePointContext) -> i32 {
             let how = addr_of_mut!((*body).open_how);
             if bpf_probe_read_user(how.cast(), 24, super::argument(this, regs, 2) as *const _) == 0
             {
+                (*body).flags |= call::OPEN_HOW;
+            }
+            if !opened.file.is_null() {
+                // The program may have written something else there since: the file knows what it was opened for.
+                const KEPT: u64 = O_ACCMODE | O_PATH;
+                let kept: u32 = opened.file.load(FILE_FLAGS);
+                let given = read_volatile(how.cast::<u64>());
+                write_volatile(how.cast::<u64>(), given & !KEPT | u64::from(kept) & KEPT);
                 (*body).flags |= call::OPEN_HOW;
             }
         }
@@ -229,7 +239,7 @@ impl Opened {
 
 #[inline(always)]
 fn is_more_than_a_read(open_flags: u64) -> bool {
-    open_flags & MAKES_OR_EMPTIES != 0 || open_flags & O_ACCMODE == O_ACCMODE
+    open_flags & MORE_THAN_A_READ != 0
 }
 
 /// The flags of an open; all of them where they cannot be read.

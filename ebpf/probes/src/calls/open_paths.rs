@@ -12,13 +12,13 @@ use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::programs::BtfTracePointContext;
 use vigia_abi::calls::interest;
 use vigia_abi::counters::{Cause, Class};
-use vigia_abi::maps::{Config, PATH_PART_MAX, PathKey, config, path_end};
+use vigia_abi::maps::{Config, PATH_PART_MAX, PathKey, config, path_end, stage};
 use vigia_abi::offsets::*;
 use vigia_abi::record::{RECORD_MAX, TEXT_MAX, text};
 use vigia_abi::{CallBody, Text};
 
 use crate::kernel::Addr;
-use crate::maps::OPEN_PATHS;
+use crate::maps::{CALL_STAGES, OPEN_PATHS};
 use crate::record::LargeScratch;
 use crate::{budget, emit, scope};
 
@@ -34,6 +34,15 @@ const PIECE: u64 = (PATH_PART_MAX + 1 + NAME_MAX) as u64;
 const PLACES: usize = 128;
 const _: () = assert!((PIECE as usize) < PLACES);
 
+/// The path that the kernel has, of [`Draft::by_path`](crate::record::Draft).
+const STEP_REAL: u64 = 1;
+/// The one that a bind mount hides.
+const STEP_UNDERLYING: u64 = 2;
+/// The one that the program passed, as it is now.
+const STEP_GIVEN: u64 = 3;
+/// As it was when the call began, where that was captured.
+const LAST_STEP: u64 = 4;
+
 /// Lies where the path of the last walk did, which is in the record by now.
 #[repr(C)]
 struct Room {
@@ -48,6 +57,8 @@ struct Room {
     /// Any number, for the same reason as in `record`.
     cell: u64,
     asked: u64,
+    text: Text,
+    base: Text,
 }
 
 const _: () = assert!(size_of::<Room>() <= TEXT_MAX);
@@ -81,15 +92,25 @@ pub(super) fn may_be_secret(open: Addr) -> bool {
         || mount.follow(MOUNT_ROOT) == path.follow(PATH_DENTRY)
 }
 
+/// Looks at one text each time round: all at once would be more than the verifier follows.
 #[btf_tracepoint(function = "sys_exit")]
-fn call_open_paths(_context: BtfTracePointContext) -> i32 {
+fn call_open_paths(context: BtfTracePointContext) -> i32 {
     let (Some(this), Some(config)) = (super::scratch(), emit::config()) else {
         return 0;
     };
     // SAFETY: this program's scratch, with a complete record.
     unsafe {
-        if is_asked_for(this) {
+        let step = addr_of_mut!((*this).draft.by_path);
+        let here = read_volatile(step);
+        look_at(this, here);
+        if read_volatile(addr_of!((*room(this)).asked)) != 0 {
             super::submit(this);
+            return 0;
+        }
+        if here < LAST_STEP {
+            write_volatile(step, here + 1);
+            CALL_STAGES.tail_call(&context, stage::OPEN_PATHS);
+            emit::count(Class::Open, Cause::Broken);
             return 0;
         }
         let who = addr_of!((*LargeScratch::header(this)).task);
@@ -99,34 +120,44 @@ fn call_open_paths(_context: BtfTracePointContext) -> i32 {
     0
 }
 
+/// Looks at the text of a step; every open has that of the first.
+///
 /// # Safety
 /// `this` must point to the scratch of the running program, with a complete record; so in all functions here.
 #[inline(always)]
-unsafe fn is_asked_for(this: *mut LargeScratch) -> bool {
+unsafe fn look_at(this: *mut LargeScratch, step: u64) {
     // SAFETY: as the caller promises.
     unsafe {
         let room = room(this);
         let body = LargeScratch::body::<CallBody>(this);
-        write_volatile(addr_of_mut!((*room).asked), 0);
-        let nothing = Text::default();
-        let real = read_volatile(addr_of!((*body).file.path));
-        look(this, nothing, real);
-        let underlying = read_volatile(addr_of!((*body).file.underlying));
-        if underlying.flags != 0 {
-            look(this, nothing, underlying);
+        // By way of map memory, so that what follows is followed once.
+        let chosen = addr_of_mut!((*room).text);
+        match step {
+            STEP_REAL => {
+                write_volatile(addr_of_mut!((*room).asked), 0);
+                write_volatile(chosen, read_volatile(addr_of!((*body).file.path)));
+            }
+            STEP_UNDERLYING => {
+                write_volatile(chosen, read_volatile(addr_of!((*body).file.underlying)));
+            }
+            STEP_GIVEN => write_volatile(chosen, read_volatile(addr_of!((*body).paths[0].given))),
+            _ => write_volatile(chosen, read_volatile(addr_of!((*body).entry[0]))),
         }
-        let given = read_volatile(addr_of!((*body).paths[0].given));
-        if given.flags != 0 {
-            scan(this, given);
-            if byte(this, u64::from(given.offset)) == b'/' {
-                look(this, nothing, given);
-            } else {
+        let text = read_volatile(chosen);
+        if step != STEP_REAL && text.flags == 0 {
+            return;
+        }
+        write_volatile(addr_of_mut!((*room).base), Text::default());
+        if step >= STEP_GIVEN {
+            scan(this, text);
+            if byte(this, u64::from(text.offset)) != b'/' {
                 let base = read_volatile(addr_of!((*body).paths[0].base));
                 is_certain(this, base);
-                look(this, base, given);
+                write_volatile(addr_of_mut!((*room).base), base);
             }
         }
-        read_volatile(addr_of!((*room).asked)) != 0
+        let base = read_volatile(addr_of!((*room).base));
+        look(this, base, text);
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) struct Losses {
     skipped: u64,
     malformed: u64,
     table_full: u64,
+    silent_requests: u64,
     /// Reported by container, see [`Stages::report_budget`].
     over_budget: u64,
 }
@@ -24,7 +25,7 @@ pub(super) struct Losses {
 impl Losses {
     /// Events that nobody saw.
     pub(super) fn unseen(&self) -> u64 {
-        self.ring_full + self.skipped + self.malformed + self.over_budget
+        self.ring_full + self.skipped + self.malformed + self.silent_requests + self.over_budget
     }
 }
 
@@ -45,7 +46,12 @@ impl Stages {
             .map(|(_, count)| count)
             .sum();
         // A slot that another call took loses a second look at a path, and nothing was forgotten: counted, no alert.
-        let is_slot = |table| matches!(table, Table::EntriesFull | Table::RequestsFull);
+        let is_slot = |table| {
+            matches!(
+                table,
+                Table::EntriesFull | Table::RequestsFull | Table::RequestsSilent
+            )
+        };
         let table_full = counters
             .tables()
             .filter(|(table, _)| !is_slot(*table))
@@ -58,6 +64,7 @@ impl Stages {
                 skipped,
                 malformed: self.metrics.malformed.get(),
                 table_full,
+                silent_requests: counters.table(Table::RequestsSilent),
                 over_budget: counters.total(Cause::OverBudget),
             },
         );
@@ -85,6 +92,15 @@ impl Stages {
                 field: "vigia.kernel_table_full",
                 count: table_full.saturating_sub(last.table_full),
                 explanation: "processes or containers were not remembered because a table of the probes was full; raise sensor.max_tasks or inventory.max_containers",
+            },
+            Loss {
+                rule: "Vigia internal: io_uring requests not seen",
+                field: "vigia.silent_requests",
+                count: self
+                    .losses
+                    .silent_requests
+                    .saturating_sub(last.silent_requests),
+                explanation: "requests were handed to io_uring so that nobody is told when they succeed (IOSQE_CQE_SKIP_SUCCESS)",
             },
         ];
         for loss in grown.into_iter().filter(|loss| loss.count > 0) {

@@ -85,7 +85,9 @@ impl Pipeline {
         } else {
             *ruleset.event_types()
         };
-        let mut interest = interest::of(&wanted, (!everything).then_some(&ruleset));
+        // What is recorded may be judged by other rules later.
+        let asks = recording.is_none().then_some(&ruleset);
+        let mut interest = interest::of(&wanted, asks);
         interest.environment = ruleset.uses_environment();
         if ruleset.uses_data() {
             interest.data_bytes = DEFAULT_DATA_BYTES;
