@@ -5,6 +5,9 @@ use std::time::Instant;
 use vigia_alerts::Alert;
 use vigia_engine::Outcome;
 use vigia_event::Event;
+use vigia_event::call::named;
+use vigia_event::captured::Entry;
+use vigia_event::secret::SecretRef;
 use vigia_inventory::WallClock;
 use vigia_inventory::readers::Reading;
 
@@ -43,14 +46,9 @@ impl Stages {
 
     /// Who reads a secret is judged as late as possible: the container's metadata says who may.
     fn judge_reader(&mut self, event: &mut Event) {
-        let Some(file) = event.file() else { return };
-        let Some(secret) = self.containers.secret_of(file, event.time_ns) else {
+        let Some((secret, granted)) = self.secret_of(event) else {
             return;
         };
-        let granted = event
-            .container
-            .as_deref()
-            .is_some_and(|container| self.containers.is_granted(file, container));
         let access = self.readers.judge(&Reading {
             process: &event.process,
             ancestors: &event.ancestors,
@@ -60,6 +58,25 @@ impl Stages {
             boot_time_ns: event.captured.boot_time_ns,
         });
         event.secret = Some(Box::new(access));
+    }
+
+    /// The secret that an event is about, and whether its container was granted it.
+    fn secret_of(&self, event: &Event) -> Option<(SecretRef, bool)> {
+        let container = event.container.as_deref();
+        if let Some(file) = event.file() {
+            let secret = self.containers.secret_of(file, event.time_ns)?;
+            let granted =
+                container.is_some_and(|container| self.containers.is_granted(file, container));
+            return Some((secret, granted));
+        }
+        // A request that opened a file tells none where its descriptor was closed in the same batch, or is a fixed one.
+        let call = event
+            .call()
+            .filter(|call| call.entry == Entry::IoUring && call.result >= 0)?;
+        let opens = matches!(call.event_type, named::OPENAT | named::OPENAT2);
+        let path = event.paths.given.as_ref().filter(|_| opens)?;
+        let secret = self.containers.secret_at(path, container?)?;
+        Some((secret, true))
     }
 
     /// Records an alert unless it repeats another.

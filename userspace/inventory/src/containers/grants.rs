@@ -82,6 +82,23 @@ impl ContainerTable {
         (!mountinfo::is_public_part(&secret, &file.path)).then_some(secret)
     }
 
+    /// The secret that a container finds at a path: for opens of which no file is known.
+    #[must_use]
+    pub fn secret_at(&self, path: &[u8], container: &Container) -> Option<SecretRef> {
+        let is_its = |slot| {
+            let entry = self.entries.get(slot);
+            entry.is_some_and(|entry| entry.snapshot.id == container.id)
+        };
+        let grant = self
+            .grants
+            .mounts
+            .values()
+            .filter(|grant| is_below(path, &grant.secret.path) && is_its(&grant.slot))
+            .max_by_key(|grant| grant.secret.path.len())?;
+        let secret = grant.secret.clone();
+        (!mountinfo::is_public_part(&secret, path)).then_some(secret)
+    }
+
     /// Whether a container was granted the secret that a file is.
     #[must_use]
     pub fn is_granted(&self, file: &File, container: &Container) -> bool {

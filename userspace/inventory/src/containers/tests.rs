@@ -646,6 +646,24 @@ fn secrets_are_watched_learned_and_told_apart() {
             ..Container::default()
         }
     ));
+    // By its path alone, in its own container only.
+    let at = |path: &str, container: &Container| {
+        let secret = scene.table.secret_at(path.as_bytes(), container);
+        secret.map(|secret| secret.name.to_string())
+    };
+    let other = Container {
+        id: OTHER.into(),
+        ..Container::default()
+    };
+    for (path, container, expected) in [
+        ("/run/secrets/db", &*scene.container(), Some("db")),
+        ("/run/secrets/tls", &scene.container(), Some("tls")),
+        ("/run/secrets/db", &other, None),
+        ("/etc/passwd", &scene.container(), None),
+        ("/run/secrets-of-others/db", &scene.container(), None),
+    ] {
+        assert_eq!(at(path, container).as_deref(), expected, "{path}");
+    }
     // A plain file below /run/secrets, as compose writes it.
     scene.observe(
         &agent,

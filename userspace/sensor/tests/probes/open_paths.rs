@@ -211,6 +211,7 @@ fn what_could_have_changed_something_is_no_read() {
         (libc::O_WRONLY, true),
         (libc::O_RDWR, true),
         (libc::O_ACCMODE, true),
+        (libc::O_PATH | libc::O_WRONLY, true),
         (libc::O_RDONLY | libc::O_CREAT, true),
         (libc::O_RDONLY | libc::O_TRUNC, true),
     ] {
