@@ -79,8 +79,8 @@ pub(crate) struct Request {
     pub(crate) flags: u32,
     /// A file goes into this fixed slot, counted from 1; 0 for a descriptor.
     pub(crate) slot: u32,
-    /// Done by a thread of the kernel.
-    pub(crate) is_async: bool,
+    /// `IOSQE_*`.
+    pub(crate) how: u8,
 }
 
 /// Arguments of a system call.
@@ -152,11 +152,10 @@ impl Actor {
             len,
             flags,
             slot,
-            is_async,
+            how,
         } = request;
         let line = format!(
-            "ring {opcode} {fd} {len} {flags} {slot} {}{}",
-            u8::from(*is_async),
+            "ring {opcode} {fd} {len} {flags} {slot} {how}{}",
             words(args)
         );
         self.ask(&line)
@@ -267,23 +266,14 @@ fn act() {
                 [first.parse().unwrap(), second.parse().unwrap()],
             ),
             ["call32", number, ref args @ ..] => acts::call_32(number.parse().unwrap(), args),
-            [
-                "ring",
-                opcode,
-                fd,
-                len,
-                flags,
-                slot,
-                is_async,
-                ref args @ ..,
-            ] => acts::ring(
+            ["ring", opcode, fd, len, flags, slot, how, ref args @ ..] => acts::ring(
                 &Request {
                     opcode: opcode.parse().unwrap(),
                     fd: fd.parse().unwrap(),
                     len: len.parse().unwrap(),
                     flags: flags.parse().unwrap(),
                     slot: slot.parse().unwrap(),
-                    is_async: is_async == "1",
+                    how: how.parse().unwrap(),
                 },
                 args,
             ),

@@ -199,7 +199,7 @@ pub(crate) fn ring(request: &Request, args: &[&str]) -> i64 {
     }
     let mut entry = [0u8; 64];
     entry[0] = request.opcode;
-    entry[1] = u8::from(request.is_async) << 4;
+    entry[1] = request.how;
     entry[4..8].copy_from_slice(&i32::try_from(request.fd).unwrap().to_le_bytes());
     entry[8..16].copy_from_slice(&pointers[1].to_le_bytes());
     entry[16..24].copy_from_slice(&pointers[0].to_le_bytes());

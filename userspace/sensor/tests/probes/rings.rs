@@ -4,11 +4,17 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use vigia_event::captured::{Call, Entry};
 use vigia_event::socket::{Address, Role};
+use vigia_sensor::Table;
 
 use super::actor::{Actor, Request, args};
 use super::rig::Rig;
 
 const AT_FDCWD: i64 = libc::AT_FDCWD as i64;
+
+/// A thread of the kernel does it.
+const IOSQE_ASYNC: u8 = 1 << 4;
+/// It completes without a word if it succeeds.
+const IOSQE_CQE_SKIP_SUCCESS: u8 = 1 << 6;
 
 /// Operations of io_uring.
 mod op {
@@ -56,18 +62,42 @@ fn only(rig: &mut Rig, actor: &Actor) -> Call {
 }
 
 #[test]
+fn a_request_that_may_complete_without_a_word_is_counted() {
+    let Some((mut rig, mut actor)) = arm() else {
+        return;
+    };
+    let path = rig.path("missing");
+    for (how, counted) in [(0, 0), (IOSQE_CQE_SKIP_SUCCESS, 1)] {
+        let request = Request {
+            opcode: op::OPENAT,
+            fd: AT_FDCWD,
+            how,
+            ..Request::default()
+        };
+        let before = rig.counters().table(Table::RequestsSilent);
+        // It fails, or there would be nothing to wait for.
+        let result = actor.ring(&request, args![path.as_str()]);
+        assert_eq!(result, i64::from(-libc::ENOENT), "{how}");
+        let call = only(&mut rig, &actor);
+        assert_eq!(call.paths[0].given, path.as_str());
+        let after = rig.counters().table(Table::RequestsSilent);
+        assert_eq!(after - before, counted, "{how}");
+    }
+}
+
+#[test]
 fn an_open_through_a_ring_is_an_open() {
     let Some((mut rig, mut actor)) = arm() else {
         return;
     };
     let path = rig.path("file");
     std::fs::write(&path, "x").unwrap();
-    for is_async in [false, true] {
+    for how in [0, IOSQE_ASYNC] {
         let request = Request {
             opcode: op::OPENAT,
             fd: AT_FDCWD,
             flags: libc::O_RDWR as u32,
-            is_async,
+            how,
             ..Request::default()
         };
         let fd = actor.ring(&request, args![path.as_str()]);
