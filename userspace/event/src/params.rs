@@ -297,7 +297,11 @@ fn descriptor<'e>(view: View<'e>, call: &Call, row: &ParamRow, fd: i64) -> Param
     } else {
         let folder = folder(call, row).filter(|_| row.source != ParamSource::Result);
         folder.or_else(|| {
-            let own = (view.event.descriptor_number() == Some(fd)).then(|| described(view, call));
+            // What was copied and the copy are one object.
+            let copies = ["dup", "dup2", "dup3"].contains(&call.event_type.name());
+            let is_original = copies && call.result >= 0 && fd == i64::from(low_i32(call.args[0]));
+            let is_own = is_original || view.event.descriptor_number() == Some(fd);
+            let own = is_own.then(|| described(view, call));
             own.flatten()
         })
     };
@@ -355,8 +359,9 @@ fn constant<'e>(style: TextStyle, number: u64) -> Parameter<'e> {
 
 fn number_texts<'e>(event: &Event, style: TextStyle, number: u64) -> Parameter<'e> {
     let (raw, resolved) = match style {
-        TextStyle::Octal => (format!("{number:o}"), None),
-        TextStyle::Hex | TextStyle::HexInt => (format!("{number:X}"), None),
+        TextStyle::Octal => (format!("{:o}", low_u32(number)), None),
+        TextStyle::Hex => (format!("{number:X}"), None),
+        TextStyle::HexInt => (format!("{:X}", low_u32(number)), None),
         TextStyle::Mode => {
             let mode = number & 0o7777;
             return Parameter::kept(style, mode, || {

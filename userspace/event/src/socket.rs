@@ -1,7 +1,7 @@
 //! A socket as the kernel knew it at the event.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bstr::{BStr, BString, ByteSlice};
 use serde::{Deserialize, Serialize};
@@ -134,6 +134,7 @@ impl Socket {
         remote: Option<SocketAddr>,
     ) -> Self {
         let (local, remote) = (local.map(canonical), remote.map(canonical));
+        let (local, remote) = (alike(local, remote), alike(remote, local));
         let is_v4 = remote.or(local).is_none_or(|address| address.is_ipv4());
         Self {
             family: if is_v4 { Family::Ipv4 } else { Family::Ipv6 },
@@ -286,6 +287,16 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
+/// An end that is not chosen yet, in the family of the other: of a socket of both families the kernel has `::`.
+fn alike(end: Option<SocketAddr>, other: Option<SocketAddr>) -> Option<SocketAddr> {
+    end.map(|end| match other {
+        Some(SocketAddr::V4(_)) if end.is_ipv6() && end.ip().is_unspecified() => {
+            SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), end.port())
+        }
+        _ => end,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,6 +343,13 @@ mod tests {
                 "[::ffff:1.2.3.4]:1",
                 "[::ffff:5.6.7.8]:2",
                 "1.2.3.4:1->5.6.7.8:2",
+            ),
+            (
+                P::Udp,
+                Role::Client,
+                "[::]:45000",
+                "[::ffff:1.2.3.4]:53",
+                "0.0.0.0:45000->1.2.3.4:53",
             ),
             (
                 P::Icmp,

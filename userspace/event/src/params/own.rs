@@ -6,7 +6,7 @@ use bstr::BString;
 
 use super::{Parameter, constant, number_texts, path};
 use crate::call::ParamRow;
-use crate::captured::What;
+use crate::captured::{What, normalise};
 use crate::event::Event;
 use crate::file::{Layer, Origin};
 use crate::text::TextStyle;
@@ -35,7 +35,7 @@ pub(super) fn parameter<'e>(event: &'e Event, row: &ParamRow) -> Parameter<'e> {
         ("comm", What::Rename { comm }) => return text(comm),
         ("comm", _) => return text(&task.comm),
         ("trusted_exepath", _) => return text(&process.exe_path),
-        ("filename" | "pathname", What::Exec(exec)) => return text(&exec.filename),
+        ("filename" | "pathname", What::Exec(exec)) => return executed(event, row, &exec.filename),
         ("filename" | "pathname", What::Call(call)) => return path(event, call, row, 0),
         ("tid", _) => task.tid.into(),
         ("pid", _) => task.pid.into(),
@@ -67,6 +67,21 @@ pub(super) fn parameter<'e>(event: &'e Event, row: &ParamRow) -> Parameter<'e> {
         _ => return Parameter::empty(row.style),
     };
     number_texts(event, style_of(row), number)
+}
+
+/// What was executed; for a descriptor's folder the kernel itself makes a path of it (`/dev/fd/5/x`).
+fn executed<'e>(event: &'e Event, row: &ParamRow, name: &'e BString) -> Parameter<'e> {
+    let cwd = &event.process.cwd;
+    let is_relative = !name.is_empty() && !name.starts_with(b"/") && !cwd.is_empty();
+    let resolved = is_relative.then(|| {
+        let joined = [cwd.as_slice(), b"/", name.as_slice()].concat();
+        Cow::Owned(normalise(&joined).into())
+    });
+    Parameter {
+        style: row.style,
+        raw: Cow::Borrowed(name.as_slice()),
+        resolved,
+    }
 }
 
 /// A status is a number, whatever errno it equals.

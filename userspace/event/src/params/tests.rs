@@ -64,6 +64,14 @@ fn numbers_print_as_their_kind_asks() {
             "-100",
         ),
         (
+            "mkdir",
+            registers([0, u64::MAX]),
+            0,
+            "mode",
+            "FFFFFFFF",
+            "FFFFFFFF",
+        ),
+        (
             "openat",
             registers([CWD, 0, 0o101, 0o644]),
             3,
@@ -338,5 +346,44 @@ fn durations_print_in_seconds() {
         (u64::MAX, "none"),
     ] {
         assert_eq!(duration(nanoseconds), text);
+    }
+}
+
+#[test]
+fn both_ends_of_a_copied_descriptor_say_what_it_leads_to() {
+    let mut event = testing::call("dup2", registers([3, 7]), 7);
+    edit(&mut event, |call| {
+        call.file = Some(crate::File {
+            path: "/etc/hosts".into(),
+            ..crate::File::default()
+        });
+    });
+    event.prepare();
+    for (name, raw) in [("oldfd", "3"), ("newfd", "7"), ("res", "7")] {
+        let expected = ("<f>/etc/hosts".to_owned(), raw.to_owned());
+        assert_eq!(texts(&event, name), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_was_executed_is_made_absolute() {
+    for (name, cwd, expected) in [
+        ("./evil", "/tmp", "/tmp/evil"),
+        ("../bin/x", "/usr/lib", "/usr/bin/x"),
+        ("/bin/sh", "/tmp", "/bin/sh"),
+        ("x", "", "x"),
+    ] {
+        let mut event = testing::call("execve", [0; 6], 0);
+        let process = crate::Process {
+            cwd: cwd.into(),
+            ..crate::Process::default()
+        };
+        event.process = Arc::new(process);
+        event.captured.what = What::Exec(Box::new(crate::captured::Exec {
+            filename: name.into(),
+            ..crate::captured::Exec::default()
+        }));
+        let expected = (expected.to_owned(), name.to_owned());
+        assert_eq!(texts(&event, "filename"), expected);
     }
 }
