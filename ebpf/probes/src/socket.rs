@@ -22,6 +22,7 @@ use crate::record::{LargeScratch, clear};
 const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
+const SOCK_STREAM: u16 = 1;
 const SOCK_DGRAM: u16 = 2;
 const SOCK_RAW: u16 = 3;
 const EINPROGRESS: i64 = 115;
@@ -114,7 +115,15 @@ pub(crate) unsafe fn remember(this: *mut LargeScratch, open: Addr, spec: &CallSp
             None => 0,
         };
         let mut is_new = false;
-        if spec.note & note::CONNECTS != 0 && (result >= 0 || result == -EINPROGRESS) {
+        let (is_passed, is_unspecified) = passed::has_address(this);
+        let connects = spec.note & note::CONNECTS != 0 && !is_unspecified;
+        // TCP Fast Open: the first data go with an address, and nobody calls connect(2).
+        let opens_fast = spec.note & note::SENDS != 0
+            && kind == SOCK_STREAM
+            && is_passed
+            && known.is_none()
+            && (family == AF_INET || family == AF_INET6);
+        if (connects || opens_fast) && (result >= 0 || result == -EINPROGRESS) {
             role = flag::CLIENT;
             is_new = true;
             // A refusal may have come while the call ran: then the kernel no longer has the address.
@@ -129,7 +138,8 @@ pub(crate) unsafe fn remember(this: *mut LargeScratch, open: Addr, spec: &CallSp
             && (kind == SOCK_DGRAM || kind == SOCK_RAW)
             && (family == AF_INET || family == AF_INET6)
         {
-            if read_volatile(addr_of!((*out).remote_port)) == 0 {
+            // What is sent to an address goes there, whoever the socket is connected to.
+            if read_volatile(addr_of!((*out).remote_port)) == 0 || spec.note & note::SENDS != 0 {
                 passed::into_remote(this);
             }
             let remote = addr_of!((*out).remote).cast::<u64>();

@@ -286,6 +286,12 @@ impl Call {
         self.descriptor.as_ref()?.socket()
     }
 
+    /// Whether another thread changed one of its paths while the call ran.
+    #[must_use]
+    pub fn has_changed_path(&self) -> bool {
+        self.paths.iter().any(|path| path.changed.is_some())
+    }
+
     /// Whether the call has put a mount onto its path.
     #[must_use]
     pub fn covers_its_path(&self) -> bool {

@@ -7,7 +7,7 @@ use bstr::{BStr, BString, ByteSlice};
 use serde::{Deserialize, Serialize};
 
 use crate::call::{DescriptorNumber, EventType, named};
-use crate::captured::{Call, Captured, What};
+use crate::captured::{Call, Captured, GivenPath, What};
 use crate::container::Container;
 use crate::file::File;
 use crate::mount::{Mount, MountTable};
@@ -177,6 +177,7 @@ impl Event {
         match &self.captured.what {
             What::Call(call) => Some(call.result),
             What::Exec(_) => Some(0),
+            What::Fork(fork) => Some(fork.child.tid.into()),
             _ => None,
         }
     }
@@ -193,7 +194,9 @@ impl Event {
             .as_ref()
             .filter(|file| !file.path_notes.detached)
             .map(|file| file.path.clone())
-            .or_else(|| call.paths.get(call.subject())?.absolute_changed());
+            .or_else(|| call.paths.get(call.subject())?.absolute_changed())
+            // The other one was changed: a pass of its own shows it.
+            .or_else(|| given.clone().filter(|_| call.has_changed_path()));
         let other = match (call.paths.as_slice(), call.subject()) {
             ([_, other], 0) | ([other, _], 1) => Some(other.absolute()),
             _ => None,
@@ -226,13 +229,17 @@ impl Event {
         })
     }
 
+    fn has_changed_path(&self) -> bool {
+        self.call().is_some_and(Call::has_changed_path)
+    }
+
     /// The spellings under which a condition must be judged: one where both are the same or only one exists.
     #[must_use]
     pub fn spellings(&self) -> &'static [Spelling] {
         use Spelling::{Given, Real, Underlying};
         let has_underlying = self.paths.underlying.is_some();
         match (&self.paths.given, &self.paths.real) {
-            (Some(given), Some(real)) if given != real => {
+            (Some(given), Some(real)) if given != real || self.has_changed_path() => {
                 if has_underlying {
                     &[Given, Real, Underlying]
                 } else {
@@ -263,6 +270,11 @@ impl<'e> View<'e> {
             .map(|path| path.as_bstr())
     }
 
+    /// Whether this pass is about what another thread changed the paths to: where the kernel tells no file.
+    pub(crate) fn sees_changes(self) -> bool {
+        self.spelling == Spelling::Real && self.event.file().is_none()
+    }
+
     /// One of the paths of its call, absolute: in this spelling where it is the one the event is about, else as text.
     ///
     /// `open_by_handle_at` passes no path; its first is the one that the kernel has of the file.
@@ -272,7 +284,13 @@ impl<'e> View<'e> {
         let spelled = self.path().filter(|_| has_path && index == call.subject());
         match spelled {
             Some(path) => Some(Cow::Borrowed(path)),
-            None => self.event.absolute(index),
+            None => {
+                let path = call.paths.get(index).filter(|_| self.sees_changes());
+                match path.and_then(GivenPath::absolute_changed) {
+                    Some(changed) => Some(Cow::Owned(changed.into())),
+                    None => self.event.absolute(index),
+                }
+            }
         }
     }
 

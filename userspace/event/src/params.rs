@@ -182,7 +182,7 @@ fn parameter<'e>(view: View<'e>, row: &ParamRow) -> Parameter<'e> {
     match &event.captured.what {
         _ if row.source == ParamSource::Absent => Parameter::empty(row.style),
         What::Call(call) if row.source != ParamSource::Own => of_call(view, call, row),
-        _ => own::parameter(event, row),
+        _ => own::parameter(view, row),
     }
 }
 
@@ -193,8 +193,8 @@ fn of_call<'e>(view: View<'e>, call: &'e Call, row: &ParamRow) -> Parameter<'e> 
     let how = |index: usize| call.open_how.map_or(0, |how| how[index]);
     let number = match row.source {
         S::Result => call.result.cast_unsigned(),
-        S::Path0 => return path(event, call, row, 0),
-        S::Path1 => return path(event, call, row, 1),
+        S::Path0 => return path(view, call, row, 0),
+        S::Path1 => return path(view, call, row, 1),
         S::Text0 => return text(0),
         S::Text1 => return text(1),
         S::FilePath => {
@@ -272,18 +272,24 @@ fn captured_text(call: &Call, index: usize) -> Cow<'_, [u8]> {
 }
 
 /// A path as passed; a relative one also joined to what it starts from.
-fn path<'e>(event: &'e Event, call: &'e Call, row: &ParamRow, index: usize) -> Parameter<'e> {
+///
+/// Where another thread changed it, the second pass is about what it was changed to.
+fn path<'e>(view: View<'e>, call: &'e Call, row: &ParamRow, index: usize) -> Parameter<'e> {
     let Some(path) = call.paths.get(index) else {
         return Parameter::empty(row.style);
     };
-    let resolved = if path.given.is_empty() || path.given.starts_with(b"/") {
+    let changed = path.changed.as_ref().filter(|_| view.sees_changes());
+    let words = changed.unwrap_or(&path.given);
+    let resolved = if words.is_empty() || words.starts_with(b"/") {
         None
+    } else if changed.is_some() {
+        path.absolute_changed().map(|path| Cow::Owned(path.into()))
     } else {
-        event.absolute(index)
+        view.event.absolute(index)
     };
     Parameter {
         style: row.style,
-        raw: Cow::Borrowed(&path.given),
+        raw: Cow::Borrowed(words),
         resolved,
     }
 }
@@ -437,9 +443,17 @@ fn unlisted(id: u32) -> String {
 fn name_of(event: &Event, pid: i32) -> Option<String> {
     let pid = u32::try_from(pid).ok().filter(|&pid| pid != 0)?;
     let known = std::iter::once(&event.process).chain(event.ancestors.iter());
-    let mut named = known.map(|process| &process.task);
+    let actor = &event.captured.task;
+    let is_nested = actor.pid != actor.vpid;
+    // A program names processes as its own namespace does.
+    let mut named = known
+        .map(|process| &process.task)
+        .filter(|task| task.namespaces.pid == actor.namespaces.pid);
     named
-        .find(|task| task.pid == pid || task.tid == pid)
+        .find(|task| match is_nested {
+            true => task.vpid == pid || task.vtid == pid,
+            false => task.pid == pid || task.tid == pid,
+        })
         .map(|task| task.comm.to_str_lossy().into_owned())
 }
 

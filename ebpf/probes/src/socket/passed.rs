@@ -10,8 +10,12 @@ use vigia_abi::record::call;
 use crate::calls::argument_of;
 use crate::record::{ADDRESS_MAX, LargeScratch};
 
+const AF_UNSPEC: u16 = 0;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
+
+/// The second half of an IPv4-mapped address, without the address.
+const MAPPED: u64 = 0xffff_0000;
 
 /// `struct msghdr` of programs, 64-bit and 32-bit: where name, its length, the vector and its length are, and how
 /// long the structure is (behind which `struct mmsghdr` has the length of the message).
@@ -154,8 +158,14 @@ pub(crate) unsafe fn into_remote(this: *mut LargeScratch) {
         let remote = addr_of_mut!((*out).remote).cast::<u64>();
         let family = read_volatile(bytes.cast::<u16>());
         let port = read_volatile(bytes.add(2).cast::<u16>()).swap_bytes();
-        if family == AF_INET && (*out).family == AF_INET {
-            write_volatile(remote, u64::from(read_volatile(bytes.add(4).cast::<u32>())));
+        // An address of no family is one of IPv4 to a datagram socket of it.
+        let is_v4 = family == AF_INET || family == AF_UNSPEC;
+        let v4 = u64::from(read_volatile(bytes.add(4).cast::<u32>()));
+        if is_v4 && (*out).family == AF_INET {
+            write_volatile(remote, v4);
+        } else if family == AF_INET && (*out).family == AF_INET6 {
+            write_volatile(remote, 0);
+            write_volatile(remote.add(1), MAPPED | v4 << 32);
         } else if family == AF_INET6 && (*out).family == AF_INET6 {
             write_volatile(remote, read_volatile(bytes.add(8).cast::<u64>()));
             write_volatile(remote.add(1), read_volatile(bytes.add(16).cast::<u64>()));
@@ -163,6 +173,20 @@ pub(crate) unsafe fn into_remote(this: *mut LargeScratch) {
             return;
         }
         (*out).remote_port = port;
+    }
+}
+
+/// Whether an address was passed, and of which family: `AF_UNSPEC` ends a connection.
+///
+/// # Safety
+/// See [`locate`].
+#[inline(always)]
+pub(crate) unsafe fn has_address(this: *const LargeScratch) -> (bool, bool) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let is_there = read_volatile(addr_of!((*this).passed.address_len)) != 0;
+        let family = read_volatile(addr_of!((*this).passed.bytes).cast::<u16>());
+        (is_there, is_there && family == AF_UNSPEC)
     }
 }
 

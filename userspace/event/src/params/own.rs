@@ -7,7 +7,7 @@ use bstr::BString;
 use super::{Parameter, constant, number_texts, path};
 use crate::call::ParamRow;
 use crate::captured::{What, normalise};
-use crate::event::Event;
+use crate::event::{Event, View};
 use crate::file::{Layer, Origin};
 use crate::text::TextStyle;
 
@@ -18,7 +18,8 @@ mod exe {
     pub(super) const LOWER_LAYER: u64 = 8;
 }
 
-pub(super) fn parameter<'e>(event: &'e Event, row: &ParamRow) -> Parameter<'e> {
+pub(super) fn parameter<'e>(view: View<'e>, row: &ParamRow) -> Parameter<'e> {
+    let event = view.event;
     let process = &event.process;
     let task = &process.task;
     let credentials = &task.credentials;
@@ -36,7 +37,7 @@ pub(super) fn parameter<'e>(event: &'e Event, row: &ParamRow) -> Parameter<'e> {
         ("comm", _) => return text(&task.comm),
         ("trusted_exepath", _) => return text(&process.exe_path),
         ("filename" | "pathname", What::Exec(exec)) => return executed(event, row, &exec.filename),
-        ("filename" | "pathname", What::Call(call)) => return path(event, call, row, 0),
+        ("filename" | "pathname", What::Call(call)) => return path(view, call, row, 0),
         ("tid", _) => task.tid.into(),
         ("pid", _) => task.pid.into(),
         ("ptid", _) => task.parent_pid.into(),
@@ -46,8 +47,8 @@ pub(super) fn parameter<'e>(event: &'e Event, row: &ParamRow) -> Parameter<'e> {
         ("vpgid", _) => task.vpgid.into(),
         ("tty", _) => task.tty.into(),
         ("loginuid", _) => credentials.loginuid.into(),
-        ("uid", _) => credentials.uid.into(),
-        ("gid", _) => credentials.gid.into(),
+        ("uid", _) => credentials.euid.into(),
+        ("gid", _) => credentials.egid.into(),
         ("cap_inheritable", _) => credentials.cap_inheritable,
         ("cap_permitted", _) => credentials.cap_permitted,
         ("cap_effective", _) => credentials.cap_effective,

@@ -4,6 +4,7 @@ use bstr::BString;
 use vigia_abi::record::{call, text};
 use vigia_abi::{CallBody, CompatBody};
 use vigia_event::EventType;
+use vigia_event::call::named;
 use vigia_event::captured::{Call, Entry, GivenPath, What};
 
 use super::record::{Record, is_incomplete};
@@ -21,7 +22,7 @@ pub(super) fn call(record: Record<'_>) -> Result<What, Malformed> {
     let mut call = Call {
         event_type,
         result: body.result,
-        args: body.args,
+        args: arguments(&body),
         paths: paths(record, &body)?,
         texts: texts(record, &body.texts)?,
         open_how: (body.flags & call::OPEN_HOW != 0).then_some(body.open_how),
@@ -59,6 +60,20 @@ pub(super) fn compat(record: Record<'_>) -> Result<What, Malformed> {
     let body: CompatBody = record.body()?;
     let number = body.number.cast_signed();
     Ok(What::CompatCall { number })
+}
+
+/// As the kernel takes them: it drops the mark that programs had to put into the flags of mount(2) before Linux 2.4.
+fn arguments(body: &CallBody) -> [u64; 6] {
+    const MARK: u64 = 0xC0ED_0000;
+    const MASK: u64 = 0xFFFF_0000;
+    const FLAGS: usize = 3;
+    let mut args = body.args;
+    let is_mount = u16::try_from(body.number)
+        .is_ok_and(|number| EventType::from_number(number) == Some(named::MOUNT));
+    if is_mount && args[FLAGS] & MASK == MARK {
+        args[FLAGS] &= !MASK;
+    }
+    args
 }
 
 /// Keeps the position of a path whose predecessor is missing.
