@@ -387,3 +387,43 @@ fn what_was_executed_is_made_absolute() {
         assert_eq!(texts(&event, "filename"), expected);
     }
 }
+
+#[test]
+fn a_second_pass_is_about_what_paths_were_changed_to() {
+    for (old, new) in [
+        (None, Some("/etc/new")),
+        (Some("/etc/old"), None),
+        (None, None),
+    ] {
+        let mut event = testing::call("rename", [0; 6], 0);
+        edit(&mut event, |call| {
+            let path = |given: &str, changed: Option<&str>| GivenPath {
+                given: given.into(),
+                changed: changed.map(Into::into),
+                ..GivenPath::default()
+            };
+            call.paths = vec![path("/old", old), path("/new", new)];
+        });
+        event.prepare();
+        let passes = event.spellings();
+        assert_eq!(passes.len(), if (old, new) == (None, None) { 1 } else { 2 });
+        let seen: Vec<[String; 2]> = passes
+            .iter()
+            .map(|&spelling| {
+                let view = View {
+                    event: &event,
+                    spelling,
+                };
+                ["oldpath", "newpath"].map(|name| match forms(view, name.as_bytes()) {
+                    Extracted::One(Value::Bytes(text)) => text.to_str_lossy().into_owned(),
+                    other => panic!("{other:?}"),
+                })
+            })
+            .collect();
+        assert_eq!(seen[0], ["/old", "/new"]);
+        if let Some(second) = seen.get(1) {
+            assert_eq!(second[0], old.unwrap_or("/old"));
+            assert_eq!(second[1], new.unwrap_or("/new"));
+        }
+    }
+}

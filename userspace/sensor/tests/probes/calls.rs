@@ -544,3 +544,24 @@ fn what_nobody_asked_for_is_not_reported_and_is_counted() {
         assert!(after - before >= u64::try_from(filtered).unwrap(), "{name}");
     }
 }
+
+#[test]
+fn the_old_mark_in_the_flags_of_mount_is_none() {
+    let Some(mut rig) = Rig::arm() else { return };
+    let mut actor = rig.actor();
+    let missing = rig.path("missing");
+    for (flags, seen) in [
+        (0xC0ED_0000_u64 | libc::MS_NOSUID, libc::MS_NOSUID),
+        (
+            libc::MS_PRIVATE | libc::MS_REC,
+            libc::MS_PRIVATE | libc::MS_REC,
+        ),
+    ] {
+        let result = actor.call(
+            libc::SYS_mount,
+            args!["none", missing.as_str(), "tmpfs", flags.cast_signed(), 0],
+        );
+        assert_eq!(result, i64::from(-libc::ENOENT));
+        assert_eq!(rig.only_call(actor.pid(), "mount").args[3], seen);
+    }
+}

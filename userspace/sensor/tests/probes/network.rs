@@ -291,6 +291,72 @@ fn a_connected_datagram_socket_is_connected() {
 }
 
 #[test]
+fn a_datagram_goes_to_the_address_that_is_passed() {
+    let Some(mut rig) = Rig::arm() else { return };
+    let [peer, other] = [(); 2].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    let (peer, other) = (peer.local_addr().unwrap(), other.local_addr().unwrap());
+    let mut actor = rig.actor();
+    // The kernel takes an address of no family for one of IPv4.
+    let mut of_no_family = sockaddr(other);
+    of_no_family[0] = 0;
+    for (family, is_connected, passed) in [
+        (libc::AF_INET, true, sockaddr(other)),
+        (libc::AF_INET, false, of_no_family.clone()),
+        (libc::AF_INET, true, of_no_family),
+        (libc::AF_INET6, false, sockaddr(other)),
+    ] {
+        let fd = socket(&mut actor, family, DATAGRAM);
+        if is_connected {
+            assert_eq!(to(&mut actor, libc::SYS_connect, fd, &sockaddr(peer)), 0);
+        }
+        rig.read();
+        let sent = args![fd, b"hi".to_vec(), 2, 0, passed.clone(), 16];
+        let sent = actor.call(libc::SYS_sendto, sent);
+        if sent < 0 {
+            println!("skipped: IPv{family} sends no such datagram here ({sent})");
+            continue;
+        }
+        let call = rig.only_call(actor.pid(), "sendto");
+        let seen = socket_of(&call);
+        assert_eq!(
+            seen.remote,
+            Some(other),
+            "{family} {is_connected} {passed:?}"
+        );
+        assert!(seen.name_changed, "{seen:?}");
+        assert_eq!(actor.call(libc::SYS_close, args![fd]), 0);
+    }
+}
+
+#[test]
+fn a_connection_by_the_first_data_is_one() {
+    let Some(mut rig) = Rig::arm() else { return };
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut actor = rig.actor();
+    let fd = socket(&mut actor, libc::AF_INET, STREAM);
+    rig.read();
+    let first = args![
+        fd,
+        b"hi".to_vec(),
+        2,
+        libc::MSG_FASTOPEN,
+        sockaddr(address),
+        16
+    ];
+    let sent = actor.call(libc::SYS_sendto, first);
+    if sent == i64::from(-libc::EOPNOTSUPP) {
+        println!("skipped: TCP Fast Open is off");
+        return;
+    }
+    assert_eq!(sent, 2);
+    let call = rig.only_call(actor.pid(), "sendto");
+    let seen = socket_of(&call);
+    assert_eq!((seen.role, seen.remote), (Role::Client, Some(address)));
+    assert!(seen.name_changed, "{seen:?}");
+}
+
+#[test]
 fn a_unix_socket_has_the_name_of_its_server() {
     let Some(mut rig) = Rig::arm() else { return };
     let path = rig.path("socket");
