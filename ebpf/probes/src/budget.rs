@@ -59,28 +59,6 @@ pub(crate) fn take(config: *const Config, key: u64, now_ns: u64, rank: Rank) -> 
     true
 }
 
-/// Gives a token back: there will be no record.
-#[inline(always)]
-pub(crate) fn give_back(config: *const Config, key: u64) {
-    // As `bucket` has it where there is no room.
-    let Some(bucket) = BUDGETS
-        .get_ptr_mut(key)
-        .or_else(|| BUDGETS.get_ptr_mut(HOST))
-    else {
-        return;
-    };
-    // SAFETY: a value of an array map and one of a hash map, see `take`.
-    unsafe {
-        let token_ns = read_volatile(addr_of!((*config).budget_token_ns));
-        // A bucket that user space has dropped since, and that another processor has only just made anew.
-        if read_volatile(addr_of!((*bucket).full_at_ns)) < token_ns {
-            return;
-        }
-        add(addr_of_mut!((*bucket).full_at_ns), token_ns.wrapping_neg());
-        add(addr_of_mut!((*bucket).passed), u64::MAX);
-    }
-}
-
 /// Bytes of a record that one token pays for.
 const TOKEN_BYTES: u64 = 512;
 

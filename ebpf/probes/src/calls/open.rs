@@ -97,13 +97,13 @@ fn call_open(context: BtfTracePointContext) -> i32 {
         let learning = verdict.class as u32 == Class::SecretKey as u32;
         // Neither a secret nor a refusal is pushed out by ordinary opens, and no secret by refusals.
         let rank = rank(&verdict, result);
-        if !learning && !emit::admit(config, class, rank, scope::budget_key(who)) {
+        // What its paths decide costs nothing before they have.
+        let by_path = verdict.by_path && !open_paths::may_be_secret(opened.file);
+        if !learning && !by_path && !emit::admit(config, class, rank, scope::budget_key(who)) {
             return 0;
         }
         LargeScratch::begin::<CallBody>(this);
-        if verdict.by_path && !open_paths::may_be_secret(opened.file) {
-            write_volatile(addr_of_mut!((*this).draft.by_path), 1);
-        }
+        write_volatile(addr_of_mut!((*this).draft.by_path), u64::from(by_path));
         super::describe(this, &context, task, verdict.kind, class, verdict.flags);
         let body = LargeScratch::body::<CallBody>(this);
         write_volatile(addr_of_mut!((*body).secret_kind), verdict.secret_kind);
@@ -229,17 +229,17 @@ impl Opened {
             return outcome;
         }
         // A file that is already gone again cannot be told apart: report it as the more interesting of the two.
-        if self.file.is_null() || file::is_written(self.file) || is_more_than_a_read(open_flags()) {
+        if self.file.is_null() || file::is_written(self.file) {
+            return interest::SUCCEEDED;
+        }
+        // The program may have changed what it passed in memory; the file keeps a part of it.
+        let kept = u64::from(self.file.load::<u32>(FILE_FLAGS)) & O_ACCMODE;
+        if (open_flags() | kept) & MORE_THAN_A_READ != 0 {
             interest::SUCCEEDED
         } else {
             interest::READ
         }
     }
-}
-
-#[inline(always)]
-fn is_more_than_a_read(open_flags: u64) -> bool {
-    open_flags & MORE_THAN_A_READ != 0
 }
 
 /// The flags of an open; all of them where they cannot be read.

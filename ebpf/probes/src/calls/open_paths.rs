@@ -17,10 +17,11 @@ use vigia_abi::offsets::*;
 use vigia_abi::record::{RECORD_MAX, TEXT_MAX, text};
 use vigia_abi::{CallBody, Text};
 
+use crate::budget::Rank;
 use crate::kernel::Addr;
 use crate::maps::{CALL_STAGES, OPEN_PATHS};
 use crate::record::LargeScratch;
-use crate::{budget, emit, scope};
+use crate::{emit, scope};
 
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 const RAMFS_MAGIC: u64 = 0x8584_58f6;
@@ -103,19 +104,19 @@ fn call_open_paths(context: BtfTracePointContext) -> i32 {
         let step = addr_of_mut!((*this).draft.by_path);
         let here = read_volatile(step);
         look_at(this, here);
-        if read_volatile(addr_of!((*room(this)).asked)) != 0 {
-            super::submit(this);
-            return 0;
-        }
-        if here < LAST_STEP {
+        let is_asked = read_volatile(addr_of!((*room(this)).asked)) != 0;
+        if !is_asked && here < LAST_STEP {
             write_volatile(step, here + 1);
             CALL_STAGES.tail_call(&context, stage::OPEN_PATHS);
-            emit::count(Class::Open, Cause::Broken);
+            // Without the others nobody can say that it is not asked for.
+        } else if !is_asked {
+            emit::count(Class::Open, Cause::NoInterest);
             return 0;
         }
-        let who = addr_of!((*LargeScratch::header(this)).task);
-        budget::give_back(config, scope::budget_key(who));
-        emit::count(Class::Open, Cause::NoInterest);
+        let key = scope::budget_key(addr_of!((*LargeScratch::header(this)).task));
+        if emit::admit(config, Class::Open as u32, Rank::Bulk, key) {
+            super::submit(this);
+        }
     }
     0
 }
