@@ -87,13 +87,14 @@ impl FieldRow {
             "node",
             "syscall",
         ];
-        const OF_THE_PATH: [&str; 19] = [
+        const OF_THE_PATH: [&str; 20] = [
             "evt.abspath",
             "evt.abspath.dst",
             "evt.abspath.src",
             "evt.arg",
             "evt.args",
             "evt.info",
+            "evt.rawarg",
             "fd.containerdirectory",
             "fd.containername",
             "fd.directory",
@@ -115,8 +116,8 @@ impl FieldRow {
         if self.availability == Availability::Never {
             return false;
         }
-        if let ("evt.arg", Argument::Name(parameter)) = (self.name, argument) {
-            return params::shows_descriptor(parameter);
+        if let ("evt.arg" | "evt.rawarg", Argument::Name(parameter)) = (self.name, argument) {
+            return params::depends_on_spelling(parameter);
         }
         !FAMILIES.contains(&family) || OF_THE_PATH.contains(&self.name)
     }

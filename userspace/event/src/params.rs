@@ -95,10 +95,13 @@ fn printable(style: TextStyle, raw: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     Cow::Owned(dotted.collect())
 }
 
-/// Whether an event type has a parameter of this name that shows the path of a descriptor.
-pub(crate) fn shows_descriptor(name: &[u8]) -> bool {
+/// Whether an event type has a parameter of this name that may differ between the passes: it shows the path of a
+/// descriptor, or one that another thread may change.
+pub(crate) fn depends_on_spelling(name: &[u8]) -> bool {
     let mut rows = EVENT_TYPES.iter().flat_map(|row| row.params);
-    rows.any(|row| row.style == TextStyle::Fd && row.name.as_bytes() == name)
+    rows.any(|row| {
+        matches!(row.style, TextStyle::Fd | TextStyle::Path) && row.name.as_bytes() == name
+    })
 }
 
 /// The forms of a parameter, the printed one first; missing where this event type has no such parameter.

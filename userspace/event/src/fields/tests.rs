@@ -129,8 +129,13 @@ fn every_row_can_be_asked_of_an_event_with_nothing_in_it() {
 #[test]
 fn the_fields_that_are_said_to_depend_on_the_spelling_are_those_that_do() {
     let mut differing = HashSet::new();
-    for row in EVENT_TYPES {
-        let event = with_two_spellings(row.name);
+    let events = EVENT_TYPES.iter().flat_map(|row| {
+        [
+            (row, with_two_spellings(row.name)),
+            (row, with_changed_paths(row.name)),
+        ]
+    });
+    for (row, event) in events {
         let mut arguments: Vec<Argument> = (0..12).map(Argument::Index).collect();
         arguments.push(Argument::None);
         arguments.extend(
@@ -226,6 +231,22 @@ fn with_two_spellings(name: &str) -> Event {
         ],
         ..MountTable::default()
     });
+    event
+}
+
+/// A call whose paths another thread changed, and of which the kernel tells no file.
+fn with_changed_paths(name: &str) -> Event {
+    let mut event = testing::call(name, [7; 6], 0);
+    edit(&mut event, |call| {
+        let path = GivenPath {
+            given: "given/a".into(),
+            changed: Some("changed/c".into()),
+            base: Some("/base".into()),
+            ..GivenPath::default()
+        };
+        call.paths = vec![path.clone(), path];
+    });
+    event.prepare();
     event
 }
 
