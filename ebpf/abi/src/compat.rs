@@ -156,8 +156,8 @@ const X32_ROWS: &[(u16, u16)] = &[
     (519, 47),  // recvmsg
     (520, 59),  // execve
     (521, 101), // ptrace
-    (528, 246), // kexec_load
     (524, 129), // rt_sigqueueinfo
+    (528, 246), // kexec_load
     (537, 299), // recvmmsg
     (538, 307), // sendmmsg
     (539, 310), // process_vm_readv

@@ -6,6 +6,7 @@ use vigia_engine::{Ending, EventTypes, Ruleset};
 use vigia_event::EventType;
 use vigia_event::call::named;
 use vigia_event::open_paths::{OpenPaths, PathPart};
+use vigia_inventory::mountinfo::SECRET_FOLDERS;
 use vigia_sensor::{Interest, Outcomes};
 
 /// Calls that are reported whatever the rules want, because state hangs on them, and which.
@@ -82,8 +83,12 @@ pub fn of(wanted: &EventTypes, ruleset: Option<&Ruleset>) -> Interest {
 
 /// Where any file may be a secret: one that is put there later has a name the probes were not told.
 fn secret_folders() -> OpenPaths {
-    let start = |folder: &str| PathPart::Start(folder.as_bytes().into());
-    OpenPaths::Of(["/run/secrets/", "/var/run/secrets/"].map(start).into())
+    let folders = SECRET_FOLDERS.iter();
+    OpenPaths::Of(
+        folders
+            .map(|folder| PathPart::Start(format!("{folder}/").into_bytes().into()))
+            .collect(),
+    )
 }
 
 fn outcomes(event_type: EventType, ruleset: Option<&Ruleset>) -> Outcomes {
@@ -119,22 +124,14 @@ pub fn reasons(ruleset: &Ruleset) -> BTreeMap<&'static str, Reasons> {
         for event_type in rule.event_types.iter().filter(|kind| kind.is_delivered()) {
             let reason = reasons.entry(event_type.name()).or_default();
             reason.rules.push(rule.name.clone());
-            reason.endings = endings(event_type, ruleset);
+            let endings = Ending::ALL.into_iter();
+            reason.endings = endings
+                .filter(|&ending| ruleset.can_match(event_type, ending))
+                .map(Ending::name)
+                .collect();
         }
     }
     reasons
-}
-
-fn endings(event_type: EventType, ruleset: &Ruleset) -> Vec<&'static str> {
-    [
-        (Ending::Done, "done"),
-        (Ending::Refused, "refused"),
-        (Ending::Failed, "failed"),
-    ]
-    .into_iter()
-    .filter(|&(ending, _)| ruleset.can_match(event_type, ending))
-    .map(|(_, name)| name)
-    .collect()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::condition::ast::{Operator, Quantifier};
 use crate::fields::FieldReference;
 use crate::graph::{Const, Graph, Leaf, Node, NodeId, OfField, SlotId};
 use crate::operand::Operand;
+use crate::pattern::required::{Place, required};
 use crate::plan::{Plan, Plans};
 
 /// How a call ended.
@@ -33,6 +34,16 @@ pub enum Ending {
 impl Ending {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Done, Self::Refused, Self::Failed];
+
+    /// Its name: `done`, `refused`, `failed`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
 
     fn bit(self) -> u8 {
         1 << self as u8
@@ -285,10 +296,13 @@ fn parts_of(field: &str, operator: Operator, text: &[u8]) -> Option<Vec<PathPart
     let start = |text: &[u8]| (!text.is_empty()).then(|| vec![PathPart::Start(text.into())]);
     let end = |text: &[u8]| (!text.is_empty()).then(|| vec![PathPart::End(text.into())]);
     match (field, operator) {
-        ("fd.name", Equal | StartsWith | StartsWithBytes) => start(text),
-        ("fd.name", EndsWith) => end(text),
         ("fd.name", Glob) => of_glob(text).map(|part| vec![part]),
         ("fd.name" | "fd.directory", PathMatch) => start(&literal_folders(text)),
+        ("fd.name", operator) => match required(operator, text)?.place {
+            Place::Whole | Place::Start => start(text),
+            Place::End => end(text),
+            Place::Anywhere => None,
+        },
         // Of a directory it is the path itself.
         ("fd.directory", Equal | StartsWith | StartsWithBytes) => start(text),
         // The root is the only one that ends with its slash.

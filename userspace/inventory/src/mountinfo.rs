@@ -19,7 +19,7 @@ use vigia_event::mount::{Mount, MountKind};
 pub use classify::{Surroundings, classify, classify_host};
 pub use declared::table_of_declared;
 pub use identity::container_id;
-pub use secrets::{SwarmObject, SwarmObjects, is_public_part, is_swarm_id};
+pub use secrets::{SECRET_FOLDERS, SwarmObject, SwarmObjects, is_public_part, is_swarm_id};
 
 /// Bytes read of one mountinfo.
 const MAX_BYTES: u64 = 8 << 20;

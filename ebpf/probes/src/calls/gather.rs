@@ -133,7 +133,7 @@ pub(crate) unsafe fn argument(body: *const CallBody, index: u8) -> u64 {
 /// # Safety
 /// `this` must point to the scratch of the running program.
 #[inline(always)]
-unsafe fn first_byte(this: *mut LargeScratch, offset: u16) -> u8 {
+pub(super) unsafe fn first_byte(this: *const LargeScratch, offset: u16) -> u8 {
     let offset = offset as usize;
     if offset >= vigia_abi::record::RECORD_MAX {
         return 0;

@@ -17,6 +17,7 @@ use vigia_abi::offsets::*;
 use vigia_abi::record::{RECORD_MAX, TEXT_MAX, text};
 use vigia_abi::{CallBody, Text};
 
+use super::gather::first_byte;
 use crate::budget::Rank;
 use crate::kernel::Addr;
 use crate::maps::{CALL_STAGES, OPEN_PATHS};
@@ -151,9 +152,9 @@ unsafe fn look_at(this: *mut LargeScratch, step: u64) {
         write_volatile(addr_of_mut!((*room).base), Text::default());
         if step >= STEP_GIVEN {
             scan(this, text);
-            if byte(this, u64::from(text.offset)) != b'/' {
+            if first_byte(this, text.offset) != b'/' {
                 let base = read_volatile(addr_of!((*body).paths[0].base));
-                is_certain(this, base);
+                ask_unless_certain(this, base);
                 write_volatile(addr_of_mut!((*room).base), base);
             }
         }
@@ -176,21 +177,12 @@ unsafe fn ask(this: *mut LargeScratch) {
 
 /// Sends the record unless a text is whole, and one that can be looked at.
 #[inline(always)]
-unsafe fn is_certain(this: *mut LargeScratch, text: Text) {
+unsafe fn ask_unless_certain(this: *mut LargeScratch, text: Text) {
     let end = text.offset as usize + text.len as usize;
     if text.flags != text::PRESENT || text.len == 0 || end > RECORD_MAX {
         // SAFETY: as the caller promises.
         unsafe { ask(this) };
     }
-}
-
-#[inline(always)]
-unsafe fn byte(this: *const LargeScratch, offset: u64) -> u8 {
-    if offset >= RECORD_MAX as u64 {
-        return 0;
-    }
-    // SAFETY: as the caller promises; the offset is checked.
-    unsafe { read_volatile(addr_of!((*this).record).cast::<u8>().add(offset as usize)) }
 }
 
 /// Sends the record if the path that a program gave may change when it is made absolute as text: a component is `..`, `.`
@@ -210,7 +202,7 @@ unsafe fn scan(this: *mut LargeScratch, given: Text) {
         }
         // How many dots the component has so far.
         let dots = addr_of_mut!((*room).cell);
-        let is_absolute = byte(this, offset) == b'/';
+        let is_absolute = first_byte(this, given.offset) == b'/';
         write_volatile(dots, if is_absolute { NAMED } else { 0 });
         let first = addr_of!((*this).record).cast::<u8>().add(offset as usize);
         for index in 0..SCANNED_MAX {
@@ -242,7 +234,7 @@ unsafe fn scan(this: *mut LargeScratch, given: Text) {
 unsafe fn look(this: *mut LargeScratch, base: Text, path: Text) {
     // SAFETY: as the caller promises.
     unsafe {
-        is_certain(this, path);
+        ask_unless_certain(this, path);
         let room = room(this);
         if read_volatile(addr_of!((*room).asked)) != 0 {
             return;

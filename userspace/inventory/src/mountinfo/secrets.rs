@@ -8,7 +8,7 @@ use vigia_event::secret::{SecretKind, SecretRef, SecretSource};
 use super::classify::Surroundings;
 
 /// Where Swarm, compose and Podman put secrets unless told otherwise.
-const SECRET_FOLDERS: &[&str] = &["/run/secrets", "/var/run/secrets"];
+pub const SECRET_FOLDERS: &[&str] = &["/run/secrets", "/var/run/secrets"];
 /// Swarm's ids: this many digits of base 36.
 const SWARM_ID_DIGITS: usize = 25;
 /// Folders of the kubelet whose volumes hold secrets.
