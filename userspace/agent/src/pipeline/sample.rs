@@ -137,7 +137,7 @@ impl Stages {
         self.metrics.ring_size.set(signed(counters.ring.size_bytes));
     }
 
-    fn export_tables(&self) {
+    pub(super) fn export_tables(&self) {
         let metrics = &self.metrics;
         metrics.waiting.set(signed(self.waiting.len() as u64));
         metrics

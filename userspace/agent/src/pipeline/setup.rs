@@ -180,6 +180,8 @@ impl Pipeline {
         };
         pipeline.scan()?;
         pipeline.serve_requests();
+        // Whoever is told that the agent is ready may ask at once how much it knows.
+        pipeline.stages.export_tables();
         pipeline.health.reach(Milestone::ScanDone);
         pipeline.health.beat();
         tracing::info!(
