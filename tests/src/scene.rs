@@ -24,6 +24,10 @@ pub const LOSING: &str = "E2E_LOSING_AGENT";
 pub const ACTOR: &str = "E2E_ACTOR";
 /// Names the container image of the agent, for the tests of its deployment.
 pub const IMAGE: &str = "E2E_IMAGE";
+/// Says for how many seconds the test of churn makes containers; the whole of it takes minutes.
+pub const CHURN_S: &str = "E2E_CHURN_S";
+/// What it is where nobody says.
+pub const DEFAULT_CHURN_S: u64 = 20;
 
 /// An engine, an image in it, and an agent that watches.
 ///

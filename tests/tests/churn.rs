@@ -8,11 +8,8 @@ use anyhow::{Context, Result, ensure};
 use vigia_tests::Scene;
 use vigia_tests::docker::{LABEL, unique};
 use vigia_tests::rules::READ_ONLY_WRITE;
-use vigia_tests::wait;
+use vigia_tests::{scene, wait};
 
-/// Says for how many seconds containers are made; the whole of it takes minutes.
-const SECONDS: &str = "E2E_CHURN_S";
-const DEFAULT_SECONDS: u64 = 20;
 /// What is forgotten is kept for a grace period first.
 const FORGOTTEN: Duration = Duration::from_secs(150);
 /// What a table may hold more than before: the machine has other processes.
@@ -69,6 +66,7 @@ fn ten_thousand_processes_leave_nothing_behind_and_keep_their_names() -> Result<
         return Ok(());
     };
     let before = entries(&scene, "processes")?;
+    ensure!(before > 0.0, "the agent is ready and knows of no process");
     let mut after_first = 0;
     for round in 0..2 {
         // One in a hundred does something that is told of, with a name of its own in its arguments. By its path, since the
@@ -131,9 +129,9 @@ fn containers_that_come_and_go_leave_nothing_behind() -> Result<()> {
     let Some(scene) = Scene::set()? else {
         return Ok(());
     };
-    let wanted = match std::env::var(SECONDS) {
+    let wanted = match std::env::var(scene::CHURN_S) {
         Ok(text) => text.parse().context("seconds of churn")?,
-        Err(_) => DEFAULT_SECONDS,
+        Err(_) => scene::DEFAULT_CHURN_S,
     };
     let before = entries(&scene, "containers")?;
     let first = memory_kib(&scene)?;

@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use vigia_tests::scene;
 
 use crate::report::Report;
 use crate::workspace::{self, Workspace};
@@ -36,7 +37,9 @@ const PIECES: &[(&str, Piece)] = &[
         part(report, "docs", || docs::run(workspace, true))
     }),
     ("test", |workspace, report| {
-        part(report, "test", || test::run(workspace, &["all".to_owned()]))
+        part(report, "test", || {
+            test::run(workspace, &["all".to_owned()], scene::DEFAULT_CHURN_S)
+        })
     }),
     ("ebpf", |_, report| {
         report.act("committed eBPF object", || ebpf::run(true));

@@ -33,6 +33,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use report::Report;
+use vigia_tests::scene;
 use workspace::Workspace;
 
 /// Builds, tests and shows Vigía.
@@ -58,6 +59,9 @@ enum Verb {
         /// Suites by name, or one of the groups `all` and `e2e`.
         #[arg(default_value = "all", value_parser = test::names())]
         suites: Vec<String>,
+        /// Seconds for which the suite `churn` makes and removes containers.
+        #[arg(long, value_name = "SECONDS", default_value_t = scene::DEFAULT_CHURN_S)]
+        churn_s: u64,
     },
     /// Performs attacks in real containers and judges the alerts they raise.
     Attacks {
@@ -149,7 +153,7 @@ fn run(cli: &Cli) -> Result<Report> {
     let workspace = Workspace::find()?;
     match &cli.verb {
         Verb::Demo => demo::run(&workspace, cli.json),
-        Verb::Test { suites } => test::run(&workspace, suites),
+        Verb::Test { suites, churn_s } => test::run(&workspace, suites, *churn_s),
         Verb::Attacks { names } => attacks::run(&workspace, names),
         Verb::Quiet { services, quick } => quiet::run(&workspace, services, *quick),
         Verb::Bench { what, quick } => bench::run(&workspace, what, cli.json, *quick),

@@ -120,7 +120,7 @@ pub(crate) fn names() -> Vec<&'static str> {
 }
 
 /// Runs the named suites and groups.
-pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Result<Report> {
+pub(crate) fn run(workspace: &Workspace, wanted: &[String], churn_s: u64) -> Result<Report> {
     let has = |name: &str| wanted.iter().any(|wanted| wanted == name);
     let chosen: Vec<_> = SUITES
         .iter()
@@ -134,7 +134,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Result<Report> {
     if chosen.iter().any(|suite| suite.kind.needs_engine()) {
         let deployment = chosen.iter().any(|suite| suite.kind == Kind::Deployment);
         stage = report.act("stage of the end-to-end tests", || {
-            Stage::set(workspace, deployment)
+            Stage::set(workspace, deployment, churn_s)
         });
     }
     for suite in chosen {
@@ -163,7 +163,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn set(workspace: &Workspace, deployment: bool) -> Result<Self> {
+    fn set(workspace: &Workspace, deployment: bool, churn_s: u64) -> Result<Self> {
         anyhow::ensure!(
             scene::is_root(),
             "end-to-end tests load eBPF programs and drive containers: run them as root"
@@ -184,6 +184,7 @@ impl Stage {
                 programs::losing_agent(workspace)?.display().to_string(),
             ),
             ("DOCKER_HOST", engine.docker.host()),
+            (scene::CHURN_S, churn_s.to_string()),
         ];
         if deployment {
             image::build(workspace, &engine.docker, image::DEFAULT_TAG)?;
