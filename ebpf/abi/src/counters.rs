@@ -143,7 +143,8 @@ pub enum Cause {
     Broken = 7,
     /// Not part of the sum: submitted, but a text in it is incomplete.
     Truncated = 8,
-    /// Not part of the sum: submitted, but the memory of a text could not be read.
+    /// Not part of the sum: submitted, but the memory of a text could not be read, when the call began or when it
+    /// returned.
     Faulted = 9,
 }
 

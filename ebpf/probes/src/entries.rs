@@ -12,7 +12,7 @@ use vigia_abi::calls::{interest, note};
 use vigia_abi::counters::Table;
 use vigia_abi::maps::sizes;
 use vigia_abi::offsets::*;
-use vigia_abi::record::TEXT_MAX;
+use vigia_abi::record::{TEXT_MAX, text};
 use vigia_abi::{CallBody, Header, Task, compat};
 
 use crate::kernel::Ptr;
@@ -27,6 +27,9 @@ const CREAT: u32 = 85;
 const OPENAT: u32 = 257;
 const OPENAT2: u32 = 437;
 
+/// The length of a path whose page is not there yet.
+const UNREADABLE: u32 = u32::MAX;
+
 /// The paths of a call under way.
 #[repr(C, align(8))]
 pub(crate) struct Entry {
@@ -34,7 +37,7 @@ pub(crate) struct Entry {
     tid: u32,
     /// The call, by its 64-bit number.
     number: u32,
-    /// Bytes with the NUL at the end; 0 for no path, or memory that could not be read.
+    /// Bytes with the NUL at the end; 0 for no path, [`UNREADABLE`] where its memory could not be read.
     lens: [u32; 2],
     paths: [[u8; TEXT_MAX]; 2],
 }
@@ -105,6 +108,8 @@ fn entries(context: BtfTracePointContext) -> i32 {
                 let read = bpf_probe_read_user_str(place.cast(), TEXT_MAX as u32, from as *const _);
                 if read > 0 {
                     len = read as u32;
+                } else if from != 0 {
+                    len = UNREADABLE;
                 }
             }
             write_volatile(addr_of_mut!((*entry).lens[index]), len);
@@ -160,7 +165,9 @@ pub(crate) unsafe fn recall(this: *mut LargeScratch) {
         if read_volatile(addr_of!((*entry).number)) == number {
             for index in 0..2 {
                 let len = read_volatile(addr_of!((*entry).lens[index]));
-                if len != 0 {
+                if len == UNREADABLE {
+                    LargeScratch::note(this, text::FAULT);
+                } else if len != 0 {
                     let from = addr_of!((*entry).paths[index]) as u64;
                     // Without the NUL.
                     let text = LargeScratch::append_kernel_bytes::<{ TEXT_MAX as u32 }>(

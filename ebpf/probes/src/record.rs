@@ -333,8 +333,12 @@ impl LargeScratch {
         }
     }
 
+    /// Remembers that something of a text is missing.
+    ///
+    /// # Safety
+    /// See [`Self::begin`].
     #[inline(always)]
-    unsafe fn note(this: *mut Self, flags: u16) {
+    pub(crate) unsafe fn note(this: *mut Self, flags: u16) {
         // SAFETY: the caller's scratch.
         unsafe { (*this).draft.notes |= u32::from(flags) };
     }
