@@ -11,6 +11,7 @@ use crate::call::named;
 use crate::descriptor::Descriptor;
 use crate::file::File;
 use crate::socket::{Address, Socket};
+use crate::truncation::Truncated;
 
 /// One record of the probes, decoded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -166,12 +167,12 @@ pub struct Exec {
     pub file: File,
     /// Arguments, `argv[0]` first.
     pub args: Vec<BString>,
-    /// Whether arguments are missing at the end.
-    pub args_truncated: bool,
     /// `NAME=value` strings; empty unless a rule asks for the environment.
     pub env: Vec<BString>,
-    /// Working directory, resolved by the kernel.
+    /// Working directory, resolved by the kernel; empty where it lies too deep.
     pub cwd: BString,
+    /// Which of these are incomplete.
+    pub truncated: Truncated,
 }
 
 /// A change of the cgroup tree, in the hierarchy in which engines make their groups.
@@ -218,6 +219,9 @@ pub struct Call {
     /// Text arguments that are no paths: the target of `symlink*`; the attribute's name of `*xattr`; file system
     /// type, then source, of `mount`.
     pub texts: Vec<BString>,
+    /// Whether something of these texts is missing.
+    #[serde(default)]
+    pub texts_truncated: bool,
     /// `open_how` of `openat2`: flags, mode, resolve.
     pub open_how: Option<[u64; 3]>,
     /// The file the call made a descriptor for, or was called on.
@@ -228,7 +232,7 @@ pub struct Call {
     pub address: Option<Address>,
     /// The bytes it read, wrote, sent or received, as far as captured; `None` where data is not captured.
     pub data: Option<BString>,
-    /// The working directory after the call, of calls that change it.
+    /// The working directory after the call, of calls that change it; empty where it lies too deep.
     #[serde(default)]
     pub cwd: Option<BString>,
     /// How it came into the kernel.
@@ -270,6 +274,7 @@ impl Call {
             args: [0; 6],
             paths: Vec::new(),
             texts: Vec::new(),
+            texts_truncated: false,
             open_how: None,
             file: None,
             descriptor: None,

@@ -33,6 +33,7 @@ pub mod socket;
 #[cfg(test)]
 mod testing;
 pub mod text;
+mod truncation;
 pub mod users;
 mod value;
 
@@ -44,4 +45,5 @@ pub use event::{Event, MAX_SPELLINGS, Node, PathSpellings, Spelling, View};
 pub use file::File;
 pub use process::Process;
 pub use socket::Socket;
+pub use truncation::Truncated;
 pub use value::{Extracted, FieldType, Value, Values};

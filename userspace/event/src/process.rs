@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::captured::Task;
 use crate::file::{File, Origin};
+use crate::truncation::Truncated;
 
 pub use lines::Lines;
 
@@ -67,6 +68,8 @@ pub struct Process {
     pub script: Option<Script>,
     /// Whether its start was observed: false for what was found in /proc.
     pub observed: bool,
+    /// Which of its texts are incomplete.
+    pub truncated: Truncated,
     /// What rules ask for again and again, made once.
     #[serde(skip)]
     pub lines: Lines,

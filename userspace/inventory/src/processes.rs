@@ -202,7 +202,10 @@ impl ProcessTable {
             }
             What::Call(call) => {
                 if let Some(cwd) = call.cwd.as_ref().filter(|cwd| **cwd != process.cwd) {
-                    return self.replace(&process, |process| process.cwd.clone_from(cwd));
+                    return self.replace(&process, |process| {
+                        process.cwd.clone_from(cwd);
+                        process.truncated.cwd = cwd.is_empty();
+                    });
                 }
             }
             _ => {}

@@ -128,6 +128,7 @@ impl Redacting {
         let Call {
             paths,
             texts,
+            texts_truncated: _,
             file,
             descriptor,
             address,
@@ -190,9 +191,9 @@ impl Redacting {
             filename,
             file,
             args,
-            args_truncated: _,
             env,
             cwd,
+            truncated: _,
         } = exec;
         self.text(filename, phrases);
         self.text(&mut file.path, phrases);
@@ -222,6 +223,7 @@ impl Redact for Redacting {
             start_time_ns: _,
             exe_origin: _,
             observed: _,
+            truncated: _,
             // Made of the others, by whoever asks.
             lines: _,
         } = process;

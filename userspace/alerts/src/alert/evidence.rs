@@ -39,6 +39,9 @@ pub struct Evidence {
     /// For a summary: the id of the alert whose repeats it counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary_of: Option<String>,
+    /// Fields that are incomplete: longer than what is captured, or in memory that could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub truncated: Vec<&'static str>,
     /// Fields of the output that are not known yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
@@ -153,6 +156,7 @@ impl Default for Evidence {
             samples: Vec::new(),
             secret: None,
             summary_of: None,
+            truncated: Vec::new(),
             unknown: Vec::new(),
             window_s: None,
         }
@@ -174,6 +178,7 @@ impl Evidence {
                 .secret
                 .as_deref()
                 .map(|access| SecretEvidence::of(access, texts)),
+            truncated: event.truncated().collect(),
             ..Self::default()
         }
     }

@@ -364,6 +364,24 @@ pub(super) static FIELDS: &[FieldRow] = &[
         )
         .into()
     ),
+    FieldRow {
+        name: "evt.truncated",
+        field_type: FieldType::Text,
+        shape: Shape::List,
+        argument: ArgumentRule::None,
+        stability: Stability::Stable,
+        availability: Availability::Always,
+        doc: "The fields that are incomplete in this event, because they are longer than what is captured or their memory could not be read: of `evt.args`, `evt.buffer`, `fd.realpath`, `fs.path.name` (and `fd.name`), `proc.args`, `proc.cwd`, `proc.env` and `proc.exepath`. Missing where nothing is.",
+        example: "(proc.args)",
+        extract: |view, _| {
+            let names: Vec<_> = view.event.truncated().map(Value::text).collect();
+            if names.is_empty() {
+                Extracted::Missing
+            } else {
+                Extracted::Many(names.into_iter().collect())
+            }
+        },
+    },
     row!(
         "evt.entry",
         Text,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use vigia_event::Truncated;
 use vigia_event::captured::{Exec, Fork, Task};
 use vigia_event::mount::MountTable;
 use vigia_event::process::{Lines, Process, ProcessKey};
@@ -69,6 +70,10 @@ impl ProcessTable {
             start_time_ns: known.start_time_ns,
             observed: known.observed,
             cwd: known.cwd.clone(),
+            truncated: Truncated {
+                cwd: known.truncated.cwd,
+                ..Truncated::default()
+            },
             ..Process::default()
         };
         entry.previous = Some(std::mem::replace(&mut entry.process, Arc::new(process)));
@@ -107,6 +112,7 @@ impl ProcessTable {
             args: args.into(),
             env: exec.env.as_slice().into(),
             cwd: exec.cwd.clone(),
+            truncated: exec.truncated,
             observed: known.as_ref().is_none_or(|known| known.observed),
             task,
             lines: Lines::default(),

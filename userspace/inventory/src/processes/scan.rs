@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bstr::{BString, ByteSlice};
+use vigia_event::Truncated;
 use vigia_event::captured::{Namespaces, Task};
 use vigia_event::file::Origin;
 use vigia_event::process::{Process, ProcessKey, TICK_NS};
@@ -100,16 +101,16 @@ pub fn read_process(proc_root: &Path, pid: u32, options: &ScanOptions) -> Option
     let cgroups = read_capped(&folder.join("cgroup"), CGROUP_BYTES).unwrap_or_default();
     let (exe_path, exe_origin) = executable(link(&folder.join("exe")));
     let cwd = link(&folder.join("cwd"));
-    let mut command = read_memory(folder.join("cmdline"), options);
+    let (mut command, args_truncated) = read_memory(folder.join("cmdline"), options);
     let exe = if command.is_empty() {
         BString::default()
     } else {
         command.remove(0)
     };
-    let env = if options.environment {
+    let (env, env_truncated) = if options.environment {
         read_memory(folder.join("environ"), options)
     } else {
-        Vec::new()
+        Default::default()
     };
     // The pid may have been given away since the first read: then this is a mixture of two processes.
     let again = parse_stat(&read_capped(&folder.join("stat"), STAT_BYTES).ok()?)?;
@@ -126,6 +127,11 @@ pub fn read_process(proc_root: &Path, pid: u32, options: &ScanOptions) -> Option
         cwd,
         exe_origin,
         script,
+        truncated: Truncated {
+            args: args_truncated,
+            env: env_truncated,
+            cwd: false,
+        },
         ..Process::default()
     };
     Some(Scanned {
@@ -234,17 +240,23 @@ fn executable(link: BString) -> (BString, Origin) {
     }
 }
 
-/// NUL-terminated strings from the memory of a process.
-fn read_memory(path: PathBuf, options: &ScanOptions) -> Vec<BString> {
-    let cap = u64::try_from(options.max_argument_bytes).unwrap_or(u64::MAX);
-    let bytes = patience::wait_for(options.patience, move || read_capped(&path, cap));
+/// NUL-terminated strings from the memory of a process, and whether there are more.
+fn read_memory(path: PathBuf, options: &ScanOptions) -> (Vec<BString>, bool) {
+    let cap = options.max_argument_bytes;
+    let one_more = u64::try_from(cap).unwrap_or(u64::MAX).saturating_add(1);
+    let bytes = patience::wait_for(options.patience, move || read_capped(&path, one_more));
+    // A process that makes its memory hang has more than we know of.
+    let is_missing = bytes.is_none();
     let bytes = bytes.and_then(Result::ok).unwrap_or_default();
-    let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
-    if bytes.is_empty() {
+    let kept = bytes.get(..cap).unwrap_or(&bytes);
+    let is_truncated = is_missing || kept.len() < bytes.len();
+    let kept = kept.strip_suffix(b"\0").unwrap_or(kept);
+    let strings = if kept.is_empty() {
         Vec::new()
     } else {
-        bytes.split_str(b"\0").map(BString::from).collect()
-    }
+        kept.split_str(b"\0").map(BString::from).collect()
+    };
+    (strings, is_truncated)
 }
 
 fn read_capped(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
@@ -336,5 +348,25 @@ mod tests {
         assert!(
             !own.process.exe.is_empty() && !own.process.env.is_empty() && !own.cgroups.is_empty()
         );
+    }
+    #[test]
+    fn strings_that_are_longer_than_what_is_kept_are_marked() {
+        let file = std::env::temp_dir().join(format!("vigia-strings-{}", std::process::id()));
+        std::fs::write(&file, b"one\0two\0").expect("a file");
+        for (max_argument_bytes, expected, is_truncated) in [
+            (8, ["one", "two"].as_slice(), false),
+            (7, &["one", "two"], true),
+            (5, &["one", "t"], true),
+            (0, &[], true),
+        ] {
+            let options = ScanOptions {
+                max_argument_bytes,
+                ..ScanOptions::default()
+            };
+            let found = read_memory(file.clone(), &options);
+            let expected: Vec<BString> = expected.iter().map(|&text| text.into()).collect();
+            assert_eq!(found, (expected, is_truncated), "{max_argument_bytes}");
+        }
+        std::fs::remove_file(&file).expect("removing it");
     }
 }

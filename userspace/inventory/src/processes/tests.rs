@@ -2,7 +2,8 @@ use super::*;
 use crate::fixture::{
     HOST_MNT, SECOND, captured, exec, exit, fork, image, rename, sign_of_life, task,
 };
-use vigia_event::captured::Task;
+use vigia_event::EventType;
+use vigia_event::captured::{Call, Task, What};
 use vigia_event::file::{Layer, Origin};
 use vigia_event::process::TICK_NS;
 
@@ -469,4 +470,32 @@ fn a_record_without_a_process_is_not_remembered() {
     let budget = captured(1, &Task::default(), What::BudgetExceeded { count: 1 });
     table.observe(&budget, 0);
     assert!(table.is_empty());
+}
+
+#[test]
+fn a_folder_that_lies_too_deep_takes_the_place_of_the_last_one() {
+    let mut table = table();
+    let acting = task(100);
+    let mut chdir = |time, cwd: &str| {
+        let mut call = Call::new(EventType::from_name("chdir").unwrap(), 0);
+        call.cwd = Some(cwd.into());
+        let mut record = sign_of_life(time, &acting);
+        record.what = What::Call(Box::new(call));
+        table.observe(&record, 0)
+    };
+    let process = chdir(1, "/srv");
+    assert_eq!(
+        (process.cwd.as_slice(), process.truncated.cwd),
+        (&b"/srv"[..], false)
+    );
+    let process = chdir(2, "");
+    assert_eq!(
+        (process.cwd.as_slice(), process.truncated.cwd),
+        (&b""[..], true)
+    );
+    let process = chdir(3, "/");
+    assert_eq!(
+        (process.cwd.as_slice(), process.truncated.cwd),
+        (&b"/"[..], false)
+    );
 }

@@ -25,14 +25,19 @@ pub(super) fn call(record: Record<'_>) -> Result<What, Malformed> {
         args: arguments(&body),
         paths: paths(record, &body)?,
         texts: texts(record, &body.texts)?,
+        texts_truncated: body.texts.iter().any(|&text| is_incomplete(text)),
         open_how: (body.flags & call::OPEN_HOW != 0).then_some(body.open_how),
         file: file::decode(record, &body.file)?,
         descriptor: None,
         address,
         data: record.text(body.data)?.map(Into::into),
-        cwd: record
-            .kernel_path(body.cwd)?
-            .filter(|_| !is_incomplete(body.cwd)),
+        cwd: record.kernel_path(body.cwd)?.map(|cwd| {
+            if is_incomplete(body.cwd) {
+                bstr::BString::default()
+            } else {
+                cwd
+            }
+        }),
         entry: match (
             body.flags & call::COMPAT != 0,
             body.flags & call::IO_URING != 0,

@@ -1,8 +1,9 @@
 //! Processes and cgroups: how they come, change and go.
 
+use bstr::BString;
 use vigia_abi::{CgroupBody, ExecBody, ExitBody, ForkBody, Kind, RenameBody};
-use vigia_event::EventType;
 use vigia_event::captured::{CgroupChange, CgroupChangeKind, Exec, Fork, Task, What};
+use vigia_event::{EventType, Truncated};
 
 use super::record::{Record, is_incomplete};
 use super::{Malformed, file, padded, task};
@@ -25,13 +26,24 @@ pub(super) fn fork(record: Record<'_>) -> Result<What, Malformed> {
 
 pub(super) fn exec(record: Record<'_>) -> Result<What, Malformed> {
     let body: ExecBody = record.body()?;
+    let cwd = record.kernel_path(body.cwd)?.unwrap_or_default();
+    let truncated = Truncated {
+        args: is_incomplete(body.args),
+        env: is_incomplete(body.env),
+        cwd: is_incomplete(body.cwd),
+    };
     Ok(What::Exec(Box::new(Exec {
         filename: record.string(body.filename)?,
         file: file::decode(record, &body.file)?.unwrap_or_default(),
         args: record.strings(body.args)?,
-        args_truncated: is_incomplete(body.args),
         env: record.strings(body.env)?,
-        cwd: record.kernel_path(body.cwd)?.unwrap_or_default(),
+        // Without its beginning it would be taken for another folder.
+        cwd: if truncated.cwd {
+            BString::default()
+        } else {
+            cwd
+        },
+        truncated,
     })))
 }
 

@@ -158,12 +158,34 @@ fn argument_blocks_are_split_at_their_nuls() {
             panic!("no exec")
         };
         assert_eq!(
-            (exec.args.as_slice(), exec.args_truncated),
+            (exec.args.as_slice(), exec.truncated.args),
             (as_strings(expected).as_slice(), *truncated)
         );
         assert_eq!(exec.cwd, "/");
-        assert!(exec.env.is_empty());
+        assert!(exec.env.is_empty() && !exec.truncated.cwd);
     }
+}
+
+#[test]
+fn a_working_directory_without_its_beginning_is_unknown() {
+    let mut draft = Draft::new(Kind::Exec as u16, ExecBody::SIZE);
+    draft.text(offset_of!(ExecBody, args), b"sh\0", 0).text(
+        offset_of!(ExecBody, cwd),
+        b"/deep",
+        text::TRUNCATED,
+    );
+    let What::Exec(exec) = decoded(&mut draft).what else {
+        panic!("no exec")
+    };
+    assert!(exec.cwd.is_empty() && exec.truncated.cwd);
+
+    let mut draft = Draft::new(Kind::Call as u16, CallBody::SIZE);
+    draft.body(offset_of!(CallBody, number), &80u32.to_le_bytes());
+    draft.text(offset_of!(CallBody, cwd), b"/deep", text::TRUNCATED);
+    let What::Call(call) = decoded(&mut draft).what else {
+        panic!("no call")
+    };
+    assert_eq!(call.cwd.unwrap(), "");
 }
 
 fn as_strings(texts: &[&str]) -> Vec<bstr::BString> {

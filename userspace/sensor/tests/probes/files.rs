@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
+use vigia_sensor::{Cause, Class, Counters};
+
 use super::actor::args;
 use super::rig::Rig;
 
@@ -244,4 +246,34 @@ fn a_path_longer_than_the_record_is_marked() {
         call.paths[0].truncated && call.paths[0].given.is_empty(),
         "{call:?}"
     );
+}
+
+#[test]
+fn a_path_on_a_page_that_is_not_there_yet_is_counted_and_told() {
+    let Some(mut rig) = Rig::arm() else { return };
+    let (page, target) = (rig.path("page"), rig.path("target"));
+    fs::write(&page, format!("{target}\0")).unwrap();
+    fs::write(&target, "x").unwrap();
+    let mut actor = rig.actor();
+    let fd = actor.call(
+        libc::SYS_openat,
+        args![AT_FDCWD, page.as_str(), libc::O_RDONLY, 0],
+    );
+    let place = actor.call(
+        libc::SYS_mmap,
+        args![0, 4096, libc::PROT_READ, libc::MAP_PRIVATE, fd, 0],
+    );
+    assert!(fd >= 0 && place > 0);
+    rig.read_of(actor.pid());
+    let before = rig.counters();
+    assert_eq!(
+        actor.call(libc::SYS_unlinkat, args![AT_FDCWD, place, 0]),
+        0,
+        "the kernel fetches the page"
+    );
+    let call = rig.only_call(actor.pid(), "unlinkat");
+    assert_eq!(call.paths[0].given, target.as_bytes());
+    assert!(!call.paths[0].truncated && !call.has_changed_path());
+    let faulted = |counters: &Counters| counters.of(Class::Change, Cause::Faulted);
+    assert_eq!(faulted(&rig.counters()) - faulted(&before), 1);
 }

@@ -65,7 +65,7 @@ fn an_execution_has_its_file_its_arguments_and_its_environment() {
     assert_eq!(execs[0].task.comm, "true");
     assert_eq!(exec.filename, "/bin/true");
     assert_eq!(exec.args, ["/bin/true", "one", "--two=3"]);
-    assert!(!exec.args_truncated);
+    assert!(!exec.truncated.args);
     assert!(
         exec.env.iter().any(|entry| entry.starts_with(b"PATH=")),
         "{:?}",
@@ -135,7 +135,7 @@ fn long_arguments_are_marked_as_cut() {
     else {
         unreachable!()
     };
-    assert!(exec.args_truncated);
+    assert!(exec.truncated.args);
     assert_eq!(exec.args.len(), 3);
     assert!(exec.args[2].len() > 4000 && long.as_bytes().starts_with(&exec.args[2]));
 }

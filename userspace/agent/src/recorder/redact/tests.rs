@@ -4,7 +4,7 @@ use vigia_alerts::RedactionOptions;
 use vigia_event::container::Metadata;
 use vigia_event::file::Origin as FileOrigin;
 use vigia_event::secret::{Reader as SecretReader, SecretKind, SecretSource};
-use vigia_event::{Container, EventType, Node, PathSpellings};
+use vigia_event::{Container, EventType, Node, PathSpellings, Truncated};
 use vigia_recording::{Ending, Limits, Losses, Origin, Reader, Writer, WriterOptions};
 
 use super::*;
@@ -156,7 +156,7 @@ fn events() -> Vec<Event> {
         args: [vec!["mysql".into()], args()].concat(),
         env: vec![format!("A_SECRET={CANARY} {CANARY}").into()],
         cwd: format!("/token={CANARY}").into(),
-        args_truncated: false,
+        truncated: Truncated::default(),
     };
     vec![
         event(What::Call(Box::new(call))),
