@@ -298,6 +298,11 @@ fn settings(program: PathBuf, docker: &Docker, scope: &str) -> Settings {
             ("/rules/select", json!([{"enable": {"rule": "*"}}])),
             ("/rules/matching", json!("all")),
             ("/throttle/window_s", json!(0)),
+            // What rows ask of rules whose outputs do not say it.
+            (
+                "/outputs/append_output",
+                json!([{"extra_fields": ["evt.args", "evt.truncated"]}]),
+            ),
             (
                 "/sensor/budget",
                 json!({"events_per_second": 100_000, "burst": 100_000}),

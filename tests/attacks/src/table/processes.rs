@@ -24,7 +24,8 @@ pub(super) const ROWS: &[Row] = &[
     row("change-thread-namespace", &["attack", "setns"])
         .upstream("Change thread namespace", "ChangeThreadNamespace")
         .at(Place::Privileged)
-        .effects(&[Prints("back to net:")]),
+        .effects(&[Prints("back to net:")])
+        .fields(&[("evt.args", "*nstype=*CLONE_NEWNET*")]),
     row(
         "linux-kernel-module-injection",
         &["attack", "load-module", "/srv/data.txt"],
@@ -41,10 +42,12 @@ pub(super) const ROWS: &[Row] = &[
     row("ptrace-anti-debug-attempt", &["attack", "traceme"])
         .upstream("PTRACE anti-debug attempt", "PtraceAntiDebugAttempt")
         .by("attack", "attack")
-        .effects(&[Prints("stopped for its tracer")]),
+        .effects(&[Prints("stopped for its tracer")])
+        .fields(&[("evt.args", "*request=*PTRACE_TRACEME*")]),
     row("ptrace-attached-to-process", &["attack", "attach"])
         .upstream("PTRACE attached to process", "PtraceAttachedToProcess")
-        .effects(&[Prints("attached")]),
+        .effects(&[Prints("attached")])
+        .fields(&[("evt.args", "*request=*PTRACE_ATTACH*")]),
     row("ptrace-attached-by-default-rules", &["attack", "attach"])
         .fires("Memory or Descriptors of Another Process Taken")
         .effects(&[Prints("attached")])

@@ -42,6 +42,10 @@ pub(super) const ROWS: &[Row] = &[
     read("shadow-through-long-path", &["attack", "open", "long-path", SHADOW, "read"]),
     read("shadow-from-deep-tree", &["attack", "open", "deep-tree", SHADOW, "read"]),
     read("shadow-through-openat2", &["attack", "open", "openat2", SHADOW, "read"]),
+    read("shadow-beneath", &["attack", "open", "openat2-beneath", SHADOW, "read"]),
+    read("shadow-without-links", &["attack", "open", "openat2-no-links", SHADOW, "read"]),
+    read("shadow-from-the-cache", &["attack", "open", "openat2-cached", SHADOW, "read"]).times(2),
+    read("shadow-below-a-name-that-is-no-text", &["attack", "open", "no-text", SHADOW, "read"]),
     read(
         "shadow-through-handle",
         &["attack", "open", "handle", "/dev/shm/etc/shadow", "read"],
@@ -59,6 +63,11 @@ pub(super) const ROWS: &[Row] = &[
         "shadow-through-io-uring-poller",
         &["attack", "open", "io-uring-poller", SHADOW, "read"],
     ),
+    row("shadow-in-the-ring-alone", &["attack", "read-in-ring", SHADOW])
+        .fires(RULE)
+        .effects(&[Prints("root:")])
+        .file(SHADOW)
+        .note("what a ring keeps among its own files is known by the path it asked for"),
     read(
         "shadow-through-detached-mount",
         &["attack", "open", "detached-mount", SHADOW, "read"],

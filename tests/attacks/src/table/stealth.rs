@@ -78,6 +78,7 @@ pub(super) const ROWS: &[Row] = &[
     .effects(&[Prints("hello from /srv/long")])
     .fields(&[
         ("proc.exepath", "/srv/long"),
+        ("evt.truncated", "[\"proc.args\"]"),
         ("proc.cmdline", "long hello xxx*"),
     ]),
     row(
@@ -139,7 +140,7 @@ pub(super) const ROWS: &[Row] = &[
         "history-removed-in-a-race",
         &["attack", "race-remove", "/srv/zsh_history", "/srv/zsh_historx"],
     )
-    .suite("History Removed", "")
+    .upstream("Delete or rename shell history", "")
     .effects(&[Prints("both files were removed by the same call")])
     .times(20)
     .note("of forty removals; what the kernel has read can only be told from what lay there before and after"),

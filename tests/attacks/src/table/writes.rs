@@ -83,6 +83,21 @@ pub(super) const ROWS: &[Row] = &[
         &["attack", "open", "openat2", PATH, "write"],
     ),
     refused(
+        "write-beneath",
+        &["attack", "open", "openat2-beneath", PATH, "write"],
+    )
+    .file(PATH),
+    refused(
+        "write-without-links",
+        &["attack", "open", "openat2-no-links", PATH, "write"],
+    )
+    .file(PATH),
+    refused(
+        "write-below-a-name-that-is-no-text",
+        &["attack", "open", "no-text", PATH, "write"],
+    )
+    .fields(&[("evt.res", "EROFS"), ("fd.name", "/tmp/*/planted")]),
+    refused(
         "write-through-compat",
         &["attack", "open", "compat", PATH, "write"],
     )

@@ -3,19 +3,20 @@
 //! Reading prints the beginning of the file; writing makes the file. The error is printed and ends with 1, so that
 //! the table can ask for a refusal.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fmt::Write as _;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::raw::{Arg, call, call_32, low_page};
-use crate::uring::{self, Doer, Submission};
+use crate::raw::{Arg, call, call_32, low_page, shared};
+use crate::uring::{self, Doer, Ring, Submission};
 use crate::{Deed, say};
 
-pub(crate) const DEEDS: &[Deed] = &[("open", open)];
+pub(crate) const DEEDS: &[Deed] = &[("open", open), ("read-in-ring", read_in_ring)];
 
 /// A way to open a path with flags; the descriptor.
 type Way = fn(&str, i32) -> Result<i64>;
@@ -38,7 +39,18 @@ const WAYS: &[(&str, Way)] = &[
     ("chroot", by_chroot),
     ("long-path", by_long_path),
     ("deep-tree", by_deep_tree),
+    ("no-text", by_name_that_is_no_text),
     ("openat2", by_openat2),
+    ("openat2-beneath", |path, flags| {
+        by_restricted_openat2(path, flags, RESOLVE_BENEATH)
+    }),
+    ("openat2-no-links", |path, flags| {
+        by_restricted_openat2(path, flags, RESOLVE_NO_LINKS)
+    }),
+    ("openat2-cached", |path, flags| {
+        plainly(path, flags)?;
+        by_restricted_openat2(path, flags, RESOLVE_CACHED)
+    }),
     ("handle", by_handle),
     ("compat", by_compat),
     ("detached-mount", by_detached_mount),
@@ -206,12 +218,45 @@ fn by_deep_tree(path: &str, flags: i32) -> Result<i64> {
     plainly(&format!("{}..{path}", "../".repeat(DEPTH)), flags)
 }
 
+/// Below a folder whose name is in no encoding.
+fn by_name_that_is_no_text(path: &str, flags: i32) -> Result<i64> {
+    let (folder, name) = split(path);
+    let link = OsStr::from_bytes(b"/tmp/\xff\xfe\x80").to_owned();
+    drop(std::fs::remove_file(&link));
+    symlink(folder, &link)?;
+    let full = [link.as_bytes(), b"/", name.as_bytes()].concat();
+    call(
+        libc::SYS_openat,
+        &mut [
+            Arg::Int(libc::AT_FDCWD.into()),
+            Arg::Text(&CString::new(full)?),
+            Arg::Int(flags.into()),
+            Arg::Int(0o644),
+        ],
+    )
+    .context("openat")
+}
+
+/// `RESOLVE_NO_XDEV`, `RESOLVE_NO_MAGICLINKS` and `RESOLVE_NO_SYMLINKS`.
+const RESOLVE_NO_LINKS: u64 = 0x07;
+const RESOLVE_BENEATH: u64 = 0x08;
+const RESOLVE_IN_ROOT: u64 = 0x10;
+const RESOLVE_CACHED: u64 = 0x20;
+
 /// With the folder as root for this one call: what looks like `/shadow` is /etc/shadow.
 fn by_openat2(path: &str, flags: i32) -> Result<i64> {
-    const RESOLVE_IN_ROOT: u64 = 0x10;
     let (folder, name) = folder_of(path)?;
+    openat2(folder, &format!("/{name}"), flags, RESOLVE_IN_ROOT)
+}
+
+fn by_restricted_openat2(path: &str, flags: i32, resolve: u64) -> Result<i64> {
+    let (folder, name) = folder_of(path)?;
+    openat2(folder, name, flags, resolve)
+}
+
+fn openat2(folder: i64, path: &str, flags: i32, resolve: u64) -> Result<i64> {
     let mode = if flags & libc::O_CREAT == 0 { 0 } else { 0o644 };
-    let how: Vec<u8> = [u64::from(flags.cast_unsigned()), mode, RESOLVE_IN_ROOT]
+    let how: Vec<u8> = [u64::from(flags.cast_unsigned()), mode, resolve]
         .iter()
         .flat_map(|word| word.to_ne_bytes())
         .collect();
@@ -220,7 +265,7 @@ fn by_openat2(path: &str, flags: i32) -> Result<i64> {
         libc::SYS_openat2,
         &mut [
             Arg::Int(folder),
-            Arg::Text(&text(&format!("/{name}"))?),
+            Arg::Text(&text(path)?),
             Arg::Bytes(&how),
             Arg::Int(size),
         ],
@@ -278,6 +323,39 @@ fn by_detached_mount(path: &str, flags: i32) -> Result<i64> {
     )
     .context("open_tree")?;
     openat(tree, name, flags).context("openat")
+}
+
+/// `read-in-ring PATH`: reads a file that never gets a descriptor, since a ring keeps it among its own.
+fn read_in_ring(words: &[&str]) -> Result<()> {
+    let [path] = words else {
+        bail!("read-in-ring PATH")
+    };
+    let mut ring = Ring::new(Doer::Caller)?;
+    ring.make_place()?;
+    ring.perform(&Submission::open_into_ring(&text(path)?, libc::O_RDONLY))
+        .context("open")?;
+    let head = room_for_the_kernel(64)?;
+    let length = ring
+        .perform(&Submission::read_from_ring(head)?)
+        .context("read")?;
+    let head = head.get(..usize::try_from(length)?).unwrap_or_default();
+    say(&String::from_utf8_lossy(head));
+    Ok(())
+}
+
+/// Memory that a ring may fill.
+fn room_for_the_kernel(bytes: usize) -> Result<&'static mut [u8]> {
+    let fd = call(
+        libc::SYS_memfd_create,
+        &mut [Arg::Text(c"room"), Arg::Int(0)],
+    )
+    .context("memfd_create")?;
+    call(
+        libc::SYS_ftruncate,
+        &mut [Arg::Int(fd), Arg::Int(i64::try_from(bytes)?)],
+    )
+    .context("ftruncate")?;
+    Ok(shared(i32::try_from(fd)?, 0, bytes)?)
 }
 
 fn by_ring(path: &str, flags: i32, doer: Doer) -> Result<i64> {
