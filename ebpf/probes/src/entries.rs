@@ -5,7 +5,7 @@
 use core::mem::offset_of;
 use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
 
-use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str};
+use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use vigia_abi::calls::{interest, note};
@@ -17,7 +17,7 @@ use vigia_abi::{CallBody, Header, Task, compat};
 
 use crate::kernel::Ptr;
 use crate::maps::{ENTRIES, ENTRY_SCRATCH};
-use crate::record::LargeScratch;
+use crate::record::{LargeScratch, read_user_string};
 use crate::{arch, calls, emit, scope};
 
 /// `open` flags that may change something: `O_WRONLY`, `O_RDWR`, `O_CREAT`, `O_TRUNC`.
@@ -104,13 +104,8 @@ fn entries(context: BtfTracePointContext) -> i32 {
             let mut len = 0;
             if arg <= 5 {
                 let from = read_volatile(kept.add(arg as usize));
-                let place = addr_of_mut!((*entry).paths[index]);
-                let read = bpf_probe_read_user_str(place.cast(), TEXT_MAX as u32, from as *const _);
-                if read > 0 {
-                    len = read as u32;
-                } else if from != 0 {
-                    len = UNREADABLE;
-                }
+                let read = read_user_string(addr_of_mut!((*entry).paths[index]).cast(), from);
+                len = if read < 0 { UNREADABLE } else { read as u32 };
             }
             write_volatile(addr_of_mut!((*entry).lens[index]), len);
         }

@@ -17,6 +17,23 @@ use crate::walk::{Job, Walk};
 /// Longest socket address that is captured: more than any that rules can name.
 pub(crate) const ADDRESS_MAX: usize = 128;
 
+/// Reads a program's string; its bytes with the NUL at the end, or negative where its memory cannot be read. A null
+/// pointer is an empty string: some calls take it for none, and there is nothing to miss.
+///
+/// # Safety
+/// `place` must have room for [`TEXT_MAX`] bytes.
+#[inline(always)]
+pub(crate) unsafe fn read_user_string(place: *mut u8, address: u64) -> i64 {
+    if address == 0 {
+        return 1;
+    }
+    // SAFETY: as the caller promises; the helper checks the address.
+    let read =
+        unsafe { bpf_probe_read_user_str(place.cast(), TEXT_MAX as u32, address as *const _) };
+    // Kernels before 6.16 say 0 of an empty string, and forget its NUL.
+    if read == 0 { 1 } else { read }
+}
+
 /// What a call passed beyond its registers, and which call it is.
 #[repr(C)]
 pub(crate) struct Passed {
@@ -160,7 +177,7 @@ impl LargeScratch {
             let Some((place, end)) = Self::room(this) else {
                 return Self::no_room(this);
             };
-            let read = bpf_probe_read_user_str(place.cast(), TEXT_MAX as u32, address as *const _);
+            let read = read_user_string(place, address);
             if read == TEXT_MAX as i64 {
                 // The helper always ends with a NUL: only the original tells whether that was the string's own.
                 let mut last = 0u8;
