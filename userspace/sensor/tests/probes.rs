@@ -16,6 +16,7 @@ mod probes {
     mod features;
     mod files;
     mod lifecycle;
+    mod mounts;
     mod network;
     mod open_paths;
     mod races;

@@ -32,6 +32,8 @@ pub(crate) enum Arg {
     Bytes(Vec<u8>),
     /// A pointer to a `struct mmsghdr` (which begins with a `struct msghdr`) of a name and one piece of data.
     Message { name: Vec<u8>, data: Vec<u8> },
+    /// A pointer to the `struct file_handle` of a path; of nothing where its file system has none.
+    Handle(String),
 }
 
 impl From<Vec<u8>> for Arg {
@@ -177,6 +179,12 @@ impl Actor {
         u32::try_from(self.ask(&format!("fork {status}"))).unwrap()
     }
 
+    /// Makes a child by a call, to which 0 means to go on with the stack of the parent; the child ends at once, and is
+    /// waited for. Answers as [`Actor::call`].
+    pub(crate) fn fork_by(&mut self, number: i64, args: &[Arg]) -> i64 {
+        self.ask(&format!("fork_by {number}{}", words(args)))
+    }
+
     /// Makes a child that becomes user `id` of a new user namespace, opens /dev/null as that, and ends; answers with its
     /// process id, or with `None` where no such namespace can be made.
     pub(crate) fn fork_as_user(&mut self, id: u32) -> Option<u32> {
@@ -237,6 +245,7 @@ fn words(args: &[Arg]) -> String {
             }
             Arg::Bytes(bytes) => format!(" b{}", hex(bytes)),
             Arg::Message { name, data } => format!(" m{},{}", hex(name), hex(data)),
+            Arg::Handle(path) => format!(" h{}", hex(path.as_bytes())),
         };
     }
     line
@@ -279,6 +288,7 @@ fn act() {
             ),
             ["race", one, other, attempts] => acts::race(one, other, attempts.parse().unwrap()),
             ["fork", status] => fork(status.parse().unwrap()),
+            ["fork_by", number, ref args @ ..] => acts::fork_by(number.parse().unwrap(), args),
             ["fork_as_user", id] => fork_as_user(id),
             ["opens", count, path, parties] => opens(
                 count.parse().unwrap(),

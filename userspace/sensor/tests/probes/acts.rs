@@ -2,10 +2,11 @@
     unsafe_code,
     reason = "system calls are made by number, as a program under watch would make them"
 )]
-//! What the actor can do beyond one 64-bit call: values in memory, 32-bit calls, requests of io_uring, races.
+//! What the actor can do beyond one 64-bit call: values in memory, 32-bit calls, requests of io_uring, races, children
+//! by any call that makes them.
 
 use std::arch::asm;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::actor::Request;
@@ -46,6 +47,7 @@ impl Value {
                     header: [0; 8],
                 }))
             }
+            ("h", path) => Self::Bytes(handle(&CString::new(bytes(path)).unwrap())),
             _ => panic!("what is {arg:?}?"),
         }
     }
@@ -95,6 +97,28 @@ impl Value {
             Self::Message(_) => panic!("a 32-bit message is laid out otherwise"),
         }
     }
+}
+
+/// The `struct file_handle` of a path: `handle_bytes`, `handle_type` and what only the file system understands.
+fn handle(path: &CStr) -> Vec<u8> {
+    let mut handle = vec![0u8; 8 + libc::MAX_HANDLE_SZ.cast_unsigned() as usize];
+    handle[..4].copy_from_slice(&libc::MAX_HANDLE_SZ.to_le_bytes());
+    let mut mount = 0i32;
+    // SAFETY: the handle has the room that its head says, and the mount's number is one.
+    let named = unsafe {
+        libc::syscall(
+            libc::SYS_name_to_handle_at,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            handle.as_mut_ptr(),
+            &raw mut mount,
+            0,
+        )
+    };
+    if named != 0 {
+        handle[..4].fill(0);
+    }
+    handle
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -148,6 +172,31 @@ pub(crate) fn call_32(number: i64, args: &[&str]) -> i64 {
     // SAFETY: made above, and nothing points to it any more.
     unsafe { libc::munmap(memory, ROOM) };
     result
+}
+
+/// Makes a child that ends at once, by a call that may let it run on the stack of its parent.
+pub(crate) fn fork_by(number: i64, args: &[&str]) -> i64 {
+    let mut values: Vec<Value> = args.iter().map(|arg| Value::read(arg)).collect();
+    let mut raw = [0i64; 5];
+    for (slot, value) in raw.iter_mut().zip(&mut values) {
+        *slot = value.register();
+    }
+    let mut child: i64 = number;
+    // SAFETY: the child touches no memory before its end, so that the parent finds its own as it was; what pointers
+    // point to lives until the end of this function. A system call clobbers rcx and r11.
+    unsafe {
+        asm!("syscall", "test rax, rax", "jnz 2f", "xor edi, edi", "mov eax, {exit}", "syscall", "2:",
+            exit = const libc::SYS_exit_group, inout("rax") child,
+            inout("rdi") raw[0] => _, in("rsi") raw[1], in("rdx") raw[2], in("r10") raw[3], in("r8") raw[4],
+            out("rcx") _, out("r11") _);
+    }
+    if let Ok(pid) = i32::try_from(child)
+        && pid > 0
+    {
+        // SAFETY: asks for no status.
+        assert_eq!(unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) }, pid);
+    }
+    child
 }
 
 /// `struct io_sqring_offsets` or `io_cqring_offsets`, as far as needed: head, tail, mask, ..., array or cqes.

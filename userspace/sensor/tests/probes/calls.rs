@@ -144,6 +144,13 @@ fn every_call_on_a_path_is_reported_with_its_paths() {
             &["pipe"],
         ),
         case(
+            "mknodat",
+            libc::SYS_mknodat,
+            vec![n(dir), s("pipe2"), n(0o010_600), n(0)],
+            0,
+            &["pipe2"],
+        ),
+        case(
             "truncate",
             libc::SYS_truncate,
             vec![p("file"), n(3)],
@@ -311,6 +318,22 @@ fn every_call_on_a_path_is_reported_with_its_paths() {
             &["trusted.n"],
         ),
         with_text(
+            "lsetxattr",
+            libc::SYS_lsetxattr,
+            vec![p("file"), s("trusted.l"), s("v"), n(1), n(0)],
+            0,
+            &["file"],
+            &["trusted.l"],
+        ),
+        with_text(
+            "lremovexattr",
+            libc::SYS_lremovexattr,
+            vec![p("file"), s("trusted.l")],
+            0,
+            &["file"],
+            &["trusted.l"],
+        ),
+        with_text(
             "mount",
             libc::SYS_mount,
             vec![s("source"), p("none"), s("tmpfs"), n(0), n(0)],
@@ -388,6 +411,35 @@ fn every_call_on_a_path_is_reported_with_its_paths() {
             }
         }
     }
+}
+
+/// Of such a string kernels without "maccess: fix `strncpy_from_user_nofault()` empty string handling" (6.1 is one)
+/// count no byte as read, not even its end.
+#[test]
+fn an_empty_path_is_a_path_that_could_be_read() {
+    use vigia_sensor::{Cause, Class};
+    let Some(mut rig) = Rig::arm() else { return };
+    let file = rig.path("file");
+    fs::write(&file, "x").unwrap();
+    let mut actor = rig.actor();
+    let fd = actor.call(
+        libc::SYS_openat,
+        args![AT_FDCWD, file.as_str(), libc::O_RDONLY, 0],
+    );
+    assert!(fd >= 0);
+    let before = rig.counters().of(Class::Change, Cause::Faulted);
+    assert_eq!(
+        actor.call(libc::SYS_fchownat, args![fd, "", 0, 0, libc::AT_EMPTY_PATH]),
+        0
+    );
+    let call = rig.only_call(actor.pid(), "fchownat");
+    let path = &call.paths[0];
+    assert_eq!(
+        (path.given.to_string(), path.truncated),
+        (String::new(), false)
+    );
+    assert_eq!(path.absolute(), file.as_str());
+    assert_eq!(rig.counters().of(Class::Change, Cause::Faulted), before);
 }
 
 #[test]

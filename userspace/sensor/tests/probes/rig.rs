@@ -1,11 +1,13 @@
 //! Arm, act, disarm: the probes on a cgroup of the test's own.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Builder, Runtime};
+use vigia_event::Event;
 use vigia_event::captured::{Call, Captured, What};
 use vigia_sensor::hierarchy::Hierarchy;
 use vigia_sensor::{Counters, Interest, LoadError, Options, Scope, Sensor, StartError};
@@ -23,6 +25,7 @@ pub(crate) struct Rig {
     pub(crate) sensor: Sensor,
     pub(crate) cgroup: Cgroup,
     pub(crate) folder: tempfile::TempDir,
+    seen: Seen,
     _runtime: Runtime,
     _turn: MutexGuard<'static, ()>,
 }
@@ -62,6 +65,7 @@ impl Rig {
             sensor,
             cgroup,
             folder,
+            seen: Seen::default(),
             _runtime: runtime,
             _turn: turn,
         })
@@ -85,6 +89,7 @@ impl Rig {
     pub(crate) fn read(&mut self) -> Vec<Captured> {
         let mut all = Vec::new();
         while self.sensor.read(4096, |record| all.push(record.unwrap())) > 0 {}
+        all.iter().for_each(|captured| self.seen.add(captured));
         all
     }
 
@@ -114,6 +119,29 @@ impl Rig {
 
     pub(crate) fn counters(&self) -> Counters {
         self.sensor.counters().unwrap()
+    }
+}
+
+/// The events of a test, and whether they succeeded; printed in the end for `cargo xtask kernels`, which tells over all
+/// tests which one never came, and which one was only ever refused.
+#[derive(Default)]
+struct Seen(BTreeSet<(&'static str, bool)>);
+
+impl Seen {
+    fn add(&mut self, captured: &Captured) {
+        if let Some(event_type) = Event::type_of(&captured.what) {
+            let is_success = !matches!(&captured.what, What::Call(call) if call.result < 0);
+            self.0.insert((event_type.name(), is_success));
+        }
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        for (name, is_success) in &self.0 {
+            let outcome = if *is_success { "success" } else { "failure" };
+            println!("@seen {name} {outcome}");
+        }
     }
 }
 
