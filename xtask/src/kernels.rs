@@ -12,6 +12,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use vigia_event::EventType;
 use vigia_tests::scene;
 
 use crate::report::{Check, Report};
@@ -68,7 +69,12 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted<'_>, json: bool) -> Res
     let mut add = |name: &str, act: &dyn Fn() -> Result<Said>| {
         eprintln!("==> {name}");
         let start = Instant::now();
-        let result = act();
+        let mut result = act();
+        if let Ok(said) = &mut result
+            && wanted.filter.is_empty()
+        {
+            miss(said);
+        }
         report.add(check(name, start, &result));
         results.extend(result.map(|said| (name.to_owned(), said)));
     };
@@ -94,6 +100,26 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted<'_>, json: bool) -> Res
     }
     report.data = Some(serde_json::to_value(&results)?);
     Ok(report)
+}
+
+/// Events that tests cannot have the probes report everywhere.
+const ELSEWHERE: [&str; 2] = [
+    // Made in user space.
+    "budget_exceeded",
+    // Not where a kernel has no 32-bit entry; the test of it says so.
+    "compat_syscall",
+];
+
+/// Makes it a failure of the kernel if an event never came, though all tests ran.
+fn miss(said: &mut Said) {
+    let missing: Vec<_> = EventType::all()
+        .filter(|event_type| event_type.is_delivered())
+        .map(EventType::name)
+        .filter(|name| !ELSEWHERE.contains(name) && !said.seen.contains_key(*name))
+        .collect();
+    if !missing.is_empty() {
+        said.fail("every event comes in some test", missing.join(", "));
+    }
 }
 
 fn check(name: &str, start: Instant, result: &Result<Said>) -> Check {
@@ -141,4 +167,24 @@ fn here(tests: &Path, filter: &str) -> Result<Said> {
         said.facts.insert(name.to_owned(), value.trim().to_owned());
     }
     Ok(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_never_came_is_a_failure_and_a_refused_one_is_none() {
+        let mut said = Said::default();
+        for event_type in EventType::all() {
+            said.seen.insert(event_type.name().to_owned(), false);
+        }
+        miss(&mut said);
+        assert_eq!(said.failed, 0);
+        said.seen.remove("openat");
+        said.seen.remove("budget_exceeded");
+        miss(&mut said);
+        assert_eq!(said.failed, 1);
+        assert_eq!(said.failures["every event comes in some test"], "openat");
+    }
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+/// The fact whether the probes load and report with the JIT compiler hardened.
+pub(crate) const HARDENED: &str = "hardened";
+
 /// What came out of one run.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Said {
@@ -19,6 +22,16 @@ pub(crate) struct Said {
     pub(crate) features: Vec<(String, String)>,
     /// What was lost where tasks share a processor.
     pub(crate) losses: Vec<Loss>,
+    /// The events that came, and whether one of them was a success.
+    pub(crate) seen: BTreeMap<String, bool>,
+}
+
+impl Said {
+    /// Adds the failure of something that is no test of the runner's.
+    pub(crate) fn fail(&mut self, name: &str, text: String) {
+        self.failed += 1;
+        self.failures.insert(name.to_owned(), text);
+    }
 }
 
 /// One measurement: `@loss` and these words in a line.
@@ -40,6 +53,7 @@ pub(crate) struct Loss {
 pub(crate) fn parse(text: &str) -> Option<Said> {
     let mut said = Said::default();
     let mut ended = false;
+    let mut hardened = String::new();
     // The section `---- NAME stdout ----` we are in.
     let mut section = String::new();
     let mut sections: BTreeMap<String, String> = BTreeMap::new();
@@ -60,6 +74,12 @@ pub(crate) fn parse(text: &str) -> Option<Said> {
             said.features.push((name.to_owned(), value.to_owned()));
         } else if let Some(rest) = line.strip_prefix("@loss ") {
             said.losses.extend(loss(rest));
+        } else if let Some(rest) = line.strip_prefix("@seen ") {
+            let (name, outcome) = rest.split_once(' ').unwrap_or((rest, ""));
+            *said.seen.entry(name.to_owned()).or_default() |= outcome == "success";
+        } else if let Some(rest) = line.strip_prefix("@hardened ") {
+            hardened.push_str(rest);
+            hardened.push('\n');
         } else if !section.is_empty() {
             if let Some(why) = line.strip_prefix("skipped: ") {
                 said.skipped.insert(section.clone(), why.to_owned());
@@ -81,6 +101,9 @@ pub(crate) fn parse(text: &str) -> Option<Said> {
     said.passed = said
         .passed
         .saturating_sub(u32::try_from(said.skipped.len()).unwrap_or(0));
+    if said.facts.get(HARDENED).is_some_and(|fact| fact != "yes") {
+        said.fail("the tests with the JIT compiler hardened", hardened);
+    }
     ended.then_some(said)
 }
 
@@ -124,6 +147,10 @@ successes:
 skipped: this kernel has no such thing
 ---- a::three stdout ----
 @feature BTF: yes (12 bytes)
+@seen openat failure
+@seen openat success
+@seen openat failure
+@seen reboot failure
 @loss dispatchers=2 tasks=4 made=100 seen=99 counted=1
 
 successes:
@@ -139,6 +166,7 @@ failures:
     a::two
 
 test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s
+@fact hardened yes
 @end 101
 ";
 
@@ -158,6 +186,23 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
             counted: 1,
         };
         assert_eq!(said.losses, [expected]);
+        let seen = [("openat".to_owned(), true), ("reboot".to_owned(), false)];
+        assert_eq!(said.seen, seen.into());
+    }
+
+    #[test]
+    fn a_failure_with_hardening_is_one_of_the_kernel_and_counts_no_other() {
+        let text = TEXT.replace(
+            "@fact hardened yes\n",
+            "@fact hardened no\n\
+             @hardened test a::one ... FAILED\n\
+             @hardened test result: FAILED. 0 passed; 7 failed; 0 ignored\n",
+        );
+        let said = parse(&text).unwrap();
+        assert_eq!((said.passed, said.failed, said.skipped.len()), (1, 2, 1));
+        let told = &said.failures["the tests with the JIT compiler hardened"];
+        assert!(told.contains("test a::one ... FAILED\n"), "{told}");
+        assert!(!said.failures.contains_key("a::one"));
     }
 
     #[test]

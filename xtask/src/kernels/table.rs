@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::said::Said;
+use super::said::{self, Said};
 
 const BEGIN: &str = "<!-- cargo xtask kernels --write: from here -->\n";
 const END: &str = "<!-- to here -->\n";
@@ -51,6 +51,8 @@ fn kernels(results: &[(String, Said)]) -> String {
             said.passed.to_string(),
             said.failed.to_string(),
             said.skipped.len().to_string(),
+            fact(said::HARDENED),
+            events(said),
         ]);
     }
     let head = [
@@ -62,8 +64,21 @@ fn kernels(results: &[(String, Said)]) -> String {
         "passed",
         "failed",
         "skipped",
+        "with JIT hardening",
+        "events seen",
     ];
     table(&head, &rows)
+}
+
+/// How many there were, and those of which none was a success.
+fn events(said: &Said) -> String {
+    let mut text = said.seen.len().to_string();
+    let refused = said.seen.iter().filter(|(_, is_success)| !**is_success);
+    let refused: Vec<_> = refused.map(|(name, _)| name.as_str()).collect();
+    if !refused.is_empty() {
+        let _ = write!(text, "; only refused: {}", refused.join(", "));
+    }
+    text
 }
 
 /// The mode in use, and those there are to choose from.
@@ -192,6 +207,21 @@ mod tests {
             format!("# Kernels\n{BEGIN}\nnew\n\n{END}after\n")
         );
         assert_eq!(replace("# Kernels\n", "new"), None);
+    }
+
+    #[test]
+    fn a_kernel_has_a_row() {
+        let said = Said {
+            facts: [(said::HARDENED.to_owned(), "yes".to_owned())].into(),
+            passed: 7,
+            seen: [("openat".to_owned(), true), ("reboot".to_owned(), false)].into(),
+            ..Said::default()
+        };
+        let text = kernels(&[("a".to_owned(), said)]);
+        assert!(
+            text.ends_with("| 7 | 0 | 0 | yes | 2; only refused: reboot |\n"),
+            "{text}"
+        );
     }
 
     #[test]
