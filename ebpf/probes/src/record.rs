@@ -30,7 +30,7 @@ pub(crate) unsafe fn read_user_string(place: *mut u8, address: u64) -> i64 {
     // SAFETY: as the caller promises; the helper checks the address.
     let read =
         unsafe { bpf_probe_read_user_str(place.cast(), TEXT_MAX as u32, address as *const _) };
-    // Kernels before 6.16 say 0 of an empty string, and forget its NUL.
+    // Kernels before 6.16 do not count the NUL of an empty string.
     if read == 0 { 1 } else { read }
 }
 
@@ -50,6 +50,8 @@ pub(crate) struct Passed {
     /// How many bytes there are of either.
     pub(crate) address_len: u32,
     pub(crate) data_len: u32,
+    /// Not 0 where the call moved more than these.
+    pub(crate) data_has_more: u32,
     /// The file of the call's descriptor.
     pub(crate) file: Addr,
     /// The socket address itself.

@@ -149,7 +149,7 @@ metrics! {
     kernel_lost: IntCounterVec, "vigia_kernel_events_lost_total", ["class", "cause"],
         "Events the probes could not hand over: the ring was full, the container over its budget, or a program missing.";
     kernel_incomplete: IntCounterVec, "vigia_kernel_events_incomplete_total", ["class", "cause"],
-        "Submitted events in which a text was cut or its memory could not be read.";
+        "Submitted events in which a text was cut, or its memory could not be read when the call began or when it returned.";
     kernel_table_full: IntCounterVec, "vigia_kernel_table_full_total", ["cause"],
         "Tasks and containers for which a table of the probes had no room.";
     recursion_misses: IntCounterVec, "vigia_kernel_recursion_misses_total", ["program"],

@@ -232,6 +232,9 @@ pub struct Call {
     pub address: Option<Address>,
     /// The bytes it read, wrote, sent or received, as far as captured; `None` where data is not captured.
     pub data: Option<BString>,
+    /// Whether there was more of it.
+    #[serde(default)]
+    pub data_truncated: bool,
     /// The working directory after the call, of calls that change it; empty where it lies too deep.
     #[serde(default)]
     pub cwd: Option<BString>,
@@ -280,6 +283,7 @@ impl Call {
             descriptor: None,
             address: None,
             data: None,
+            data_truncated: false,
             cwd: None,
             entry: Entry::Native,
         }
@@ -358,6 +362,18 @@ impl GivenPath {
     }
 }
 
+/// A path of a program's own, such as a script among its arguments, made absolute by its working directory; empty for
+/// unknown, which is another folder than the root.
+#[must_use]
+pub fn absolute_below(cwd: &BString, given: &[u8]) -> BString {
+    GivenPath {
+        given: given.into(),
+        base: (!cwd.is_empty()).then(|| cwd.clone()),
+        ..GivenPath::default()
+    }
+    .absolute()
+}
+
 /// Collapses `//`, drops `.`, and resolves `..` as text. A trailing slash goes, too.
 #[must_use]
 pub fn normalise(path: &[u8]) -> BString {
@@ -407,6 +423,15 @@ mod tests {
                 truncated: false,
             };
             assert_eq!(path.absolute(), expected, "{base:?} + {given}");
+        }
+        for (cwd, given, expected) in [
+            ("/srv", "x.sh", "/srv/x.sh"),
+            ("/", "x.sh", "/x.sh"),
+            ("", "x.sh", "<UNKNOWN>/x.sh"),
+            ("", "/x.sh", "/x.sh"),
+        ] {
+            let found = absolute_below(&cwd.into(), given.as_bytes());
+            assert_eq!(found, expected, "{cwd} + {given}");
         }
     }
 }

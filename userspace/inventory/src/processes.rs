@@ -201,7 +201,10 @@ impl ProcessTable {
                 return self.replace(&process, |process| process.task = task);
             }
             What::Call(call) => {
-                if let Some(cwd) = call.cwd.as_ref().filter(|cwd| **cwd != process.cwd) {
+                let known = (&process.cwd, process.truncated.cwd);
+                if let Some(cwd) = &call.cwd
+                    && (cwd, cwd.is_empty()) != known
+                {
                     return self.replace(&process, |process| {
                         process.cwd.clone_from(cwd);
                         process.truncated.cwd = cwd.is_empty();

@@ -61,20 +61,12 @@ unsafe fn gather_path(this: *mut LargeScratch, spec: &CallSpec, index: usize) {
         }
         let body = LargeScratch::body::<CallBody>(this);
         let address = argument(body, path.arg);
-        let given = if address == 0 {
-            // utimensat takes no path for "the descriptor itself".
-            Text {
-                offset: 0,
-                len: 0,
-                flags: text::PRESENT,
-                padding: 0,
-            }
-        } else {
-            LargeScratch::append_user_string(this, address)
-        };
+        let given = LargeScratch::append_user_string(this, address);
         (*body).paths[index].given = given;
         let entry = read_volatile(addr_of!((*body).entry[index]));
-        let was_relative = entry.flags != 0 && first_byte(this, entry.offset) != b'/';
+        // Where an empty one stands, the next text begins.
+        let was_relative =
+            entry.flags != 0 && (entry.len == 0 || first_byte(this, entry.offset) != b'/');
         if given.len > 0 && first_byte(this, given.offset) == b'/' && !was_relative {
             return;
         }

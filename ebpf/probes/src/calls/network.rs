@@ -8,7 +8,7 @@ use aya_ebpf::programs::BtfTracePointContext;
 use vigia_abi::calls::interest;
 use vigia_abi::counters::{Cause, Class};
 use vigia_abi::maps::stage;
-use vigia_abi::record::flags;
+use vigia_abi::record::{flags, text};
 use vigia_abi::{CallBody, Kind};
 
 use crate::budget::Rank;
@@ -101,7 +101,12 @@ fn call_socket(context: BtfTracePointContext) -> i32 {
             let cell = addr_of_mut!((*this).draft.cell);
             write_volatile(cell, len);
             let len = read_volatile(cell);
-            (*body).data = LargeScratch::append_user_bytes(this, from, from.wrapping_add(len));
+            let mut data = LargeScratch::append_user_bytes(this, from, from.wrapping_add(len));
+            // Not counted as incomplete: nobody asked for more.
+            if there > wanted || read_volatile(addr_of!((*this).passed.data_has_more)) != 0 {
+                data.flags |= text::TRUNCATED;
+            }
+            (*body).data = data;
         }
         CALL_STAGES.tail_call(&context, stage::GATHER);
         let class = read_volatile(addr_of!((*LargeScratch::header(this)).class));

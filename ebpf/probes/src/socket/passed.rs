@@ -59,6 +59,7 @@ pub(crate) unsafe fn locate(this: *mut LargeScratch, spec: &CallSpec, result: i6
         let mut address_len = 0;
         let mut data = 0;
         let mut data_len = 0;
+        let mut has_more = false;
         if spec.shape == shape::MESSAGE {
             let header = argument(spec.address);
             let number = read_volatile(addr_of!((*body).number));
@@ -79,6 +80,8 @@ pub(crate) unsafe fn locate(this: *mut LargeScratch, spec: &CallSpec, result: i6
             } else if result >= 0 && moved < room {
                 moved
             } else {
+                // The rest lies in further pieces.
+                has_more = result >= 0 && moved > room;
                 room
             };
         } else {
@@ -95,12 +98,16 @@ pub(crate) unsafe fn locate(this: *mut LargeScratch, spec: &CallSpec, result: i6
             }
             if spec.data != NONE {
                 data = argument(spec.data);
+                let room = argument(spec.data + 1);
                 data_len = if spec.shape != shape::RECEIVED {
-                    argument(spec.data + 1) as u32
-                } else if result > 0 {
+                    room as u32
+                } else if result <= 0 {
+                    0
+                } else if (result as u64) < room {
                     result as u32
                 } else {
-                    0
+                    // With MSG_TRUNC the result is the length of a message that did not fit.
+                    room as u32
                 };
             }
         }
@@ -111,6 +118,7 @@ pub(crate) unsafe fn locate(this: *mut LargeScratch, spec: &CallSpec, result: i6
         let passed = addr_of_mut!((*this).passed);
         write_volatile(addr_of_mut!((*passed).data), data);
         write_volatile(addr_of_mut!((*passed).data_len), data_len);
+        write_volatile(addr_of_mut!((*passed).data_has_more), u32::from(has_more));
         write_volatile(addr_of_mut!((*passed).address), address);
         write_volatile(addr_of_mut!((*passed).address_len), address_len);
         read_address(this);

@@ -142,6 +142,6 @@ pub(super) const ROWS: &[Row] = &[
     )
     .upstream("Delete or rename shell history", "")
     .effects(&[Prints("both files were removed by the same call")])
-    .times(20)
-    .note("of forty removals; what the kernel has read can only be told from what lay there before and after"),
+    .times(60)
+    .note("of eighty removals, of which those that read paths only in the end would see forty; what the kernel has read can only be told from what lay there before and after"),
 ];

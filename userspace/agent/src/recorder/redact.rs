@@ -133,6 +133,7 @@ impl Redacting {
             descriptor,
             address,
             data,
+            data_truncated: _,
             event_type: _,
             result: _,
             args: _,

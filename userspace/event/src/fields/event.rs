@@ -371,7 +371,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         argument: ArgumentRule::None,
         stability: Stability::Stable,
         availability: Availability::Always,
-        doc: "The fields that are incomplete in this event, because they are longer than what is captured or their memory could not be read: of `evt.args`, `evt.buffer`, `fd.realpath`, `fs.path.name` (and `fd.name`), `proc.args`, `proc.cwd`, `proc.env` and `proc.exepath`. Missing where nothing is.",
+        doc: "The fields that are incomplete in this event, because they are longer than what is captured or their memory could not be read: of `evt.args`, `evt.buffer`, `fd.realpath`, `fs.path.name` (and `fd.name`), `proc.args`, `proc.cwd`, `proc.env` and `proc.exepath`; `evt.buffer` and `proc.env` where another rule has them captured. Missing where nothing is.",
         example: "(proc.args)",
         extract: |view, _| {
             let names: Vec<_> = view.event.truncated().map(Value::text).collect();

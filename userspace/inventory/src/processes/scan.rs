@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -100,7 +100,11 @@ pub fn read_process(proc_root: &Path, pid: u32, options: &ScanOptions) -> Option
     };
     let cgroups = read_capped(&folder.join("cgroup"), CGROUP_BYTES).unwrap_or_default();
     let (exe_path, exe_origin) = executable(link(&folder.join("exe")));
-    let cwd = link(&folder.join("cwd"));
+    let cwd = std::fs::read_link(folder.join("cwd"));
+    let cwd_truncated = cwd
+        .as_ref()
+        .is_err_and(|error| error.kind() == io::ErrorKind::InvalidFilename);
+    let cwd = cwd.map_or_else(|_| BString::default(), target);
     let (mut command, args_truncated) = read_memory(folder.join("cmdline"), options);
     let exe = if command.is_empty() {
         BString::default()
@@ -130,7 +134,7 @@ pub fn read_process(proc_root: &Path, pid: u32, options: &ScanOptions) -> Option
         truncated: Truncated {
             args: args_truncated,
             env: env_truncated,
-            cwd: false,
+            cwd: cwd_truncated,
         },
         ..Process::default()
     };
@@ -223,10 +227,11 @@ fn namespace(folder: &Path, kind: &str) -> u32 {
 }
 
 fn link(path: &Path) -> BString {
-    std::fs::read_link(path).map_or_else(
-        |_| BString::default(),
-        |target| target.as_os_str().as_bytes().into(),
-    )
+    std::fs::read_link(path).map_or_else(|_| BString::default(), target)
+}
+
+fn target(link: PathBuf) -> BString {
+    link.into_os_string().into_vec().into()
 }
 
 /// The path of an executable as records spell it, and its origin as far as the path alone tells.
@@ -245,8 +250,8 @@ fn read_memory(path: PathBuf, options: &ScanOptions) -> (Vec<BString>, bool) {
     let cap = options.max_argument_bytes;
     let one_more = u64::try_from(cap).unwrap_or(u64::MAX).saturating_add(1);
     let bytes = patience::wait_for(options.patience, move || read_capped(&path, one_more));
-    // A process that makes its memory hang has more than we know of.
-    let is_missing = bytes.is_none();
+    // A process that makes its memory hang, or keeps it from us, has more than we know of.
+    let is_missing = !matches!(bytes, Some(Ok(_)));
     let bytes = bytes.and_then(Result::ok).unwrap_or_default();
     let kept = bytes.get(..cap).unwrap_or(&bytes);
     let is_truncated = is_missing || kept.len() < bytes.len();
@@ -267,6 +272,8 @@ fn read_capped(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[test]
@@ -349,6 +356,7 @@ mod tests {
             !own.process.exe.is_empty() && !own.process.env.is_empty() && !own.cgroups.is_empty()
         );
     }
+
     #[test]
     fn strings_that_are_longer_than_what_is_kept_are_marked() {
         let file = std::env::temp_dir().join(format!("vigia-strings-{}", std::process::id()));

@@ -4,7 +4,7 @@
 //! may be the image's entry script or an intruder's one-liner.
 
 use bstr::{BStr, BString, ByteSlice};
-use vigia_event::captured::{Exec, GivenPath};
+use vigia_event::captured::{Exec, absolute_below};
 use vigia_event::file::Origin;
 use vigia_event::mount::MountTable;
 use vigia_event::process::{Process, Script};
@@ -183,13 +183,7 @@ pub(super) fn script_of(
     mounts: Option<&MountTable>,
 ) -> Option<Script> {
     let given = interpreter_line_script(exec).or_else(|| script_argument(exec))?;
-    let path = GivenPath {
-        changed: None,
-        given: given.into(),
-        base: Some(exec.cwd.clone()),
-        truncated: false,
-    }
-    .absolute();
+    let path = absolute_below(&exec.cwd, given);
     if let Some(known) = before.and_then(|before| before.script.as_ref())
         && known.path == path
     {
@@ -202,13 +196,7 @@ pub(super) fn script_of(
 /// The kernel runs `INTERPRETER [ARGUMENT] FILENAME ...` for a file with a `#!` line.
 fn interpreter_line_script(exec: &Exec) -> Option<&[u8]> {
     let filename: &[u8] = exec.filename.as_ref();
-    let path = GivenPath {
-        changed: None,
-        given: filename.into(),
-        base: Some(exec.cwd.clone()),
-        truncated: false,
-    }
-    .absolute();
+    let path = absolute_below(&exec.cwd, filename);
     let is_argument = exec.args.iter().skip(1).take(2).any(|arg| arg == filename);
     let names_another_file =
         path != exec.file.path && basename(filename) != basename(&exec.file.path);
@@ -230,15 +218,8 @@ pub(super) fn script_argument_of(
     cwd: &BString,
 ) -> Option<Script> {
     let given = invocation(exe_path, argv0, args).script()?;
-    let path = GivenPath {
-        changed: None,
-        given: given.into(),
-        base: Some(cwd.clone()),
-        truncated: false,
-    }
-    .absolute();
     Some(Script {
-        path,
+        path: absolute_below(cwd, given),
         origin: Origin::Unknown,
     })
 }
@@ -422,5 +403,28 @@ mod tests {
             script_of(&exec, Some(&before), Some(&MountTable::default())),
             Some(known)
         );
+    }
+    #[test]
+    fn a_script_in_a_folder_that_is_not_known_is_not_one_below_the_root() {
+        let known = Script {
+            path: "/opt/reload.sh".into(),
+            origin: vigia_event::file::Origin::Image,
+        };
+        let before = Process {
+            script: Some(known),
+            ..Process::default()
+        };
+        let exec = Exec {
+            filename: "/bin/sh".into(),
+            file: File {
+                path: "/bin/sh".into(),
+                ..File::default()
+            },
+            args: words("sh opt/reload.sh"),
+            ..Exec::default()
+        };
+        let script = script_of(&exec, Some(&before), Some(&MountTable::default())).unwrap();
+        assert_eq!(script.path, "<UNKNOWN>/opt/reload.sh");
+        assert_eq!(script.origin, vigia_event::file::Origin::Unknown);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
 use sha2::{Digest, Sha256};
-use vigia_event::captured::GivenPath;
+use vigia_event::captured::absolute_below;
 use vigia_event::process::Process;
 
 use crate::processes::{Runs, invocation};
@@ -40,18 +40,7 @@ impl Program {
     pub(crate) fn of(process: &Process) -> Self {
         let invocation = invocation(&process.exe_path, &process.exe, &process.args);
         let role = match invocation.runs {
-            Some(Runs::Script(given)) => {
-                let base = Some(process.cwd.clone());
-                Role::Script(
-                    GivenPath {
-                        changed: None,
-                        given: given.into(),
-                        base,
-                        truncated: false,
-                    }
-                    .absolute(),
-                )
-            }
+            Some(Runs::Script(given)) => Role::Script(absolute_below(&process.cwd, given)),
             Some(Runs::Module(name)) => Role::Module(name.into()),
             Some(Runs::Code(code)) => Role::Code(hex::encode(&Sha256::digest(code)[..8])),
             Some(Runs::Input) => Role::Input,

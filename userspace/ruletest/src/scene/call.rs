@@ -250,7 +250,8 @@ fn set(
                 call.paths.resize_with(at + 1, GivenPath::default);
             }
             call.paths[at] = GivenPath {
-                base: (!given.starts_with('/')).then(|| cast.main.cwd.clone()),
+                base: Some(cast.main.cwd.clone())
+                    .filter(|cwd| !given.starts_with('/') && !cwd.is_empty()),
                 given: given.into(),
                 ..GivenPath::default()
             };

@@ -1,7 +1,7 @@
 //! System calls.
 
 use bstr::BString;
-use vigia_abi::record::{call, text};
+use vigia_abi::record::{TEXT_MAX, call, text};
 use vigia_abi::{CallBody, CompatBody};
 use vigia_event::EventType;
 use vigia_event::call::named;
@@ -31,9 +31,10 @@ pub(super) fn call(record: Record<'_>) -> Result<What, Malformed> {
         descriptor: None,
         address,
         data: record.text(body.data)?.map(Into::into),
+        data_truncated: is_incomplete(body.data),
         cwd: record.kernel_path(body.cwd)?.map(|cwd| {
             if is_incomplete(body.cwd) {
-                bstr::BString::default()
+                BString::default()
             } else {
                 cwd
             }
@@ -97,14 +98,23 @@ fn paths(record: Record<'_>, body: &CallBody) -> Result<Vec<GivenPath>, Malforme
             given: at_entry.unwrap_or(at_exit).into(),
             changed: changed.then(|| at_exit.into()),
             base: base(record, path.base, at_entry.unwrap_or(at_exit))?,
-            truncated: at_entry.is_none() && is_incomplete(path.given) || is_incomplete(path.base),
+            truncated: is_cut(path.given, at_entry) || is_incomplete(path.base),
         });
     }
     Ok(paths)
 }
 
+/// Whether a path is longer than what was captured, or cannot be read. What was read when the call began is as long as
+/// it may be without saying whether there was more; then what was read of the same memory in the end tells.
+fn is_cut(given: vigia_abi::Text, at_entry: Option<&[u8]>) -> bool {
+    match at_entry {
+        None => is_incomplete(given),
+        Some(at_entry) => at_entry.len() == TEXT_MAX - 1 && given.flags & text::TRUNCATED != 0,
+    }
+}
+
 /// What a relative path starts from. A base whose beginning is missing is none, unless the path leads out of all that
-/// is known of it: nobody climbs out of four thousand bytes of folders but to the root, or to hide where he goes.
+/// is known of it: nobody climbs out of a hundred folders but to the root, or to hide where he goes.
 fn base(
     record: Record<'_>,
     base: vigia_abi::Text,

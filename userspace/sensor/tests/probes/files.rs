@@ -237,6 +237,14 @@ fn a_path_longer_than_the_record_is_marked() {
     assert!(call.paths[0].truncated);
     assert!(long.as_bytes().starts_with(&call.paths[0].given) && call.paths[0].given.len() >= 4000);
 
+    // A call whose path is also captured when it begins.
+    assert_eq!(
+        actor.call(libc::SYS_unlinkat, args![AT_FDCWD, long.as_str(), 0]),
+        i64::from(-libc::ENAMETOOLONG)
+    );
+    let call = rig.only_call(actor.pid(), "unlinkat");
+    assert!(call.paths[0].truncated && call.paths[0].given.len() >= 4000);
+
     assert_eq!(
         actor.call(libc::SYS_openat, args![AT_FDCWD, 8, libc::O_RDONLY, 0]),
         i64::from(-libc::EFAULT)

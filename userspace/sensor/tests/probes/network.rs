@@ -434,3 +434,62 @@ fn sockets_of_other_families_are_told_apart() {
         assert_eq!(socket_of(&call).protocol, Protocol::Raw);
     }
 }
+
+#[test]
+fn data_is_marked_where_there_is_more_of_it() {
+    let Some(mut rig) = Rig::arm() else { return };
+    let n = Arg::Int;
+    let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let mut actor = rig.actor();
+    let fd = socket(&mut actor, libc::AF_INET, DATAGRAM);
+    let address = peer.local_addr().unwrap();
+    assert_eq!(to(&mut actor, libc::SYS_connect, fd, &sockaddr(address)), 0);
+    let own = rig.only_call(actor.pid(), "connect");
+    peer.connect(socket_of(&own).local.unwrap()).unwrap();
+    for length in [8usize, 5000] {
+        let bytes = vec![b'x'; length];
+        let message = || Arg::Message {
+            name: Vec::new(),
+            data: bytes.clone(),
+        };
+        let len = i64::try_from(length).unwrap();
+        for (name, number, args, expected) in [
+            (
+                "sendto",
+                libc::SYS_sendto,
+                vec![n(fd), Arg::Bytes(bytes.clone()), n(len), n(0), n(0), n(0)],
+                len,
+            ),
+            (
+                "sendmsg",
+                libc::SYS_sendmsg,
+                vec![n(fd), message(), n(0)],
+                len,
+            ),
+            (
+                "sendmmsg",
+                libc::SYS_sendmmsg,
+                vec![n(fd), message(), n(1), n(0)],
+                1,
+            ),
+        ] {
+            assert_eq!(actor.call(number, &args), expected, "{name}");
+            let call = rig.only_call(actor.pid(), name);
+            assert_eq!(call.data.unwrap().len(), length.min(80), "{name}");
+            assert_eq!(call.data_truncated, length > 80, "{name} of {length}");
+        }
+        // Received whole, and into too small a room, of which only what fits is told.
+        for (room, flags, expected) in [(8192, 0, len), (4, libc::MSG_TRUNC, len)] {
+            peer.send(&bytes).unwrap();
+            let args = args![fd, vec![0; room], room as i64, flags, 0, 0];
+            assert_eq!(actor.call(libc::SYS_recvfrom, args), expected);
+            let call = rig.only_call(actor.pid(), "recvfrom");
+            assert_eq!(call.data.unwrap().len(), length.min(room).min(80));
+            assert_eq!(
+                call.data_truncated,
+                length.min(room) > 80,
+                "{length} in {room}"
+            );
+        }
+    }
+}
