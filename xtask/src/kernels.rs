@@ -73,7 +73,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted<'_>, json: bool) -> Res
         if let Ok(said) = &mut result
             && wanted.filter.is_empty()
         {
-            miss(said);
+            require_all_events(said);
         }
         report.add(check(name, start, &result));
         results.extend(result.map(|said| (name.to_owned(), said)));
@@ -111,7 +111,7 @@ const ELSEWHERE: [&str; 2] = [
 ];
 
 /// Makes it a failure of the kernel if an event never came, though all tests ran.
-fn miss(said: &mut Said) {
+fn require_all_events(said: &mut Said) {
     let missing: Vec<_> = EventType::all()
         .filter(|event_type| event_type.is_delivered())
         .map(EventType::name)
@@ -179,11 +179,11 @@ mod tests {
         for event_type in EventType::all() {
             said.seen.insert(event_type.name().to_owned(), false);
         }
-        miss(&mut said);
+        require_all_events(&mut said);
         assert_eq!(said.failed, 0);
         said.seen.remove("openat");
         said.seen.remove("budget_exceeded");
-        miss(&mut said);
+        require_all_events(&mut said);
         assert_eq!(said.failed, 1);
         assert_eq!(said.failures["every event comes in some test"], "openat");
     }
