@@ -40,6 +40,8 @@ pub struct Scene {
     pub image: Image,
     /// The engine.
     pub docker: Docker,
+    /// The agent's program.
+    pub program: PathBuf,
     _turn: Turn,
 }
 
@@ -159,6 +161,7 @@ impl Scene {
             agent,
             image,
             docker,
+            program: programs.agent.clone(),
             _turn: turn,
         })
     }

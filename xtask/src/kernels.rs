@@ -103,9 +103,10 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted<'_>, json: bool) -> Res
 }
 
 /// Events that tests cannot have the probes report everywhere.
-const ELSEWHERE: [&str; 2] = [
+const ELSEWHERE: [&str; 3] = [
     // Made in user space.
     "budget_exceeded",
+    "container",
     // Not where a kernel has no 32-bit entry; the test of it says so.
     "compat_syscall",
 ];

@@ -80,6 +80,7 @@ const SUITES: &[Suite] = &[
     end_to_end("readonly"),
     end_to_end("secrets"),
     end_to_end("processes"),
+    end_to_end("identity"),
     end_to_end("escape"),
     end_to_end("shortlived"),
     end_to_end("flood"),

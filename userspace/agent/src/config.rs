@@ -58,6 +58,8 @@ pub struct Config {
     pub domain_names: DomainNames,
     /// Who may read secrets.
     pub secrets: Secrets,
+    /// What others found out about images.
+    pub images: Images,
     /// The metrics and health endpoint.
     pub metrics: Metrics,
     /// Where alerts go.
@@ -141,6 +143,16 @@ pub struct Secrets {
     pub declared_readers: Vec<Text<4096>>,
     /// Where learned reader chains are kept; `readers.json` in the state folder if absent.
     pub state_file: Option<AbsolutePath>,
+}
+
+/// Section `images`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Images {
+    /// A folder of scanners' reports (`*.json` of Trivy, of Grype, or CycloneDX); none if absent.
+    pub reports: Option<AbsolutePath>,
+    /// A list of trusted digests: lines, or what `cosign verify` or `docker trust inspect` print; none if absent.
+    pub trusted: Option<AbsolutePath>,
 }
 
 /// Section `metrics`.

@@ -41,6 +41,7 @@ const PROBE_CALLS: &[(&str, &str)] = &[
     ("creat", "secrets"),
     ("open_by_handle_at", "secrets"),
     ("budget_exceeded", "containers that say too much"),
+    ("container", "containers that start and change"),
 ];
 
 /// Why events of one type are captured.

@@ -6,7 +6,10 @@
 
 pub mod cli;
 pub mod config;
+mod engines;
+mod existing;
 pub mod health;
+mod images;
 pub mod input;
 pub mod interest;
 mod judge;

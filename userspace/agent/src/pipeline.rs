@@ -7,6 +7,7 @@
 mod enrich;
 mod judge;
 mod losses;
+mod made;
 mod record;
 mod requests;
 mod sample;
@@ -27,6 +28,7 @@ use vigia_event::users::Users;
 use vigia_event::{Captured, Event, Node};
 use vigia_inventory::containers::ContainerTable;
 use vigia_inventory::engines::{EngineMessage, Latency};
+use vigia_inventory::images::ImageIndex;
 use vigia_inventory::processes::ScanOptions;
 use vigia_inventory::waiting::Waiting;
 use vigia_inventory::{ProcessTable, Readers, WallClock};
@@ -34,6 +36,8 @@ use vigia_recording::{Ending, Trailer};
 use vigia_sensor::Sensor;
 use vigia_sensor::decode::Malformed;
 
+use crate::config::Scope;
+use crate::engines::Engines;
 use crate::health::{Health, Milestone};
 use crate::judge::Judge;
 use crate::metrics::{EngineMetrics, Metrics, Release, RuleMetrics};
@@ -41,7 +45,6 @@ use crate::recorder::Recorder;
 use crate::run::Prepared;
 use crate::signals::{Request, Signals};
 use losses::Losses;
-use requests::Engines;
 
 /// Records taken from the ring before anything else gets its turn.
 const BATCH: usize = 1024;
@@ -56,6 +59,8 @@ struct Pipeline {
     stages: Stages,
     engines: Engines,
     from_engines: mpsc::Receiver<EngineMessage>,
+    /// What others find out about images.
+    from_images: watch::Receiver<Arc<ImageIndex>>,
     /// New answers for domain names.
     from_resolver: watch::Receiver<Arc<DomainNames>>,
     health: Arc<Health>,
@@ -89,6 +94,7 @@ struct Stages {
     domain_names: Arc<DomainNames>,
     /// Which events are judged or recorded.
     wanted: EventTypes,
+    scope: Scope,
     judge: Judge,
     recorder: Option<Recorder>,
     outputs: Outputs,
@@ -133,6 +139,10 @@ impl Pipeline {
                 () = sleep_until(recorded) => return Ok(Ending::Duration),
                 _ = sampling.tick() => self.sample(),
                 Some(message) = self.from_engines.recv() => self.stages.hear(&message),
+                Ok(()) = self.from_images.changed() => {
+                    let images = Arc::clone(&self.from_images.borrow_and_update());
+                    self.stages.containers.set_images(images);
+                }
                 Ok(()) = self.from_resolver.changed() => {
                     self.stages.domain_names = Arc::clone(&self.from_resolver.borrow_and_update());
                 }
@@ -194,7 +204,9 @@ impl Stages {
         if is_lost() {
             return;
         }
-        let Some(tracked) = self.track(captured) else {
+        let tracked = self.track(captured);
+        self.report_containers();
+        let Some(tracked) = tracked else {
             return;
         };
         let event = self.enrich(tracked);
@@ -252,6 +264,7 @@ impl Stages {
         for event in released {
             self.judge(event);
         }
+        self.report_containers();
     }
 
     /// Deadlines passed: events go on with what is known, and windows of repeats are summed up.

@@ -9,7 +9,7 @@ use vigia_alerts::{
     TimeStyle, WebhookOptions,
 };
 use vigia_event::container::Engine;
-use vigia_inventory::{containers, engines, processes, readers};
+use vigia_inventory::{containers, engines, images, processes, readers};
 
 use crate::config::selection::{AppendOutput, ExtraField, Select, Which};
 use crate::config::{Config, FileFormat, Matching, Scope, StdoutFormat, Webhook};
@@ -198,6 +198,15 @@ pub fn engines(config: &Config) -> Vec<engines::Options> {
             options
         })
         .collect()
+}
+
+/// Where reports and lists about images are.
+#[must_use]
+pub fn images(config: &Config) -> images::Options {
+    images::Options {
+        reports: config.images.reports.as_deref().map(Path::to_owned),
+        trusted: config.images.trusted.as_deref().map(Path::to_owned),
+    }
 }
 
 /// How repeats are folded.

@@ -18,11 +18,12 @@ use vigia_engine::{Match, Outcome, Priority, Template};
 
 use vigia_event::{Event, Extracted, Metadata, Node, Spelling, View};
 
-pub use container::{ContainerEvidence, SwarmEvidence};
+pub use container::{ContainerEvidence, SwarmEvidence, VulnerabilityEvidence};
 pub use evidence::{
     Evidence, FileEvidence, MountEvidence, ProcessEvidence, ResultEvidence, SecretEvidence,
     UserEvidence,
 };
+pub use fields::shown;
 pub use identity::AlertId;
 pub use subject::Subject;
 

@@ -33,7 +33,7 @@ mod throttle;
 pub use alert::{
     Alert, AlertId, AlertMetadata, ContainerEvidence, Context, Evidence, FileEvidence,
     MountEvidence, ProcessEvidence, ResultEvidence, SecretEvidence, Subject, SwarmEvidence,
-    UserEvidence,
+    UserEvidence, VulnerabilityEvidence, shown,
 };
 pub use outputs::{
     FileOptions, Form, OutputConfig, OutputCounters, OutputError, Outputs, StdoutOptions, Target,

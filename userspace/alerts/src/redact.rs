@@ -98,6 +98,9 @@ impl Phrase {
     }
 }
 
+/// Fields whose values are the words of a command: a secret is a word of its own.
+const LISTS_OF_WORDS: [&str; 2] = ["proc.arglist", "container.health_check"];
+
 impl Redactor {
     /// Compiles the table and the user's additions.
     ///
@@ -186,7 +189,7 @@ impl Redactor {
             None => field.strip_prefix("container.label.").unwrap_or_default(),
         };
         let is_secret_argument = || {
-            field.starts_with("proc.args[")
+            (field.starts_with("proc.args[") || LISTS_OF_WORDS.contains(&field))
                 && phrases.0.iter().any(|phrase| phrase.secret() == text)
         };
         if self.enabled

@@ -233,11 +233,19 @@ impl Ruleset {
                 spelling,
                 outcome,
             });
-            if outcome == Outcome::Fires && self.matching == RuleMatching::First {
+            if outcome == Outcome::Fires && self.ends_with_first(event.event_type) {
                 break;
             }
         }
         pass.touched
+    }
+}
+
+impl Ruleset {
+    /// Whether one rule that fires is enough. What became of a container is not one deed: each rule asks for something
+    /// else of what it was started with.
+    fn ends_with_first(&self, event_type: EventType) -> bool {
+        self.matching == RuleMatching::First && event_type != named::CONTAINER
     }
 }
 
@@ -290,7 +298,7 @@ impl Ruleset {
                 spelling,
                 outcome,
             });
-            if outcome == Outcome::Fires && self.matching == RuleMatching::First {
+            if outcome == Outcome::Fires && self.ends_with_first(event.event_type) {
                 break;
             }
         }

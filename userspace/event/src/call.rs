@@ -331,6 +331,7 @@ pub mod named {
         CGROUP_ATTACH = "cgroup_attach"
         COMPAT_SYSCALL = "compat_syscall"
         BUDGET_EXCEEDED = "budget_exceeded"
+        CONTAINER = "container"
     }
 }
 
@@ -746,7 +747,7 @@ event_types! {
     "mesos" - [json:Text=Absent]
     "notification" - [id:Text=Absent desc:Text=Absent]
     "infra" - [source:Text=Absent name:Text=Absent description:Text=Absent scope:Text=Absent]
-    "container" - [json:Text=Absent]
+    "container" - [json:Text=Absent change:Text=Own]
     "useradded" - [uid:Uint=Absent gid:Uint=Absent name:Text=Absent home:Text=Absent shell:Text=Absent container_id:Text=Absent]
     "userdeleted" - [uid:Uint=Absent gid:Uint=Absent name:Text=Absent home:Text=Absent shell:Text=Absent container_id:Text=Absent]
     "groupadded" - [gid:Uint=Absent name:Text=Absent container_id:Text=Absent]

@@ -135,11 +135,33 @@ pub enum What {
     },
     /// The answer to the agent's own open of a secret's file: the key the probes match it by.
     SecretKey(Box<File>),
+    /// A container started, or what is known of it is another now; made in user space.
+    Container(ContainerChange),
     /// The budget of one container was used up; made in user space from the kernel's counters.
     BudgetExceeded {
         /// Records refused since the last such event.
         count: u64,
     },
+}
+
+/// See [`What::Container`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ContainerChange {
+    /// Its first program runs, or it was found running when the agent started.
+    Started,
+    /// Its engine says something else of it than before.
+    Changed,
+}
+
+impl ContainerChange {
+    /// The word of `evt.arg.change`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Changed => "changed",
+        }
+    }
 }
 
 /// A new task.

@@ -1,5 +1,9 @@
 //! A container as an event's rules see it: an immutable snapshot.
 
+mod confinement;
+mod image;
+mod promises;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,6 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::mount::MountTable;
 use crate::process::ProcessKey;
 use crate::users::Users;
+
+pub use confinement::{Confinement, Seccomp};
+pub use image::{ImageFacts, Severity, Vulnerabilities, VulnerablePackage};
+pub use promises::{Promises, PublishedPort, is_secret_variable};
 
 /// One container between two changes of what is in here.
 ///
@@ -37,6 +45,8 @@ pub struct Container {
     pub mounts: Option<Arc<MountTable>>,
     /// Whether its root was read-only when its first program started; `None` while that is not known.
     pub started_read_only: Option<bool>,
+    /// The rights of its first process; `None` while they are not known.
+    pub confinement: Option<Confinement>,
     /// Users and groups of its root.
     #[serde(skip)]
     pub users: Arc<Users>,
@@ -132,6 +142,10 @@ pub struct Inspected {
     pub image_digest: BString,
     /// The image's id.
     pub image_id: BString,
+    /// What others found out about the image; `None` where nobody was asked. Not recorded: it may be another when a
+    /// recording is judged.
+    #[serde(skip)]
+    pub image_facts: Option<Arc<ImageFacts>>,
     /// Whether it was started with `--privileged`.
     pub privileged: bool,
     /// Whether it was started with `--read-only`.
@@ -142,8 +156,10 @@ pub struct Inspected {
     pub health_check: Vec<BString>,
     /// Mounts as the engine declares them.
     pub mounts: Vec<DeclaredMount>,
-    /// Whether it uses the host's namespaces: pid, network, ipc.
+    /// Which namespaces of the host it is declared to use.
     pub host_namespaces: HostNamespaces,
+    /// Its rights, limits and ways in.
+    pub promises: Box<Promises>,
     /// Seconds between two runs of the health check; 0 for none.
     pub health_check_interval_s: u64,
     /// Process id of its first process, in the host's pid namespace; 0 while it does not run.
@@ -160,6 +176,9 @@ pub struct HostNamespaces {
     pub pid: bool,
     pub network: bool,
     pub ipc: bool,
+    pub uts: bool,
+    pub user: bool,
+    pub cgroup: bool,
 }
 
 /// A mount as the engine declares it.

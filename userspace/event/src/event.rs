@@ -120,6 +120,7 @@ impl Event {
             What::Call(call) => call.event_type,
             What::CompatCall { .. } => named::COMPAT_SYSCALL,
             What::BudgetExceeded { .. } => named::BUDGET_EXCEEDED,
+            What::Container(_) => named::CONTAINER,
             What::Fork(fork) => fork.call.unwrap_or(named::CLONE),
             What::Exit { .. } | What::Cgroup(_) | What::SecretKey(_) => return None,
         })

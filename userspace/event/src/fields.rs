@@ -23,6 +23,7 @@ mod event;
 mod file;
 mod never;
 mod process;
+mod promises;
 mod socket;
 mod user;
 
@@ -214,6 +215,8 @@ pub enum Availability {
     Metadata,
     /// The same, and processes of the host.
     MetadataOrHost,
+    /// Processes in containers of whose image others found something out.
+    Images,
     /// Processes of Swarm tasks.
     Swarm,
     /// Processes of pods.
@@ -242,6 +245,7 @@ impl Availability {
             Self::Containers => "containers",
             Self::Metadata => "containers with metadata",
             Self::MetadataOrHost => "containers with metadata, and the host",
+            Self::Images => "containers with a report or a list",
             Self::Swarm => "Swarm tasks",
             Self::Kubernetes => "pods",
             Self::Never => "never",
@@ -267,6 +271,7 @@ pub fn all() -> impl Iterator<Item = &'static FieldRow> {
         socket::NAMES,
         file::PATHS,
         container::FIELDS,
+        promises::FIELDS,
         never::FIELDS,
     ]
     .into_iter()

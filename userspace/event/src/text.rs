@@ -1,10 +1,12 @@
 //! How raw numbers become the text that rules compare: flags, modes, errno names.
 
+mod capabilities;
 mod constants;
 mod errno;
 mod flags;
 pub(crate) mod kept;
 
+pub use capabilities::{ALL_CAPABILITIES, capability_bits, capability_names};
 pub use errno::{errno_name, result_text};
 pub use flags::flag_names;
 pub(crate) use flags::{O_CREAT, O_TMPFILE, found, open_bits};

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use vigia_event::captured::{Task, What};
+use vigia_event::captured::{ContainerChange, Task, What};
 use vigia_event::container::{Container, Engine};
 use vigia_event::mount::MountTable;
 use vigia_event::{Captured, Process};
@@ -27,6 +27,7 @@ pub use existing::ExistingTask;
 pub use requests::{LearnSecret, Request};
 pub use secret_files::open_secret_files;
 
+use crate::images::ImageIndex;
 use crate::mountinfo::SwarmObjects;
 use grants::Grants;
 use metadata::Engines;
@@ -95,6 +96,8 @@ struct Entry {
     survived: bool,
     /// Whether its first process ended.
     init_over: bool,
+    /// Whether its start was judged while nobody had said what it is: then it is told again once somebody does.
+    told_without_metadata: bool,
     /// Engines that do not know it.
     denied_by: Vec<Engine>,
     /// What was mounted before its first program ran: only that was granted. What a container mounts later, it
@@ -123,6 +126,9 @@ pub struct ContainerTable {
     swarm: SwarmObjects,
     grants: Grants,
     requests: VecDeque<Request>,
+    images: Arc<ImageIndex>,
+    /// What is to be told of containers, by id.
+    news: Vec<(String, ContainerChange)>,
     forgotten: Vec<String>,
     counts: Counts,
 }
@@ -145,6 +151,8 @@ impl ContainerTable {
             swarm: SwarmObjects::default(),
             grants: Grants::default(),
             requests: VecDeque::new(),
+            images: Arc::default(),
+            news: Vec::new(),
             forgotten: Vec::new(),
             counts: Counts::default(),
         };
@@ -243,6 +251,23 @@ impl ContainerTable {
         self.requests.drain(..).collect()
     }
 
+    /// What has become of which containers since the last call, in order. Whoever wants to know asks after every record
+    /// and every answer of an engine, so that these are few.
+    pub fn take_news(&mut self) -> Vec<(String, ContainerChange)> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Notes that a container's start was judged without its metadata.
+    pub fn told_without_metadata(&mut self, id: &str) {
+        if let Some(entry) = self
+            .by_id
+            .get(id)
+            .and_then(|slot| self.entries.get_mut(slot))
+        {
+            entry.told_without_metadata = true;
+        }
+    }
+
     /// Ids of containers forgotten since the last call.
     pub fn take_forgotten(&mut self) -> Vec<String> {
         std::mem::take(&mut self.forgotten)
@@ -261,6 +286,12 @@ impl ContainerTable {
             .or_else(|| by_cgroup(task.origin_cgroup_id))
             .or_else(by_mnt_ns)
             .copied()
+    }
+
+    fn announce(&mut self, slot: Slot, change: ContainerChange) {
+        if let Some(entry) = self.entries.get(&slot) {
+            self.news.push((entry.snapshot.id.clone(), change));
+        }
     }
 
     /// Changes a container: a new snapshot; those already handed out stay as they are.

@@ -26,10 +26,12 @@
 //! clock; times come with the records.
 
 pub mod cgroup;
+mod confinement;
 pub mod containers;
 pub mod engines;
 #[cfg(test)]
 mod fixture;
+pub mod images;
 pub mod mountinfo;
 mod patience;
 pub mod processes;

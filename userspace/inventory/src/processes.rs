@@ -13,7 +13,7 @@ mod layer;
 mod lineage;
 mod merge;
 mod origin;
-mod scan;
+pub(crate) mod scan;
 mod script;
 
 use std::collections::VecDeque;

@@ -58,7 +58,17 @@ impl Weigh for Users {
 }
 impl Weigh for Inspected {
     fn elements(&self) -> usize {
-        2 * self.labels.len() + self.health_check.len() + 2 * self.mounts.len()
+        let promises = &self.promises;
+        let names = promises.capabilities_added.len()
+            + promises.capabilities_dropped.len()
+            + promises.devices.len()
+            + promises.tmpfs.len()
+            + promises.secret_variables.len();
+        2 * self.labels.len()
+            + self.health_check.len()
+            + 2 * self.mounts.len()
+            + 2 * promises.ports.len()
+            + names
     }
 }
 impl Weigh for Process {

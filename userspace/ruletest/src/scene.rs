@@ -4,12 +4,14 @@
 mod call;
 mod container;
 mod process;
+mod promises;
 mod socket;
 mod symbols;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use vigia_event::call::named;
 use vigia_event::names::DomainNames;
 use vigia_event::secret::{Reader, SecretAccess, SecretKind, SecretRef, SecretSource};
 use vigia_event::users::{User, Users};
@@ -20,8 +22,16 @@ use crate::reading::{self, Keys, Result, did_you_mean};
 
 /// Whether a key of a case names its event type.
 pub(crate) fn is_event_type(key: &str) -> bool {
-    // What engines tell is an event of Falco's, too, but here the key says where something happens.
-    key != "container" && EventType::from_name(key).is_some()
+    event_type_of(key).is_some()
+}
+
+/// What becomes of containers is an event of Falco's name `container`, but that key says where something happens.
+fn event_type_of(key: &str) -> Option<EventType> {
+    match key {
+        "container" => None,
+        "container_event" => Some(named::CONTAINER),
+        name => EventType::from_name(name),
+    }
 }
 
 /// The names of all event types.
@@ -92,7 +102,7 @@ fn what_happens(case: &Node) -> Result<(EventType, &Node)> {
         let Kind::Scalar(name) = &key.kind else {
             continue;
         };
-        let Some(event_type) = EventType::from_name(name).filter(|_| is_event_type(name)) else {
+        let Some(event_type) = event_type_of(name) else {
             continue;
         };
         if found.is_some() {

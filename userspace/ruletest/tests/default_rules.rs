@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use vigia_engine::{Options, RuleMatching, Ruleset, Source, compile};
+use vigia_engine::{Options, RuleMatching, Ruleset, Selection, Selector, Source, compile};
 use vigia_ruletest::{Coverage, judge, read};
 
 /// The files of the folder of default rules whose name ends in `.yaml`, and whether they are test files.
@@ -34,6 +34,11 @@ fn default_ruleset() -> Ruleset {
         .collect();
     assert!(!sources.is_empty(), "no default rules");
     let options = Options {
+        // Those that are off by default are tested all the same.
+        selections: vec![Selection {
+            enable: true,
+            rules: Selector::Name("*".to_owned()),
+        }],
         rule_matching: RuleMatching::All,
         keep_conditions: true,
         ..Options::default()

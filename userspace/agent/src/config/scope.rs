@@ -1,10 +1,12 @@
 //! What is watched, as `--scope` and the configuration spell it.
 
 use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use vigia_event::mount::is_below;
 
 /// Which tasks are watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,17 @@ pub enum Scope {
     Host,
     /// Those in one cgroup and below it; an absolute path from the root of the cgroup hierarchy.
     Cgroup(PathBuf),
+}
+
+impl Scope {
+    /// Whether what happens in the cgroup of a container is watched.
+    #[must_use]
+    pub fn contains(&self, cgroup_path: &[u8]) -> bool {
+        match self {
+            Self::Containers | Self::Host => true,
+            Self::Cgroup(path) => is_below(cgroup_path, path.as_os_str().as_bytes()),
+        }
+    }
 }
 
 /// The text is no scope.
@@ -79,6 +92,21 @@ mod tests {
         }
         for bad in ["", "container", "cgroup:", "cgroup:relative", "Host"] {
             assert!(bad.parse::<Scope>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn containers_outside_of_a_cgroup_are_not_watched() {
+        for (scope, path, expected) in [
+            ("containers", "/docker/a", true),
+            ("host", "/docker/a", true),
+            ("cgroup:/docker", "/docker/a", true),
+            ("cgroup:/docker/a", "/docker/a", true),
+            ("cgroup:/dock", "/docker/a", false),
+            ("cgroup:/docker/a/b", "/docker/a", false),
+        ] {
+            let scope: Scope = scope.parse().unwrap();
+            assert_eq!(scope.contains(path.as_bytes()), expected, "{scope} {path}");
         }
     }
 }

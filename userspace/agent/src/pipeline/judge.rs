@@ -18,6 +18,7 @@ impl Stages {
     /// Asks the rules about an event and records what they find.
     pub(super) fn judge(&mut self, mut event: Event) {
         self.judge_reader(&mut event);
+        self.note_start(&event);
         if let Some(recorder) = &mut self.recorder {
             recorder.offer(&event, WallClock::boot_now_ns());
             if recorder.is_instead_of_rules() {
@@ -42,6 +43,16 @@ impl Stages {
                 outputs.deliver(*alert);
             }
         });
+    }
+
+    /// A start that is judged without metadata says little: it is told again when they come.
+    fn note_start(&mut self, event: &Event) {
+        if event.event_type == named::CONTAINER
+            && let Some(container) = &event.container
+            && container.known().is_none()
+        {
+            self.containers.told_without_metadata(&container.id);
+        }
     }
 
     /// Who reads a secret is judged as late as possible: the container's metadata says who may.

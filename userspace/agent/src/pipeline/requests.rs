@@ -1,49 +1,11 @@
 //! What the container table wants done elsewhere: engines to be asked, probes to be told.
 
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 use vigia_event::container::{Engine, Metadata};
 use vigia_inventory::containers::{LearnSecret, Request, open_secret_files};
 use vigia_inventory::engines::{EngineMessage, EngineRequest};
 
 use super::{Pipeline, Stages};
 use crate::metrics::{EngineMetrics, MetadataFailure};
-
-/// The tasks that watch engines, and how to ask them.
-pub(super) struct Engines {
-    watchers: Vec<(Engine, mpsc::Sender<EngineRequest>)>,
-}
-
-impl Engines {
-    pub(super) fn new(watchers: Vec<(Engine, mpsc::Sender<EngineRequest>)>) -> Self {
-        Self { watchers }
-    }
-
-    /// The engines that are watched.
-    pub(super) fn names(&self) -> impl Iterator<Item = Engine> + '_ {
-        self.watchers.iter().map(|(engine, _)| *engine)
-    }
-
-    /// Asks the engine that made a container, or all where that is not known. Whether anybody was asked.
-    fn ask(&self, engine: Engine, request: &EngineRequest) -> bool {
-        let asked = self
-            .watchers
-            .iter()
-            .filter(|(watched, _)| engine == Engine::Unknown || engine == *watched);
-        let mut any = false;
-        for (watched, sender) in asked {
-            match sender.try_send(request.clone()) {
-                Ok(()) => any = true,
-                Err(TrySendError::Full(_)) => tracing::warn!(
-                    engine = watched.name(),
-                    "too many questions wait for the engine"
-                ),
-                Err(TrySendError::Closed(_)) => {}
-            }
-        }
-        any
-    }
-}
 
 impl Pipeline {
     /// Does what the container table asked for since the last call.

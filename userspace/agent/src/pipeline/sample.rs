@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use vigia_event::call::named;
-use vigia_event::captured::{Captured, Task, What};
-use vigia_event::container::Container;
 use vigia_inventory::processes::{self, Scanned};
 use vigia_inventory::{WallClock, users};
 use vigia_sensor::Counters;
 
-use super::track::Tracked;
 use super::{Pipeline, Stages, setup};
 use crate::metrics::{Table, advance};
 
@@ -175,43 +171,6 @@ impl Stages {
             advance(&output.dropped, counters.dropped);
             advance(&output.dead_lettered, counters.dead_lettered);
             output.pending.set(signed(counters.pending));
-        }
-    }
-
-    /// Makes an event of what one container lost to its budget.
-    fn report_budget(&mut self, cgroup_id: u64, count: u64) {
-        let container = self.containers.of_cgroup(cgroup_id).cloned();
-        let process = container
-            .as_deref()
-            .and_then(|container: &Container| self.processes.get(container.init?))
-            .cloned()
-            .unwrap_or_default();
-        let task = Task {
-            cgroup_id,
-            ..process.task.clone()
-        };
-        let boot_time_ns = WallClock::boot_now_ns();
-        let what = What::BudgetExceeded { count };
-        let captured = Captured {
-            cpu: 0,
-            sequence: 0,
-            boot_time_ns,
-            in_scope: true,
-            is_secret: false,
-            task,
-            what,
-        };
-        let time_ns = self.clock.epoch_ns(boot_time_ns);
-        self.metrics.made.inc();
-        let event = self.enrich(Tracked {
-            captured,
-            event_type: named::BUDGET_EXCEEDED,
-            time_ns,
-            process,
-            container,
-        });
-        for event in self.wait(event) {
-            self.judge(event);
         }
     }
 }

@@ -1,39 +1,35 @@
 //! Start: attach first, then read what ran before, so that nothing falls between the two.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use vigia_alerts::{Outputs, Throttle};
 use vigia_engine::{EventTypes, Ruleset};
 use vigia_event::names::DomainNames;
 use vigia_event::{EventType, Node};
 use vigia_inventory::cgroup;
 use vigia_inventory::containers::{ContainerTable, ExistingTask};
-use vigia_inventory::engines::{self, EngineMessage, Latency};
+use vigia_inventory::engines::Latency;
 use vigia_inventory::processes::{self, ProcessTable, ScanOptions, Scanned};
 use vigia_inventory::waiting::{Limits, Waiting};
 use vigia_inventory::{Readers, WallClock, users};
 use vigia_sensor::{DEFAULT_DATA_BYTES, Seed, Sensor};
 
 use super::losses::Losses;
-use super::requests::Engines;
 use super::{Constants, Milestone, Pipeline, Stages};
 use crate::config::Config;
+use crate::engines::Engines;
 use crate::judge::Judge;
 use crate::metrics::Metrics;
 use crate::run::Prepared;
 use crate::signals::Signals;
-use crate::{interest, names, settings};
+use crate::{existing, images, interest, names, settings};
 
-/// Messages of engines that may wait for the pipeline.
-const ENGINE_MESSAGES: usize = 1024;
-/// Questions that may wait for one engine.
-const ENGINE_REQUESTS: usize = 1024;
 /// Longer than any machine runs.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 impl Pipeline {
@@ -115,10 +111,11 @@ impl Pipeline {
         sensor.set_interest(&interest)?;
         health.reach(Milestone::ProbesAttached);
 
-        let host_mnt_ns = mount_namespace(&constants.proc_root);
+        let host_mnt_ns = existing::mount_namespace(&constants.proc_root);
         let process_options = settings::processes(&config, host_mnt_ns, ruleset.uses_environment());
         let cgroup_folder = sensor.hierarchy().folder(&constants.proc_root);
-        let (engines, from_engines) = start_engines(&config);
+        let (engines, from_engines) = Engines::start(&config);
+        let from_images = images::keep(settings::images(&config))?;
         let from_resolver = start_resolver(&config, &ruleset, &metrics);
         let mut stages = Stages {
             clock: WallClock::sample(),
@@ -148,6 +145,7 @@ impl Pipeline {
                 .map(|engine| (engine, metrics.engine(engine.name())))
                 .collect(),
             wanted,
+            scope: config.scope.clone(),
             recorder: recording
                 .map(|recording| {
                     let now_ns = WallClock::sample().epoch_ns(WallClock::boot_now_ns());
@@ -168,11 +166,15 @@ impl Pipeline {
         for engine in engines.names() {
             stages.containers.await_engine(engine);
         }
+        stages
+            .containers
+            .set_images(Arc::clone(&from_images.borrow()));
         let mut pipeline = Self {
             sensor,
             stages,
             engines,
             from_engines,
+            from_images,
             from_resolver,
             health,
             constants,
@@ -180,6 +182,7 @@ impl Pipeline {
         };
         pipeline.scan()?;
         pipeline.serve_requests();
+        pipeline.stages.report_containers();
         // Whoever is told that the agent is ready may ask at once how much it knows.
         pipeline.stages.export_tables();
         pipeline.health.reach(Milestone::ScanDone);
@@ -201,9 +204,10 @@ impl Pipeline {
         let scanned = processes::scan(&self.constants.proc_root, &self.constants.scan)
             .context("cannot read running processes")?;
         self.stages.processes.merge(&scanned, boot_time_ns, time_ns);
+        let controller = self.sensor.hierarchy().controller;
         let existing: Vec<ExistingTask> = scanned
             .iter()
-            .filter_map(|process| self.existing_task(process))
+            .filter_map(|process| existing::task(process, controller, &self.stages.clock))
             .collect();
         self.stages.containers.add_existing(&existing, time_ns);
         for process in &scanned {
@@ -214,23 +218,6 @@ impl Pipeline {
             }
         }
         Ok(())
-    }
-
-    fn existing_task(&self, scanned: &Scanned) -> Option<ExistingTask> {
-        let path = cgroup::path_in(&scanned.cgroups, self.sensor.hierarchy().controller)?;
-        let task = &scanned.process.task;
-        let age_ns = WallClock::boot_now_ns().saturating_sub(task.start_boottime_ns);
-        Some(ExistingTask {
-            process: scanned.key(),
-            start_time_ns: self.stages.clock.epoch_ns(task.start_boottime_ns),
-            // Its mounts are still being made: its first execution tells what they came to.
-            mnt_ns: if is_runtime_stage(&task.comm, age_ns) {
-                0
-            } else {
-                task.namespaces.mnt
-            },
-            cgroup_path: path.into(),
-        })
     }
 
     fn seed(&self, scanned: &Scanned) -> Seed {
@@ -269,25 +256,6 @@ pub(super) fn save_readers(readers: &mut Readers, path: &Path) {
             "cannot keep what was learned of readers of secrets"
         );
     }
-}
-
-/// Whether a process is a container that is just being made: the runtime's own program in the container's
-/// namespaces, by the names that runc and crun give it. Anybody can take such a name, but not be this young as well.
-fn is_runtime_stage(comm: &[u8], age_ns: u64) -> bool {
-    const YOUNG_NS: u64 = 10_000_000_000;
-    let is_named_so = comm.starts_with(b"runc:[") || matches!(comm, b"runc" | b"crun");
-    is_named_so && age_ns < YOUNG_NS
-}
-
-fn start_engines(config: &Config) -> (Engines, mpsc::Receiver<EngineMessage>) {
-    let (sender, receiver) = mpsc::channel(ENGINE_MESSAGES);
-    let mut watchers = Vec::new();
-    for options in settings::engines(config) {
-        let (ask, questions) = mpsc::channel(ENGINE_REQUESTS);
-        watchers.push((options.engine, ask));
-        tokio::spawn(engines::watch(options, sender.clone(), questions));
-    }
-    (Engines::new(watchers), receiver)
 }
 
 /// Resolves the domain names of the rules from now on.
@@ -331,33 +299,5 @@ fn node(config: &Config, name: &str, sensor: &Sensor) -> Node {
         boot_id: boot_id.trim_ascii().into(),
         capture_start_ns: WallClock::sample().epoch_ns(WallClock::boot_now_ns()),
         unseen_rings: !sensor.sees_rings(),
-    }
-}
-
-/// The host's mount namespace; 0 where it cannot be told.
-fn mount_namespace(proc_root: &Path) -> u32 {
-    let inode = fs::metadata(proc_root.join("1/ns/mnt")).map_or(0, |metadata| metadata.ino());
-    u32::try_from(inode).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_runtime_stage;
-
-    #[test]
-    fn only_a_young_process_is_taken_for_a_stage_of_a_runtime() {
-        for (comm, age_s, expected) in [
-            (&b"runc:[2:INIT]"[..], 1, true),
-            (b"runc:[2:INIT]", 60, false),
-            (b"crun", 1, true),
-            (b"runcible", 1, false),
-            (b"nginx", 1, false),
-        ] {
-            assert_eq!(
-                is_runtime_stage(comm, age_s * 1_000_000_000),
-                expected,
-                "{comm:?} {age_s}"
-            );
-        }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bstr::BString;
 use vigia_alerts::{Phrases, Redactor};
 use vigia_event::captured::{Call, Captured, Exec, Fork, GivenPath, Task, What};
-use vigia_event::container::{DeclaredMount, Inspected};
+use vigia_event::container::{DeclaredMount, Inspected, Promises, PublishedPort};
 use vigia_event::descriptor::Descriptor;
 use vigia_event::mount::{Mount, MountTable};
 use vigia_event::process::Script;
@@ -187,6 +187,50 @@ impl Redacting {
         }
     }
 
+    fn promises(&self, promises: &mut Promises) {
+        let Promises {
+            user,
+            capabilities_added,
+            capabilities_dropped,
+            seccomp,
+            apparmor,
+            selinux,
+            ports,
+            devices,
+            tmpfs,
+            secret_variables,
+            restart_policy,
+            no_new_privileges: _,
+            memory_limit_bytes: _,
+            pids_limit: _,
+            cpu_limit_millis: _,
+            joined_namespaces: _,
+        } = promises;
+        for text in [user, seccomp, apparmor, selinux, restart_policy] {
+            self.plain(text);
+        }
+        let lists = [
+            capabilities_added,
+            capabilities_dropped,
+            devices,
+            tmpfs,
+            secret_variables,
+        ];
+        for text in lists.into_iter().flatten() {
+            self.plain(text);
+        }
+        for PublishedPort {
+            address,
+            protocol,
+            host_port: _,
+            port: _,
+        } in ports
+        {
+            self.plain(address);
+            self.plain(protocol);
+        }
+    }
+
     fn exec(&self, exec: &mut Exec, phrases: &Phrases) {
         let Exec {
             filename,
@@ -296,9 +340,12 @@ impl Redact for Redacting {
             image_tag,
             image_digest,
             image_id,
+            // Of files of the operator's, and not recorded.
+            image_facts: _,
             labels,
             health_check,
             mounts,
+            promises,
             privileged: _,
             declared_read_only: _,
             host_namespaces: _,
@@ -339,6 +386,7 @@ impl Redact for Redacting {
                 self.plain(text);
             }
         }
+        self.promises(promises);
     }
 
     fn captured(&mut self, captured: &mut Captured, event: &Event) {
@@ -356,7 +404,10 @@ impl Redact for Redacting {
             What::Call(call) => self.call(call, &phrases),
             What::SecretKey(file) => self.text(&mut file.path, &phrases),
             What::Cgroup(change) => self.plain(&mut change.path),
-            What::Exit { .. } | What::CompatCall { .. } | What::BudgetExceeded { .. } => {}
+            What::Exit { .. }
+            | What::CompatCall { .. }
+            | What::BudgetExceeded { .. }
+            | What::Container(_) => {}
         }
     }
 

@@ -3,6 +3,7 @@
 use bstr::BStr;
 use serde::Serialize;
 use vigia_event::Container;
+use vigia_event::container::Severity;
 use vigia_event::secret::SecretKind;
 
 use super::texts::{NAME_BYTES, Texts};
@@ -24,6 +25,12 @@ pub struct ContainerEvidence {
     /// The image as the container's creator named it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Whether the image is on the list of trusted ones; `None` without a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_trusted: Option<bool>,
+    /// What a scanner knows of the image; `None` without a report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_vulnerabilities: Option<VulnerabilityEvidence>,
     /// The container's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -40,6 +47,15 @@ pub struct ContainerEvidence {
     /// The image's tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
+}
+
+/// What a scanner knows of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct VulnerabilityEvidence {
+    /// How many vulnerabilities, of each package each one once.
+    pub count: u64,
+    /// The highest severity; `none` where there are none.
+    pub highest: &'static str,
 }
 
 /// What Swarm says of a container.
@@ -63,11 +79,19 @@ impl ContainerEvidence {
     pub(super) fn of(container: &Container, texts: &Texts<'_>) -> Self {
         let name = |bytes: &[u8]| (!bytes.is_empty()).then(|| texts.bounded(bytes, NAME_BYTES));
         let known = container.known();
+        let facts = known.and_then(|known| known.image_facts.as_deref());
         Self {
             digest: known.and_then(|known| name(&known.image_digest)),
             engine: container.engine.name(),
             id: texts.plain(container.id.as_bytes(), NAME_BYTES),
             image: known.and_then(|known| name(&known.image)),
+            image_trusted: facts.and_then(|facts| facts.trusted),
+            image_vulnerabilities: facts.and_then(|facts| facts.vulnerabilities.as_ref()).map(
+                |found| VulnerabilityEvidence {
+                    count: found.count,
+                    highest: found.highest.map_or("none", Severity::name),
+                },
+            ),
             name: known.and_then(|known| name(&known.name)),
             read_only: container.is_read_only(),
             repository: known.and_then(|known| name(&known.image_repository)),

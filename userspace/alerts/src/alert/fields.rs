@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
-use vigia_event::fields::{Shape, find};
-use vigia_event::{Extracted, Value};
+use vigia_event::fields::{Argument, Shape, find};
+use vigia_event::{Event, Extracted, Spelling, Value, View};
 
+use super::Context;
 use super::texts::{NAME_BYTES, Texts};
 use crate::text::lossy;
 
@@ -26,6 +27,28 @@ pub(super) fn typed(
         typed.insert(lossy(name.as_bytes(), NAME_BYTES), value);
     }
     typed
+}
+
+/// The values of fields that take no argument, redacted as those of an alert are; those without a value are left out.
+#[must_use]
+pub fn shown<'n>(
+    event: &Event,
+    names: impl IntoIterator<Item = &'n str>,
+    context: &Context,
+) -> BTreeMap<&'n str, Json> {
+    let texts = Texts::of_event(&context.redactor, event);
+    let view = View {
+        event,
+        spelling: Spelling::Given,
+    };
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let value = (find(name)?.extract)(view, &Argument::None);
+            let value = json(name, &value, &texts);
+            (!value.is_null()).then_some((name, value))
+        })
+        .collect()
 }
 
 /// Names of the fields whose value is not known yet.

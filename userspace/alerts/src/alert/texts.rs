@@ -29,12 +29,20 @@ pub(crate) struct Texts<'r> {
 }
 
 impl<'r> Texts<'r> {
-    /// For texts about an event.
+    /// For texts about an event; secrets among the arguments of its processes and of its container's health check are
+    /// known.
     pub(crate) fn of_event(redactor: &'r Redactor, event: &Event) -> Self {
         let mut phrases = Phrases::default();
         for process in std::iter::once(&event.process).chain(event.ancestors.iter().take(ANCESTORS))
         {
             phrases.extend(redactor.phrases(&process.task.comm, &process.args, &process.env));
+        }
+        let known = event
+            .container
+            .as_ref()
+            .and_then(|container| container.known());
+        if let Some([program, words @ ..]) = known.map(|known| known.health_check.as_slice()) {
+            phrases.extend(redactor.phrases(program, words, &[]));
         }
         Self {
             redactor,

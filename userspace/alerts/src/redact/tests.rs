@@ -169,7 +169,13 @@ fn a_secret_that_is_printed_alone_is_hidden() {
     let redactor = redactor();
     let args = ["--password", "c4n4ry", "/etc/shadow"].map(BString::from);
     let phrases = redactor.phrases(b"app", &args, &[]);
-    assert_eq!(redactor.field("proc.args[1]", "c4n4ry", &phrases), REDACTED);
+    for field in ["proc.args[1]", "proc.arglist", "container.health_check"] {
+        assert_eq!(
+            redactor.field(field, "c4n4ry", &phrases),
+            REDACTED,
+            "{field}"
+        );
+    }
     assert_eq!(
         redactor.field("proc.args[2]", "/etc/shadow", &phrases),
         "/etc/shadow"

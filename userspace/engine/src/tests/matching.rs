@@ -70,10 +70,11 @@ fn rules_are_asked_in_order_and_the_first_that_fires_ends_it() {
         ..Options::default()
     };
     let compiled = compile_with(&[Source::new("x", text)], &options, fields::CATALOGUE);
-    assert_eq!(
-        matches(&compiled.ruleset.expect("no errors"), &values).0,
-        ["a?", "b"]
-    );
+    let first = compiled.ruleset.expect("no errors");
+    assert_eq!(matches(&first, &values).0, ["a?", "b"]);
+    // A container has many properties at once, and rules about it say one each.
+    let of_container = event("container", 0, "t.int=1;t.text=?");
+    assert_eq!(matches(&first, &of_container).0, ["a?", "b", "c"]);
 }
 
 #[test]

@@ -308,6 +308,7 @@ const DELIVERED: &[&str] = &[
     "task_rename",
     "compat_syscall",
     "budget_exceeded",
+    "container",
 ];
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 
 use bstr::{BString, ByteSlice};
 
-use crate::container::{Container, DeclaredMount, Inspected, Metadata, Swarm};
+use crate::container::{
+    Container, DeclaredMount, Inspected, Metadata, Severity, Swarm, Vulnerabilities,
+};
 use crate::event::View;
 use crate::mount::MountTable;
 use crate::secret::SecretKind;
-use crate::value::{Extracted, FieldType, Value};
+use crate::value::{Extracted, FieldType, Value, Values};
 
 use super::{Argument, ArgumentRule, Availability, FieldRow, Shape, Stability};
 
@@ -106,6 +108,57 @@ pub(super) static FIELDS: &[FieldRow] = &[
         |view, _| inspected(view, "", |inspected| Some(Value::text(&inspected.image_id)))
     ),
     row!(
+        "container.image.vulns.highest",
+        Text,
+        Stable,
+        Images,
+        "The highest severity among the image's known vulnerabilities: `critical`, `high`, `medium`, `low`, `negligible` or `unknown`; `none` where its report has none. Missing where there is no report for its digest.",
+        "critical",
+        |view, _| vulnerabilities(view, |found| {
+            let word = found.highest.map_or("none", Severity::name);
+            Value::text(word).into()
+        })
+    ),
+    row!(
+        "container.image.vulns.count",
+        Uint,
+        Stable,
+        Images,
+        "How many vulnerabilities are known of the image, of each package each one once.",
+        "12",
+        |view, _| vulnerabilities(view, |found| Value::Uint(found.count).into())
+    ),
+    FieldRow {
+        name: "container.image.vulns.of_process",
+        field_type: FieldType::Text,
+        shape: Shape::List,
+        argument: ArgumentRule::None,
+        stability: Stability::Stable,
+        availability: Availability::Images,
+        doc: "Ids of the vulnerabilities of the package that the process's executable belongs to, where the image's report says which package that is. Missing for none.",
+        example: "(CVE-2024-7347,CVE-2025-23419)",
+        extract: |view, _| {
+            vulnerabilities(view, |found| {
+                match found.package_of(&view.event.process.exe_path) {
+                    Some(package) => Extracted::Many(Values::of_texts(&package.ids)),
+                    None => Extracted::Missing,
+                }
+            })
+        },
+    },
+    row!(
+        "container.image.trusted",
+        Bool,
+        Stable,
+        Images,
+        "Whether the image's digest or id is on the configured list of trusted ones. Missing where no list is configured.",
+        "true",
+        |view, _| only_inspected(view, |inspected| {
+            let trusted = inspected.image_facts.as_ref()?.trusted?;
+            Some(Value::Bool(trusted))
+        })
+    ),
+    row!(
         "container.privileged",
         Bool,
         Stable,
@@ -113,39 +166,6 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "Whether it was started privileged. Missing outside containers.",
         "false",
         |view, _| only_inspected(view, |inspected| Some(Value::Bool(inspected.privileged)))
-    ),
-    row!(
-        "container.host_pid",
-        Bool,
-        Stable,
-        Metadata,
-        "Whether it uses the host's pid namespace.",
-        "false",
-        |view, _| only_inspected(view, |inspected| Some(Value::Bool(
-            inspected.host_namespaces.pid
-        )))
-    ),
-    row!(
-        "container.host_network",
-        Bool,
-        Stable,
-        Metadata,
-        "Whether it uses the host's network namespace.",
-        "false",
-        |view, _| only_inspected(view, |inspected| Some(Value::Bool(
-            inspected.host_namespaces.network
-        )))
-    ),
-    row!(
-        "container.host_ipc",
-        Bool,
-        Stable,
-        Metadata,
-        "Whether it uses the host's IPC namespace.",
-        "false",
-        |view, _| only_inspected(view, |inspected| Some(Value::Bool(
-            inspected.host_namespaces.ipc
-        )))
     ),
     FieldRow {
         name: "container.label",
@@ -462,6 +482,21 @@ fn only_inspected<'e>(
         None | Some(Metadata::Unavailable) => Extracted::Missing,
         Some(Metadata::Pending) => Extracted::Unknown,
         Some(Metadata::Known(inspected)) => Extracted::from_option(read(inspected)),
+    }
+}
+
+fn vulnerabilities<'e>(
+    view: View<'e>,
+    read: impl Fn(&'e Vulnerabilities) -> Extracted<'e>,
+) -> Extracted<'e> {
+    match container(view).map(|container| &container.metadata) {
+        None | Some(Metadata::Unavailable) => Extracted::Missing,
+        Some(Metadata::Pending) => Extracted::Unknown,
+        Some(Metadata::Known(inspected)) => inspected
+            .image_facts
+            .as_ref()
+            .and_then(|facts| facts.vulnerabilities.as_ref())
+            .map_or(Extracted::Missing, read),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::container::Metadata;
 use crate::event::{Event, View};
 use crate::file::{Layer, Origin};
 use crate::process::Process;
-use crate::text::kept;
+use crate::text::{capability_names, kept};
 use crate::value::{Extracted, FieldType, ReadProcess, Value, Values};
 
 use super::{Argument, ArgumentRule, Availability, FieldRow, Shape, Stability};
@@ -889,9 +889,7 @@ fn duration(event: &Event) -> Extracted<'_> {
 
 fn capabilities(set: u64) -> Cow<'static, [u8]> {
     let texts = kept::texts(kept::Kind::Capabilities, set, || {
-        let names = CAPABILITIES.iter().enumerate();
-        let names = names.filter(|(bit, _)| set >> bit & 1 == 1);
-        let names: Vec<&str> = names.map(|(_, name)| *name).collect();
+        let names: Vec<&str> = capability_names(set).collect();
         kept::Texts {
             raw: names.join(" "),
             resolved: None,
@@ -902,48 +900,3 @@ fn capabilities(set: u64) -> Cow<'static, [u8]> {
         Err(made) => Cow::Owned(made.raw.into_bytes()),
     }
 }
-
-/// By bit, as `capability.h` numbers them.
-static CAPABILITIES: &[&str] = &[
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-];

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use super::*;
 use crate::call::EVENT_TYPES;
 use crate::captured::{Call, GivenPath, What};
-use crate::container::{Container, DeclaredMount, Inspected, Metadata};
+use crate::container::{
+    Confinement, Container, DeclaredMount, Engine, HostNamespaces, Inspected, Metadata, Promises,
+    PublishedPort,
+};
 use crate::descriptor::{Descriptor, ObjectKind};
 use crate::event::{Event, Spelling};
 use crate::file::File;
@@ -771,5 +774,86 @@ fn containers_have_what_their_engine_tells() {
             ("proc.pidns_init_start_ts", "500"),
             ("proc.is_container_healthcheck", "true"),
         ],
+    );
+}
+
+#[test]
+fn what_a_container_promised_can_be_asked_and_what_the_kernel_holds_counts_more() {
+    let mut event = testing::call("openat", [0; 6], 3);
+    let promises = Promises {
+        user: "www-data".into(),
+        capabilities_added: vec!["CAP_NET_ADMIN".into()],
+        no_new_privileges: true,
+        memory_limit_bytes: 1 << 20,
+        ports: vec![PublishedPort {
+            address: "0.0.0.0".into(),
+            host_port: 8080,
+            port: 80,
+            protocol: "tcp".into(),
+        }],
+        ..Promises::default()
+    };
+    let known = Arc::new(Inspected {
+        promises: Box::new(promises),
+        ..Inspected::default()
+    });
+    let mut container = Container {
+        engine: Engine::Docker,
+        metadata: Metadata::Known(Arc::clone(&known)),
+        ..Container::default()
+    };
+    event.container = Some(Arc::new(container.clone()));
+    check(
+        &event,
+        &[
+            ("container.user", "www-data"),
+            ("container.cap_added", "CAP_NET_ADMIN"),
+            ("container.cap_dropped", "-"),
+            ("container.capabilities", "-"),
+            ("container.no_new_privileges", "true"),
+            ("container.seccomp", "filtered"),
+            ("container.memory_limit", "1048576"),
+            ("container.pids_limit", "0"),
+            ("container.ports", "0.0.0.0:8080->80/tcp"),
+            ("container.host_network", "false"),
+            ("container.broken_promises", "-"),
+        ],
+    );
+    container.confinement = Some(Confinement {
+        capabilities: 1 << 12 | 1 << 21,
+        host_namespaces: Some(HostNamespaces {
+            network: true,
+            ..HostNamespaces::default()
+        }),
+        ..Confinement::default()
+    });
+    event.container = Some(Arc::new(container.clone()));
+    check(
+        &event,
+        &[
+            ("container.capabilities", "CAP_NET_ADMIN|CAP_SYS_ADMIN"),
+            ("container.no_new_privileges", "false"),
+            ("container.seccomp", "unconfined"),
+            ("container.host_network", "true"),
+            (
+                "container.broken_promises",
+                "capabilities|host_network|no_new_privileges|seccomp",
+            ),
+        ],
+    );
+    container.metadata = Metadata::Pending;
+    event.container = Some(Arc::new(container));
+    check(
+        &event,
+        &[
+            ("container.user", "?"),
+            ("container.host_network", "true"),
+            ("container.broken_promises", "?"),
+        ],
+    );
+    event.container = None;
+    check(
+        &event,
+        &[("container.user", "-"), ("container.host_network", "-")],
     );
 }

@@ -33,6 +33,9 @@ pub(super) fn parameter<'e>(view: View<'e>, row: &ParamRow) -> Parameter<'e> {
         ("args", _) => return words(&process.args),
         ("env", _) => return words(&process.env),
         ("cwd", _) => return text(&process.cwd),
+        ("change", What::Container(change)) => {
+            return Parameter::raw(row.style, Cow::Borrowed(change.name().as_bytes()));
+        }
         ("comm", What::Rename { comm }) => return text(comm),
         ("comm", _) => return text(&task.comm),
         ("trusted_exepath", _) => return text(&process.exe_path),

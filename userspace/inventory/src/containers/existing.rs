@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bstr::BString;
+use vigia_event::captured::ContainerChange;
 use vigia_event::container::Container;
 use vigia_event::process::ProcessKey;
 
@@ -88,6 +89,7 @@ impl ContainerTable {
             container.start_time_ns = task.start_time_ns;
         });
         self.read_first_mounts(slot, task.process.pid, time_ns);
+        self.announce(slot, ContainerChange::Started);
     }
 
     /// The kernfs node id of a cgroup is its folder's inode number.

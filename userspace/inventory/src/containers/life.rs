@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 use vigia_event::Process;
-use vigia_event::captured::{CgroupChange, CgroupChangeKind, Task};
+use vigia_event::captured::{CgroupChange, CgroupChangeKind, ContainerChange, Task};
 use vigia_event::container::Container;
 use vigia_event::mount::is_below;
 
@@ -120,6 +120,7 @@ impl ContainerTable {
             gone_ns: None,
             survived: false,
             init_over: false,
+            told_without_metadata: false,
             denied_by: Vec::new(),
             first_mounts: None,
             mounts_read_ns: 0,
@@ -165,8 +166,10 @@ impl ContainerTable {
             container.start_time_ns = start_time_ns;
             container.mounts = None;
             container.started_read_only = None;
+            container.confinement = None;
         });
         self.read_first_mounts(slot, task.pid, time_ns);
+        self.announce(slot, ContainerChange::Started);
     }
 
     pub(super) fn process_ended(&mut self, process: &Process, time_ns: u64) {

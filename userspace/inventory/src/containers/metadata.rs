@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use vigia_event::captured::ContainerChange;
 use vigia_event::container::{Container, Engine, Inspected, Metadata};
 
 use super::{ContainerTable, Request};
 use crate::engines::EngineMessage;
+use crate::images::ImageIndex;
 use crate::mountinfo::SwarmObject;
 
 /// Answers kept for containers that are not (or not yet) in the table.
@@ -61,6 +63,38 @@ impl ContainerTable {
         }
     }
 
+    /// Takes over what is known of images; containers are looked up anew.
+    pub fn set_images(&mut self, images: Arc<ImageIndex>) {
+        self.images = images;
+        let slots: Vec<_> = self.entries.keys().copied().collect();
+        for slot in slots {
+            let known = self
+                .entries
+                .get(&slot)
+                .and_then(|entry| match &entry.snapshot.metadata {
+                    Metadata::Known(inspected) => Some(self.with_facts(inspected)),
+                    _ => None,
+                });
+            if let Some(inspected) = known {
+                self.replace(slot, |container| {
+                    container.metadata = Metadata::Known(inspected)
+                });
+            }
+        }
+    }
+
+    /// The engine's answer with what is known of the image.
+    fn with_facts(&self, inspected: &Arc<Inspected>) -> Arc<Inspected> {
+        let facts = self.images.of(inspected);
+        if facts.as_ref() == inspected.image_facts.as_deref() {
+            return Arc::clone(inspected);
+        }
+        Arc::new(Inspected {
+            image_facts: facts.map(Arc::new),
+            ..Inspected::clone(inspected)
+        })
+    }
+
     /// Sets what is known of a container; returns its id if the table has it.
     pub fn set_metadata(&mut self, id: &str, metadata: Metadata) -> Option<String> {
         let slot = *self.by_id.get(id)?;
@@ -95,15 +129,28 @@ impl ContainerTable {
     ) -> Option<String> {
         self.remember(engine, id, inspected);
         let slot = *self.by_id.get(id)?;
+        let entry = self.entries.get_mut(&slot)?;
+        let runs = entry.snapshot.init.is_some() && entry.gone_ns.is_none();
+        let news = if std::mem::take(&mut entry.told_without_metadata) {
+            Some(ContainerChange::Started)
+        } else {
+            let known = entry.snapshot.known();
+            known
+                .is_some_and(|known| differs(known, inspected))
+                .then_some(ContainerChange::Changed)
+        };
+        if let Some(change) = news.filter(|_| runs) {
+            self.announce(slot, change);
+        }
         self.replace(slot, |container| container.engine = engine);
-        self.set_metadata(id, Metadata::Known(Arc::clone(inspected)))
+        self.set_metadata(id, Metadata::Known(self.with_facts(inspected)))
     }
 
     /// The metadata of a container that is being learned.
     pub(super) fn prepare_metadata(&mut self, container: &mut Container) {
         if let Some((engine, inspected)) = self.engines.answers.get(&container.id) {
             container.engine = *engine;
-            container.metadata = Metadata::Known(Arc::clone(inspected));
+            container.metadata = Metadata::Known(self.with_facts(inspected));
         } else if self.engines.awaited.is_empty() {
             container.metadata = Metadata::Unavailable;
         } else {
@@ -159,4 +206,18 @@ impl ContainerTable {
             self.reclassify(slot);
         }
     }
+}
+
+/// Whether an engine says something else than before, beyond what it only knows once a container runs: the first process,
+/// ports of its own choice, security profiles.
+fn differs(known: &Inspected, now: &Inspected) -> bool {
+    let was_running = known.pid != 0;
+    let mut as_known = now.clone();
+    as_known.pid = known.pid;
+    as_known.image_facts.clone_from(&known.image_facts);
+    // The image was asked for its digest, and did not answer.
+    if as_known.image_digest.is_empty() {
+        as_known.image_digest.clone_from(&known.image_digest);
+    }
+    was_running && as_known != *known
 }

@@ -10,7 +10,7 @@ use vigia_event::mount::MountTable;
 
 use super::{ContainerTable, Slot};
 use crate::mountinfo::{self, Surroundings};
-use crate::{WallClock, users};
+use crate::{WallClock, confinement, users};
 
 /// A container that mounts in a loop must not make the agent read in a loop.
 const REREAD_NS: u64 = 100_000_000;
@@ -107,7 +107,9 @@ impl ContainerTable {
         if let Some(entry) = self.entries.get_mut(&slot) {
             entry.first_mounts.clone_from(&entry.snapshot.mounts);
         }
+        let proc_root = self.options.proc_root.clone();
         self.replace(slot, |container| {
+            container.confinement = confinement::read(&proc_root, pid, container.mnt_ns).ok();
             let mounts = container.mounts.as_ref();
             container.started_read_only = mounts.and_then(|mounts| mounts.root_read_only());
         });

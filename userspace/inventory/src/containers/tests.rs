@@ -2,7 +2,9 @@ use bstr::BString;
 use tempfile::TempDir;
 use vigia_event::EventType;
 use vigia_event::captured::{Call, CgroupChange, CgroupChangeKind};
-use vigia_event::container::{DeclaredMount, Inspected, Metadata};
+use vigia_event::container::{
+    DeclaredMount, Inspected, Metadata, Promises, PublishedPort, Seccomp,
+};
 use vigia_event::file::{File, Layer};
 use vigia_event::process::ProcessKey;
 use vigia_event::secret::SecretKind;
@@ -993,4 +995,97 @@ fn numbers_that_the_kernel_gives_away_again_make_no_secret() {
     };
     assert!(scene.table.take_requests().contains(&watch));
     assert!(scene.table.secret_of(&on_tmpfs, scene.now_ns).is_some());
+}
+
+#[test]
+fn a_start_is_told_once_and_a_change_when_the_engine_says_something_else() {
+    let mut scene = Scene::new();
+    scene.started(100);
+    let told = |scene: &mut Scene| -> Vec<ContainerChange> {
+        let news = scene.table.take_news();
+        assert!(news.iter().all(|(id, _)| id == ID));
+        news.into_iter().map(|(_, change)| change).collect()
+    };
+    assert_eq!(told(&mut scene), [ContainerChange::Started]);
+    scene.exec(&inside(101));
+    let inspected = Inspected {
+        name: "web".into(),
+        pid: 0,
+        promises: Box::new(Promises {
+            ports: vec![PublishedPort {
+                port: 80,
+                ..PublishedPort::default()
+            }],
+            ..Promises::default()
+        }),
+        ..Inspected::default()
+    };
+    scene.apply_inspected(inspected.clone());
+    // What comes with the start is no change: the first process, a port of the engine's choice, a profile.
+    let mut running = inspected.clone();
+    running.pid = 100;
+    running.promises.ports[0].host_port = 32768;
+    running.promises.apparmor = "docker-default".into();
+    scene.apply_inspected(running.clone());
+    // Nor are another process after a restart, and an image that nobody could be asked about.
+    running.image_digest = "sha256:12".into();
+    scene.apply_inspected(running.clone());
+    scene.table.take_news();
+    let mut again = running.clone();
+    again.pid = 200;
+    again.image_digest = BString::default();
+    scene.apply_inspected(again);
+    assert!(told(&mut scene).is_empty());
+    let mut limited = running;
+    limited.promises.memory_limit_bytes = 1 << 20;
+    scene.apply_inspected(limited.clone());
+    scene.apply_inspected(limited);
+    assert_eq!(told(&mut scene), [ContainerChange::Changed]);
+}
+
+#[test]
+fn a_start_that_was_judged_without_metadata_is_told_again_with_them() {
+    let mut scene = Scene::new();
+    scene.started(100);
+    scene.table.take_news();
+    scene.table.told_without_metadata(ID);
+    scene.apply_inspected(Inspected {
+        pid: 100,
+        ..Inspected::default()
+    });
+    let news = scene.table.take_news();
+    assert!(
+        matches!(news.as_slice(), [(_, ContainerChange::Started)]),
+        "{news:?}"
+    );
+    scene.apply_inspected(Inspected {
+        pid: 100,
+        ..Inspected::default()
+    });
+    assert!(scene.table.take_news().is_empty(), "once");
+    // One that has gone is told of no more.
+    scene.table.told_without_metadata(ID);
+    scene.cgroup(CgroupChangeKind::Rmdir, CGROUP, &format!("/docker/{ID}"));
+    scene.apply_inspected(Inspected::default());
+    assert!(scene.table.take_news().is_empty());
+}
+
+#[test]
+fn the_rights_of_the_first_process_are_read_when_it_starts() {
+    let mut scene = Scene::new();
+    let folder = scene.proc_root.path().join("100");
+    std::fs::create_dir_all(folder.join("ns")).expect("a folder");
+    std::fs::write(
+        folder.join("status"),
+        "CapBnd:\t00000000000000ff\nSeccomp:\t2\n",
+    )
+    .expect("a file");
+    std::os::unix::fs::symlink(format!("mnt:[{INNER_MNT}]"), folder.join("ns/mnt"))
+        .expect("a link");
+    scene.started(100);
+    let confinement = scene.container().confinement.clone().expect("its rights");
+    assert_eq!(
+        (confinement.capabilities, confinement.seccomp),
+        (0xff, Seccomp::Filtered)
+    );
 }

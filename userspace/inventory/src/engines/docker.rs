@@ -5,6 +5,7 @@
 
 mod answers;
 mod asking;
+mod promises;
 mod session;
 
 use std::path::PathBuf;

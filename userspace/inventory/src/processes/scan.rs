@@ -218,7 +218,7 @@ fn hexadecimal(text: &[u8]) -> u64 {
 }
 
 /// The inode number in a link such as `mnt:[4026531841]`; 0 if it cannot be read.
-fn namespace(folder: &Path, kind: &str) -> u32 {
+pub(crate) fn namespace(folder: &Path, kind: &str) -> u32 {
     let text = link(&folder.join("ns").join(kind));
     let inside = text
         .split_once_str("[")
@@ -264,7 +264,8 @@ fn read_memory(path: PathBuf, options: &ScanOptions) -> (Vec<BString>, bool) {
     (strings, is_truncated)
 }
 
-fn read_capped(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
+/// The first bytes of a file.
+pub(crate) fn read_capped(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     File::open(path)?.take(bytes).read_to_end(&mut content)?;
     Ok(content)

@@ -3,7 +3,7 @@
 use bstr::{BString, ByteSlice};
 use vigia_event::EventType;
 use vigia_event::call::{EventTypeRow, ParamRow, ParamSource, named};
-use vigia_event::captured::{Call, Exec, Fork, GivenPath, Task, What};
+use vigia_event::captured::{Call, ContainerChange, Exec, Fork, GivenPath, Task, What};
 use vigia_event::file::{File, Layer, Origin};
 use vigia_event::text::TextStyle;
 
@@ -50,6 +50,14 @@ pub(super) fn what(
         named::COMPAT_SYSCALL => Ok(What::CompatCall {
             number: optional(subject)?.unwrap_or(0),
         }),
+        named::CONTAINER => Ok(What::Container(match subject.kind {
+            Kind::Null => ContainerChange::Started,
+            _ => reading::one_of(
+                subject,
+                &[ContainerChange::Started, ContainerChange::Changed],
+                ContainerChange::name,
+            )?,
+        })),
         named::BUDGET_EXCEEDED => Ok(What::BudgetExceeded {
             count: optional(subject)?.unwrap_or(1),
         }),

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bstr::BString;
-use vigia_event::container::{DeclaredMount, Engine, HostNamespaces, Inspected};
+use vigia_event::container::{DeclaredMount, Engine, Inspected};
 use vigia_event::mount::{Mount, MountKind, MountTable};
 use vigia_event::users::Users;
 use vigia_event::{Container, Metadata};
 
-use super::SECOND_NS;
+use super::{SECOND_NS, promises};
 use crate::document::{Kind, Node};
 use crate::reading::{self, Keys, Result};
 
@@ -29,6 +29,25 @@ const KEYS: &[&str] = &[
     "host_pid",
     "host_network",
     "host_ipc",
+    "host_uts",
+    "host_user",
+    "host_cgroup",
+    "user",
+    "cap_added",
+    "cap_dropped",
+    "no_new_privileges",
+    "seccomp",
+    "apparmor",
+    "selinux",
+    "memory_limit",
+    "pids_limit",
+    "cpu_limit",
+    "ports",
+    "devices",
+    "tmpfs",
+    "secret_variables",
+    "kernel",
+    "image_facts",
 ];
 
 /// A container and the mounts its processes see.
@@ -96,6 +115,8 @@ pub(super) fn read(
         start_time_ns,
         observed: keys.flag("observed")?.unwrap_or(true),
         mounts: Some(Arc::clone(&mounts)),
+        started_read_only: Some(read_only),
+        confinement: promises::kernel(&keys)?,
         users: Arc::clone(users),
         metadata: Metadata::Known(Arc::new(inspected)),
         ..Container::default()
@@ -161,11 +182,9 @@ fn inspected(keys: &Keys<'_>) -> Result<Inspected> {
             .into_iter()
             .map(BString::from)
             .collect(),
-        host_namespaces: HostNamespaces {
-            pid: keys.flag("host_pid")?.unwrap_or(false),
-            network: keys.flag("host_network")?.unwrap_or(false),
-            ipc: keys.flag("host_ipc")?.unwrap_or(false),
-        },
+        host_namespaces: promises::host_namespaces(keys)?,
+        promises: Box::new(promises::declared(keys)?),
+        image_facts: promises::image_facts(keys)?.map(Arc::new),
         ..Inspected::default()
     })
 }

@@ -7,7 +7,7 @@ use vigia_event::captured::{Credentials, Task};
 use vigia_event::file::{File, Layer, Origin, PathNotes};
 use vigia_event::process::Script;
 
-use super::{BOOT_TIME_NS, NOW_NS, SECOND_NS, command_name, symbols};
+use super::{BOOT_TIME_NS, NOW_NS, SECOND_NS, command_name, promises};
 use crate::document::{Kind, Node};
 use crate::reading::{self, Keys, Result};
 
@@ -263,11 +263,7 @@ fn task(keys: &Keys<'_>, task: &mut Task) -> Result<()> {
     if let Some(node) = keys.get("caps") {
         let mut caps = 0;
         for name in reading::texts(node)? {
-            caps |= symbols::capabilities(name).ok_or_else(|| {
-                node.fault(format!(
-                    "`{name}` is no capability such as CAP_SYS_ADMIN, nor `all`"
-                ))
-            })?;
+            caps |= promises::bits(node, name)?;
         }
         (credentials.cap_effective, credentials.cap_permitted) = (caps, caps);
     }

@@ -2,61 +2,6 @@
 
 use vigia_event::text::{TextStyle, errno_name, flag_names};
 
-/// What the kernel calls capabilities, by number.
-const CAPABILITIES: [&str; 41] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
-
-/// The bits of a capability's name, or of `all`.
-pub(super) fn capabilities(name: &str) -> Option<u64> {
-    if name == "all" {
-        return Some((1 << CAPABILITIES.len()) - 1);
-    }
-    let name = name.strip_prefix("CAP_").unwrap_or(name);
-    let bit = CAPABILITIES.iter().position(|one| *one == name)?;
-    Some(1 << bit)
-}
-
 /// The number of an error's name.
 pub(super) fn errno(name: &str) -> Option<i64> {
     (1..=4095).find(|&number| errno_name(number) == Some(name))
@@ -139,7 +84,5 @@ mod tests {
             assert_eq!(number(style, text), expected, "{text}");
         }
         assert_eq!(errno("EROFS"), Some(30));
-        assert_eq!(capabilities("CAP_SYS_ADMIN"), Some(1 << 21));
-        assert_eq!(capabilities("all").map(u64::count_ones), Some(41));
     }
 }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
-use vigia_event::container::{DeclaredMount, HostNamespaces, Inspected};
+use vigia_event::container::{DeclaredMount, Inspected, Promises};
+
+use super::promises::{self, ConfigPromises, HostPromises, Ports};
 
 use crate::engines::image::ImageName;
 use crate::engines::limits;
@@ -101,6 +103,19 @@ pub(super) struct ContainerAnswer {
     host_config: HostConfig,
     #[serde(deserialize_with = "or_default")]
     mounts: Vec<MountAnswer>,
+    #[serde(deserialize_with = "or_default")]
+    app_armor_profile: String,
+    #[serde(deserialize_with = "or_default")]
+    process_label: String,
+    #[serde(deserialize_with = "or_default")]
+    network_settings: NetworkSettings,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct NetworkSettings {
+    #[serde(deserialize_with = "or_default")]
+    ports: Ports,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -121,6 +136,8 @@ struct Config {
     healthcheck: Healthcheck,
     #[serde(deserialize_with = "or_default")]
     shell: Vec<String>,
+    #[serde(flatten)]
+    promises: ConfigPromises,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -141,18 +158,16 @@ struct HostConfig {
     #[serde(deserialize_with = "or_default")]
     readonly_rootfs: bool,
     #[serde(deserialize_with = "or_default")]
-    pid_mode: String,
-    #[serde(deserialize_with = "or_default")]
-    network_mode: String,
-    #[serde(deserialize_with = "or_default")]
-    ipc_mode: String,
-    #[serde(deserialize_with = "or_default")]
     tmpfs: BTreeMap<String, Option<String>>,
+    #[serde(flatten)]
+    promises: HostPromises,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct MountAnswer {
+    #[serde(rename = "Type", deserialize_with = "or_default")]
+    kind: String,
     #[serde(deserialize_with = "or_default")]
     source: String,
     #[serde(deserialize_with = "or_default")]
@@ -166,7 +181,7 @@ struct MountAnswer {
 }
 
 /// `null` and a value of an unexpected type count as absent.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+pub(super) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     from: D,
 ) -> Result<T, D::Error> {
     #[derive(Deserialize)]
@@ -186,15 +201,25 @@ impl ContainerAnswer {
     pub(super) fn into_inspected(self, image: &ImageAnswer) -> Inspected {
         let health_check_interval_s = self.config.healthcheck.interval_s();
         let names = image_names(&self.config.image, &self.image, image);
-        let host = &self.host_config;
+        let host = self.host_config;
+        let mut tmpfs: Vec<_> = self
+            .mounts
+            .iter()
+            .filter(|mount| mount.kind == "tmpfs")
+            .take(MAX_MOUNTS)
+            .map(|mount| limits::text(mount.destination.clone()))
+            .collect();
         let mut mounts: Vec<DeclaredMount> = self
             .mounts
             .into_iter()
             .take(MAX_MOUNTS)
             .map(MountAnswer::into_declared)
             .collect();
-        for point in host.tmpfs.keys().take(MAX_MOUNTS) {
-            let destination = limits::text(point.clone());
+        for point in host.tmpfs.into_keys().take(MAX_MOUNTS) {
+            let destination = limits::text(point);
+            if !tmpfs.contains(&destination) {
+                tmpfs.push(destination.clone());
+            }
             if mounts.iter().all(|mount| mount.destination != destination) {
                 mounts.push(DeclaredMount {
                     destination,
@@ -203,6 +228,9 @@ impl ContainerAnswer {
                 });
             }
         }
+        // Docker walks a table whose order is another each time.
+        mounts.sort_by(|one, other| one.destination.cmp(&other.destination));
+        tmpfs.sort_unstable();
         Inspected {
             name: limits::text(
                 self.name
@@ -214,13 +242,21 @@ impl ContainerAnswer {
             image_digest: names.2,
             image: limits::text(self.config.image),
             image_id: limits::text(self.image),
+            // Not the engine's to say.
+            image_facts: None,
             privileged: host.privileged,
             declared_read_only: host.readonly_rootfs,
-            host_namespaces: HostNamespaces {
-                pid: host.pid_mode == "host",
-                network: host.network_mode == "host",
-                ipc: host.ipc_mode == "host",
-            },
+            host_namespaces: host.promises.namespaces("host"),
+            promises: Box::new(Promises {
+                tmpfs,
+                ..promises::of(
+                    self.config.promises,
+                    host.promises,
+                    self.network_settings.ports,
+                    self.app_armor_profile,
+                    self.process_label,
+                )
+            }),
             labels: limits::labels(self.config.labels),
             health_check: self.config.healthcheck.command(self.config.shell),
             mounts,
@@ -323,6 +359,8 @@ fn created_ns(created: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use vigia_event::container::HostNamespaces;
+
     use super::*;
 
     const ID: &str = "sha256:1080c4e3474155dc6d57b41472d809a797dfb5e7fb1d50eef4a5ed2473bf93cc";
@@ -341,7 +379,7 @@ mod tests {
                 "Config": {"Image": "team/web:1.2", "Healthcheck": {"Test": ["CMD-SHELL", "cat /x"], "Interval": 5000000000},
                     "Labels": {"com.docker.swarm.service.name": "web", "com.docker.swarm.task": ""}},
                 "HostConfig": {"Privileged": true, "ReadonlyRootfs": true, "PidMode": "host", "NetworkMode": "default",
-                    "IpcMode": "private", "Tmpfs": {"/t": "size=1m", "/scratch": ""}},
+                    "IpcMode": "private", "UTSMode": "host", "UsernsMode": "", "CgroupnsMode": "private", "Tmpfs": {"/t": "size=1m", "/scratch": ""}},
                 "Mounts": [{"Type": "tmpfs", "Source": "", "Destination": "/scratch", "Mode": "", "RW": true, "Propagation": ""},
                     {"Type": "volume", "Name": "v", "Source": "/v/_data", "Destination": "/data", "Mode": "z", "RW": false}]}"#,
             &ImageAnswer::default(),
@@ -364,8 +402,8 @@ mod tests {
             inspected.host_namespaces,
             HostNamespaces {
                 pid: true,
-                network: false,
-                ipc: false
+                uts: true,
+                ..HostNamespaces::default()
             }
         );
         assert_eq!(inspected.health_check, ["/bin/sh", "-c", "cat /x"]);
@@ -378,8 +416,8 @@ mod tests {
         assert_eq!(
             points,
             [
-                ("/scratch".into(), true),
                 ("/data".into(), false),
+                ("/scratch".into(), true),
                 ("/t".into(), true)
             ]
         );
@@ -401,11 +439,10 @@ mod tests {
             r#"{"State": {"Pid": -1}, "Created": "yesterday", "Config": {"Healthcheck": {"Test": ["NONE"]}}}"#,
             r#"{"Config": {"Healthcheck": {"Test": [], "Interval": 3000000000}, "Labels": {"a": 1}}}"#,
         ] {
-            assert_eq!(
-                inspected(json, &ImageAnswer::default()),
-                Inspected::default(),
-                "{json}"
-            );
+            let mut expected = Inspected::default();
+            // Nothing is said of that namespace.
+            expected.promises.joined_namespaces.cgroup = true;
+            assert_eq!(inspected(json, &ImageAnswer::default()), expected, "{json}");
         }
         let inspected = inspected(
             r#"{"Name": "/web", "Mounts": 3, "Config": {"Labels": {"a": null}}}"#,

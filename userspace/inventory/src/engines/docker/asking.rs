@@ -23,8 +23,6 @@ pub(super) const MAX_ANSWER: usize = 8 << 20;
 const MAX_IN_FLIGHT: usize = 8;
 /// Questions waiting.
 const MAX_QUEUED: usize = 8192;
-/// Containers remembered as inspected.
-const MAX_SEEN: usize = 16_384;
 /// Images remembered.
 const MAX_IMAGES: usize = 1024;
 /// Names kept of one image.
@@ -64,7 +62,6 @@ pub(super) struct Asking {
     /// Everything in `queue` and `in_flight`: nothing is asked twice at a time.
     open: FxHashSet<Question>,
     pub(super) in_flight: FuturesUnordered<BoxFuture<'static, Done>>,
-    seen: FxHashSet<String>,
     images: Images,
 }
 
@@ -76,7 +73,6 @@ impl Asking {
             queue: VecDeque::new(),
             open: FxHashSet::default(),
             in_flight: FuturesUnordered::new(),
-            seen: FxHashSet::default(),
             images: Images::default(),
         }
     }
@@ -135,11 +131,9 @@ impl Asking {
             return None;
         }
         match announced.action.as_str() {
-            "create" | "rename" | "update" => self.inspect(id),
-            // Created before the connection was made.
-            "start" if !self.seen.contains(&id) => self.inspect(id),
+            // Ports of the engine's choice and security profiles are there once it runs.
+            "create" | "start" | "rename" | "update" => self.inspect(id),
             "destroy" | "remove" => {
-                self.seen.remove(&id);
                 return Some(EngineMessage::Gone {
                     engine: self.engine,
                     id,
@@ -158,10 +152,6 @@ impl Asking {
         self.open.remove(&asked.question);
         match (asked.question, reply) {
             (Question::Inspect(id), Ok(Reply::Inspected(inspected))) => {
-                if self.seen.len() >= MAX_SEEN {
-                    self.seen.clear();
-                }
-                self.seen.insert(id.clone());
                 let took = asked.since.elapsed();
                 Ok(Some(EngineMessage::Inspected {
                     engine,

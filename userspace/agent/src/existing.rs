@@ -1,0 +1,67 @@
+//! What runs already: processes found in /proc, and the containers they belong to.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use vigia_inventory::containers::ExistingTask;
+use vigia_inventory::processes::Scanned;
+use vigia_inventory::{WallClock, cgroup};
+
+/// A process as the container table wants to know of it; `None` outside of the hierarchy of this controller.
+pub(crate) fn task(
+    scanned: &Scanned,
+    controller: Option<&str>,
+    clock: &WallClock,
+) -> Option<ExistingTask> {
+    let path = cgroup::path_in(&scanned.cgroups, controller)?;
+    let task = &scanned.process.task;
+    let age_ns = WallClock::boot_now_ns().saturating_sub(task.start_boottime_ns);
+    Some(ExistingTask {
+        process: scanned.key(),
+        start_time_ns: clock.epoch_ns(task.start_boottime_ns),
+        // Its mounts are still being made: its first execution tells what they came to.
+        mnt_ns: if is_runtime_stage(&task.comm, age_ns) {
+            0
+        } else {
+            task.namespaces.mnt
+        },
+        cgroup_path: path.into(),
+    })
+}
+
+/// Whether a process is a container that is just being made: the runtime's own program in the container's
+/// namespaces, by the names that runc and crun give it. Anybody can take such a name, but not be this young as well.
+fn is_runtime_stage(comm: &[u8], age_ns: u64) -> bool {
+    const YOUNG_NS: u64 = 10_000_000_000;
+    let is_named_so = comm.starts_with(b"runc:[") || matches!(comm, b"runc" | b"crun");
+    is_named_so && age_ns < YOUNG_NS
+}
+
+/// The host's mount namespace; 0 where it cannot be told.
+pub(crate) fn mount_namespace(proc_root: &Path) -> u32 {
+    let inode = fs::metadata(proc_root.join("1/ns/mnt")).map_or(0, |metadata| metadata.ino());
+    u32::try_from(inode).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_runtime_stage;
+
+    #[test]
+    fn only_a_young_process_is_taken_for_a_stage_of_a_runtime() {
+        for (comm, age_s, expected) in [
+            (&b"runc:[2:INIT]"[..], 1, true),
+            (b"runc:[2:INIT]", 60, false),
+            (b"crun", 1, true),
+            (b"runcible", 1, false),
+            (b"nginx", 1, false),
+        ] {
+            assert_eq!(
+                is_runtime_stage(comm, age_s * 1_000_000_000),
+                expected,
+                "{comm:?} {age_s}"
+            );
+        }
+    }
+}

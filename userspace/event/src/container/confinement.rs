@@ -1,0 +1,289 @@
+//! What the kernel holds of a container's first process: what became of the promises.
+
+use bstr::BString;
+use serde::{Deserialize, Serialize};
+
+use super::{Container, Engine, HostNamespaces, Inspected};
+use crate::text::capability_bits;
+
+/// The rights of a container's first process, read from /proc when it started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Confinement {
+    /// Its user, as the host numbers it.
+    pub uid: u32,
+    /// Capabilities that none of its descendants can exceed; a bit for each, by number.
+    pub capabilities: u64,
+    /// Whether its processes can gain no rights by executing a program.
+    pub no_new_privileges: bool,
+    /// How system calls are filtered.
+    pub seccomp: Seccomp,
+    /// The label that a security module gave it: an AppArmor profile, or an SELinux context; empty for none.
+    pub label: BString,
+    /// The namespaces it shares with the host; `None` where those of the host cannot be looked at.
+    pub host_namespaces: Option<HostNamespaces>,
+}
+
+/// How a process's system calls are filtered, as in `Seccomp:` of proc(5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seccomp {
+    /// Not at all.
+    #[default]
+    Unconfined,
+    /// Only read, write, exit and sigreturn.
+    Strict,
+    /// By programs.
+    Filtered,
+}
+
+impl Seccomp {
+    /// The word rules use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unconfined => "unconfined",
+            Self::Strict => "strict",
+            Self::Filtered => "filtered",
+        }
+    }
+}
+
+/// What Docker leaves a container that asks for nothing; a bit for each, by number.
+const DEFAULT_CAPABILITIES: u64 = 0xa804_25fb;
+
+impl Container {
+    /// The promises that the kernel does not confirm, by the names of their fields below `container.`, in alphabetical
+    /// order; `None` where either side is not known.
+    #[must_use]
+    pub fn broken_promises(&self) -> Option<Vec<&'static str>> {
+        let (inspected, kernel) = (self.known()?, self.confinement.as_ref()?);
+        let promises = &inspected.promises;
+        let shared = kernel.host_namespaces.unwrap_or_default();
+        let (declared, joined) = (inspected.host_namespaces, promises.joined_namespaces);
+        let broken = [
+            (
+                "apparmor",
+                is_profile(&promises.apparmor)
+                    && profile_of(&kernel.label) != Some(promises.apparmor.as_slice()),
+            ),
+            (
+                "capabilities",
+                kernel.capabilities & !self.permitted(inspected) != 0,
+            ),
+            (
+                "host_cgroup",
+                shared.cgroup && !declared.cgroup && !joined.cgroup,
+            ),
+            ("host_ipc", shared.ipc && !declared.ipc && !joined.ipc),
+            (
+                "host_network",
+                shared.network && !declared.network && !joined.network,
+            ),
+            ("host_pid", shared.pid && !declared.pid && !joined.pid),
+            // Whoever has the host's network has its name.
+            (
+                "host_uts",
+                shared.uts && !declared.uts && !joined.uts && !shared.network,
+            ),
+            (
+                "no_new_privileges",
+                promises.no_new_privileges && !kernel.no_new_privileges,
+            ),
+            (
+                "read_only",
+                inspected.declared_read_only && self.started_read_only == Some(false),
+            ),
+            (
+                "seccomp",
+                !inspected.privileged
+                    && promises.seccomp != "unconfined"
+                    && kernel.seccomp == Seccomp::Unconfined,
+            ),
+        ];
+        Some(
+            broken
+                .into_iter()
+                .filter_map(|(name, is_broken)| is_broken.then_some(name))
+                .collect(),
+        )
+    }
+}
+
+/// Whether this is the name of a profile that confines.
+fn is_profile(name: &[u8]) -> bool {
+    !name.is_empty() && name != b"unconfined"
+}
+
+/// The profile that is enforced: the name in `docker-default (enforce)`; `None` for any other mode, which only complains.
+fn profile_of(label: &[u8]) -> Option<&[u8]> {
+    label.strip_suffix(b" (enforce)")
+}
+
+impl Container {
+    /// The capabilities it may have by what was asked for; all of them where that cannot be told.
+    fn permitted(&self, inspected: &Inspected) -> u64 {
+        let promises = &inspected.promises;
+        if inspected.privileged {
+            return u64::MAX;
+        }
+        let is_all = |name: &&BString| name.eq_ignore_ascii_case(b"ALL");
+        // One without a bit is newer than this program.
+        let bits = |names: &[BString]| {
+            names
+                .iter()
+                .filter(|name| !is_all(name))
+                .try_fold(0, |all, name| Some(all | capability_bits(name)?))
+        };
+        let (Some(added), Some(dropped)) = (
+            bits(&promises.capabilities_added),
+            bits(&promises.capabilities_dropped),
+        ) else {
+            return u64::MAX;
+        };
+        let adds_all = promises.capabilities_added.iter().any(|name| is_all(&name));
+        let drops_all = promises
+            .capabilities_dropped
+            .iter()
+            .any(|name| is_all(&name));
+        match (adds_all, drops_all, self.engine) {
+            (true, ..) => !dropped,
+            (false, true, _) => added,
+            (false, false, Engine::Docker) => DEFAULT_CAPABILITIES & !dropped | added,
+            // What others begin with is configured on the node.
+            (false, false, _) => !dropped | added,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::container::{Metadata, Promises};
+    use crate::text::ALL_CAPABILITIES;
+
+    const SYS_ADMIN: u64 = 1 << 21;
+    const CHOWN: u64 = 1;
+
+    fn container(engine: Engine, inspected: Inspected, kernel: Confinement) -> Container {
+        Container {
+            engine,
+            metadata: Metadata::Known(Arc::new(inspected)),
+            confinement: Some(kernel),
+            ..Container::default()
+        }
+    }
+
+    fn broken(engine: Engine, inspected: Inspected, kernel: Confinement) -> Vec<&'static str> {
+        let kernel = Confinement {
+            seccomp: Seccomp::Filtered,
+            ..kernel
+        };
+        container(engine, inspected, kernel)
+            .broken_promises()
+            .expect("both sides")
+    }
+
+    #[test]
+    fn capabilities_beyond_what_was_asked_for_are_a_broken_promise() {
+        let asking = |added: &[&str], dropped: &[&str]| Inspected {
+            promises: Box::new(Promises {
+                capabilities_added: added.iter().map(|&name| name.into()).collect(),
+                capabilities_dropped: dropped.iter().map(|&name| name.into()).collect(),
+                ..Promises::default()
+            }),
+            ..Inspected::default()
+        };
+        let holding = |capabilities| Confinement {
+            capabilities,
+            ..Confinement::default()
+        };
+        let (docker, podman) = (Engine::Docker, Engine::Podman);
+        for (engine, added, dropped, held, is_broken) in [
+            (docker, &[][..], &[][..], DEFAULT_CAPABILITIES, false),
+            (docker, &[], &[], DEFAULT_CAPABILITIES | SYS_ADMIN, true),
+            (podman, &[], &[], DEFAULT_CAPABILITIES | SYS_ADMIN, false),
+            (podman, &[], &["CAP_SYS_ADMIN"], SYS_ADMIN, true),
+            (docker, &["CAP_SYS_ADMIN"], &["ALL"], SYS_ADMIN, false),
+            (
+                docker,
+                &["CAP_SYS_ADMIN"],
+                &["ALL"],
+                SYS_ADMIN | CHOWN,
+                true,
+            ),
+            (docker, &["ALL"], &[], ALL_CAPABILITIES, false),
+            (docker, &["ALL"], &["CAP_CHOWN"], ALL_CAPABILITIES, true),
+            (docker, &["CAP_OF_THE_FUTURE"], &[], ALL_CAPABILITIES, false),
+        ] {
+            let found = broken(engine, asking(added, dropped), holding(held));
+            assert_eq!(
+                found == ["capabilities"],
+                is_broken,
+                "+{added:?} -{dropped:?}: {found:?}"
+            );
+        }
+        let privileged = Inspected {
+            privileged: true,
+            ..Inspected::default()
+        };
+        assert!(broken(docker, privileged, holding(ALL_CAPABILITIES)).is_empty());
+    }
+
+    #[test]
+    fn a_namespace_of_another_container_is_no_broken_promise() {
+        let shared = HostNamespaces {
+            network: true,
+            uts: true,
+            cgroup: true,
+            ..HostNamespaces::default()
+        };
+        let kernel = || Confinement {
+            host_namespaces: Some(shared),
+            ..Confinement::default()
+        };
+        let joining = |joined_namespaces| Inspected {
+            promises: Box::new(Promises {
+                joined_namespaces,
+                ..Promises::default()
+            }),
+            ..Inspected::default()
+        };
+        let docker = Engine::Docker;
+        let nothing = joining(HostNamespaces::default());
+        assert_eq!(
+            broken(docker, nothing, kernel()),
+            ["host_cgroup", "host_network"]
+        );
+        assert!(broken(docker, joining(shared), kernel()).is_empty());
+        let unseen = Confinement::default();
+        assert!(broken(docker, Inspected::default(), unseen).is_empty());
+    }
+
+    #[test]
+    fn a_profile_that_only_complains_is_a_broken_promise() {
+        for (label, is_broken) in [
+            ("docker-default (enforce)", false),
+            ("docker-default (complain)", true),
+            ("docker-default", true),
+            ("unconfined", true),
+            ("", true),
+            ("docker-default//child (enforce)", true),
+        ] {
+            let inspected = Inspected {
+                promises: Box::new(Promises {
+                    apparmor: "docker-default".into(),
+                    ..Promises::default()
+                }),
+                ..Inspected::default()
+            };
+            let kernel = Confinement {
+                label: label.into(),
+                ..Confinement::default()
+            };
+            let found = broken(Engine::Docker, inspected, kernel);
+            assert_eq!(found == ["apparmor"], is_broken, "{label}");
+        }
+    }
+}

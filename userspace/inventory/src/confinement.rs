@@ -1,0 +1,155 @@
+//! What the kernel holds of a container's first process: its rights, and the namespaces it shares with the host.
+
+use std::io;
+use std::path::Path;
+
+use bstr::{BString, ByteSlice};
+use vigia_event::container::{Confinement, HostNamespaces, Seccomp};
+
+use crate::processes::scan::{namespace, read_capped};
+
+/// Bytes read of `status`, and of a label.
+const STATUS_BYTES: u64 = 16 * 1024;
+const LABEL_BYTES: u64 = 4096;
+
+/// Reads it of one process, which must be in a mount namespace: its number may have been given away meanwhile. The
+/// namespaces it is compared with are those of process 1 of the same /proc.
+///
+/// # Errors
+/// If the process is gone, or may not be looked at.
+pub(crate) fn read(proc_root: &Path, pid: u32, mnt_ns: u32) -> io::Result<Confinement> {
+    let folder = proc_root.join(pid.to_string());
+    let mut confinement = parse_status(&read_capped(&folder.join("status"), STATUS_BYTES)?);
+    // Missing where no security module is at work.
+    confinement.label = read_capped(&folder.join("attr/current"), LABEL_BYTES)
+        .map(|label| label_of(&label))
+        .unwrap_or_default();
+    confinement.host_namespaces = shared(&folder, &proc_root.join("1"));
+    if namespace(&folder, "mnt") == mnt_ns {
+        Ok(confinement)
+    } else {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+/// The namespaces that two processes share; `None` where one of them cannot be looked at.
+fn shared(own: &Path, host: &Path) -> Option<HostNamespaces> {
+    let shares = |kind: &str| match (namespace(own, kind), namespace(host, kind)) {
+        (0, _) | (_, 0) => None,
+        (own, host) => Some(own == host),
+    };
+    Some(HostNamespaces {
+        pid: shares("pid")?,
+        network: shares("net")?,
+        ipc: shares("ipc")?,
+        uts: shares("uts")?,
+        user: shares("user")?,
+        // Since Linux 4.6.
+        cgroup: shares("cgroup").unwrap_or(false),
+    })
+}
+
+fn parse_status(status: &[u8]) -> Confinement {
+    let mut confinement = Confinement::default();
+    for line in status.lines() {
+        let Some((name, value)) = line.split_once_str(":") else {
+            continue;
+        };
+        let value = value.trim().to_str().unwrap_or_default();
+        match name {
+            b"Uid" => {
+                let effective = value.split_whitespace().nth(1);
+                confinement.uid = effective
+                    .and_then(|uid| uid.parse().ok())
+                    .unwrap_or(u32::MAX);
+            }
+            b"CapBnd" => confinement.capabilities = u64::from_str_radix(value, 16).unwrap_or(0),
+            b"NoNewPrivs" => confinement.no_new_privileges = value == "1",
+            b"Seccomp" => {
+                confinement.seccomp = match value {
+                    "1" => Seccomp::Strict,
+                    "2" => Seccomp::Filtered,
+                    _ => Seccomp::Unconfined,
+                }
+            }
+            _ => {}
+        }
+    }
+    confinement
+}
+
+/// SELinux ends its labels with a NUL, AppArmor with a line's end. A process without a profile is `unconfined`.
+fn label_of(text: &[u8]) -> BString {
+    text.trim_end_with(|end| end == '\n' || end == '\0').into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    const STATUS: &str = "Name:\tnginx\nUid:\t0\t101\t0\t0\nCapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\n";
+
+    #[test]
+    fn rights_and_shared_namespaces_are_read() {
+        let proc_root = tempfile::tempdir().unwrap();
+        for (pid, network) in [("1", "net:[1]"), ("42", "net:[2]")] {
+            let folder = proc_root.path().join(pid);
+            fs::create_dir_all(folder.join("ns")).unwrap();
+            fs::create_dir_all(folder.join("attr")).unwrap();
+            fs::write(folder.join("status"), STATUS).unwrap();
+            fs::write(folder.join("attr/current"), "docker-default (enforce)\n").unwrap();
+            symlink(network, folder.join("ns/net")).unwrap();
+            symlink("uts:[7]", folder.join("ns/uts")).unwrap();
+            symlink("mnt:[9]", folder.join("ns/mnt")).unwrap();
+            for kind in ["pid", "ipc", "user"] {
+                symlink(format!("{kind}:[{pid}]"), folder.join("ns").join(kind)).unwrap();
+            }
+        }
+        let expected = Confinement {
+            uid: 101,
+            capabilities: 0xa804_25fb,
+            no_new_privileges: true,
+            seccomp: Seccomp::Filtered,
+            label: "docker-default (enforce)".into(),
+            host_namespaces: Some(HostNamespaces {
+                uts: true,
+                ..HostNamespaces::default()
+            }),
+        };
+        assert_eq!(read(proc_root.path(), 42, 9).unwrap(), expected);
+        assert!(read(proc_root.path(), 43, 9).is_err());
+        fs::remove_file(proc_root.path().join("1/ns/pid")).unwrap();
+        let found = read(proc_root.path(), 42, 9).unwrap();
+        assert_eq!(
+            found.host_namespaces, None,
+            "the host's cannot be looked at"
+        );
+        assert!(read(proc_root.path(), 42, 8).is_err(), "another process");
+    }
+
+    #[test]
+    fn a_strange_status_is_no_confinement_and_no_panic() {
+        for status in [
+            "",
+            "Uid:\n",
+            "CapBnd:\tx\nSeccomp:\t9\n",
+            "NoNewPrivs",
+            "\u{fffd}:",
+        ] {
+            let found = parse_status(status.as_bytes());
+            assert_eq!(found.capabilities, 0, "{status:?}");
+            assert_eq!(found.seccomp, Seccomp::Unconfined);
+        }
+    }
+
+    #[test]
+    fn this_very_process_can_be_read() {
+        let pid = std::process::id();
+        let mnt_ns = namespace(&Path::new("/proc").join(pid.to_string()), "mnt");
+        let found = read(Path::new("/proc"), pid, mnt_ns).unwrap();
+        assert_eq!(found.uid, rustix::process::geteuid().as_raw());
+    }
+}

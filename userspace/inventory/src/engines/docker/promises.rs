@@ -1,0 +1,391 @@
+//! The parts of `GET /containers/ID/json` that say what a container may do, and within which limits.
+
+use std::collections::BTreeMap;
+
+use bstr::BString;
+use serde::{Deserialize, Deserializer};
+use vigia_event::container::{HostNamespaces, Promises, PublishedPort, is_secret_variable};
+
+use super::answers::or_default;
+use crate::engines::limits;
+
+/// Names and ports kept of one kind.
+const MAX_NAMES: usize = 256;
+
+/// Ports of a container, as in `80/tcp`, with those of the host that lead there.
+pub(super) type Ports = BTreeMap<String, Option<Vec<Binding>>>;
+
+/// Members of `Config`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(super) struct ConfigPromises {
+    #[serde(deserialize_with = "or_default")]
+    user: String,
+    #[serde(deserialize_with = "or_default")]
+    env: Vec<Variable>,
+}
+
+/// A variable of the environment, of which nothing but the name is ever kept.
+#[derive(Debug, Default)]
+struct Variable {
+    name: String,
+    is_set: bool,
+}
+
+impl<'de> Deserialize<'de> for Variable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (name, value) = text.split_once('=').unwrap_or((&text, ""));
+        Ok(Self {
+            name: name.to_owned(),
+            is_set: !value.is_empty(),
+        })
+    }
+}
+
+/// Members of `HostConfig`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(super) struct HostPromises {
+    #[serde(deserialize_with = "or_default")]
+    cap_add: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
+    cap_drop: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
+    security_opt: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
+    memory: i64,
+    #[serde(deserialize_with = "or_default")]
+    pids_limit: i64,
+    #[serde(deserialize_with = "or_default")]
+    nano_cpus: i64,
+    #[serde(deserialize_with = "or_default")]
+    cpu_quota: i64,
+    #[serde(deserialize_with = "or_default")]
+    cpu_period: i64,
+    #[serde(deserialize_with = "or_default")]
+    port_bindings: Ports,
+    #[serde(deserialize_with = "or_default")]
+    devices: Vec<Device>,
+    #[serde(deserialize_with = "or_default")]
+    restart_policy: RestartPolicy,
+    #[serde(deserialize_with = "or_default")]
+    pid_mode: String,
+    #[serde(deserialize_with = "or_default")]
+    network_mode: String,
+    #[serde(deserialize_with = "or_default")]
+    ipc_mode: String,
+    #[serde(rename = "UTSMode", deserialize_with = "or_default")]
+    uts_mode: String,
+    #[serde(deserialize_with = "or_default")]
+    userns_mode: String,
+    /// Docker's name, since API 1.41, and Podman's.
+    #[serde(alias = "CgroupMode", deserialize_with = "or_default")]
+    cgroupns_mode: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Device {
+    #[serde(deserialize_with = "or_default")]
+    path_on_host: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct RestartPolicy {
+    #[serde(deserialize_with = "or_default")]
+    name: String,
+}
+
+/// A port of the host.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(super) struct Binding {
+    #[serde(deserialize_with = "or_default")]
+    host_ip: String,
+    #[serde(deserialize_with = "or_default")]
+    host_port: String,
+}
+
+impl HostPromises {
+    /// The namespaces whose mode begins so: `host`, or `container:` for those of another container.
+    pub(super) fn namespaces(&self, start: &str) -> HostNamespaces {
+        HostNamespaces {
+            pid: self.pid_mode.starts_with(start),
+            network: self.network_mode.starts_with(start),
+            ipc: self.ipc_mode.starts_with(start),
+            uts: self.uts_mode.starts_with(start),
+            user: self.userns_mode.starts_with(start),
+            cgroup: self.cgroupns_mode.starts_with(start),
+        }
+    }
+
+    /// The namespaces of which the engine does not say whether they are the host's: those of another container or pod,
+    /// or by a path; and the cgroup namespace where nothing is said of it.
+    fn joined_namespaces(&self) -> HostNamespaces {
+        let (container, path) = (self.namespaces("container:"), self.namespaces("ns:"));
+        HostNamespaces {
+            pid: container.pid || path.pid,
+            network: container.network || path.network,
+            ipc: container.ipc || path.ipc,
+            uts: container.uts || path.uts,
+            user: container.user || path.user,
+            cgroup: !self.cgroupns_mode.starts_with("private"),
+        }
+    }
+}
+
+/// What was asked for. `bound` are the ports in use, which only a running container has; `apparmor` and `selinux` are
+/// what the engine has made of the options.
+pub(super) fn of(
+    config: ConfigPromises,
+    host: HostPromises,
+    bound: Ports,
+    apparmor: String,
+    selinux: String,
+) -> Promises {
+    let joined_namespaces = host.joined_namespaces();
+    let asked = if bound.is_empty() {
+        host.port_bindings
+    } else {
+        bound
+    };
+    Promises {
+        user: limits::text(config.user),
+        capabilities_added: capabilities(host.cap_add),
+        capabilities_dropped: capabilities(host.cap_drop),
+        no_new_privileges: host
+            .security_opt
+            .iter()
+            .any(|option| refuses_privileges(option)),
+        seccomp: seccomp(&host.security_opt),
+        apparmor: limits::text(apparmor),
+        selinux: limits::text(selinux),
+        memory_limit_bytes: limit(host.memory),
+        pids_limit: limit(host.pids_limit),
+        cpu_limit_millis: cpu_millis(host.nano_cpus, host.cpu_quota, host.cpu_period),
+        ports: ports(asked),
+        devices: host
+            .devices
+            .into_iter()
+            .take(MAX_NAMES)
+            .map(|device| limits::text(device.path_on_host))
+            .collect(),
+        tmpfs: Vec::new(),
+        joined_namespaces,
+        secret_variables: secret_variables(config.env),
+        restart_policy: limits::text(host.restart_policy.name),
+    }
+}
+
+/// With the prefix that engines let one leave out.
+fn capabilities(names: Vec<String>) -> Vec<BString> {
+    let named = |name: String| {
+        let name = name.to_ascii_uppercase();
+        if name == "ALL" || name.starts_with("CAP_") {
+            name
+        } else {
+            format!("CAP_{name}")
+        }
+    };
+    names
+        .into_iter()
+        .take(MAX_NAMES)
+        .map(|name| limits::text(named(name)))
+        .collect()
+}
+
+/// `no-new-privileges`, with `:true`, `=true` or nothing behind it.
+fn refuses_privileges(option: &str) -> bool {
+    option
+        .strip_prefix("no-new-privileges")
+        .is_some_and(|value| matches!(value, "" | ":true" | "=true"))
+}
+
+/// `seccomp=unconfined`, or a profile of the creator's own: its text, which is not kept.
+fn seccomp(options: &[String]) -> BString {
+    let asked = options
+        .iter()
+        .find_map(|option| option.strip_prefix("seccomp")?.strip_prefix(['=', ':']));
+    match asked {
+        None | Some("builtin") => "",
+        Some("unconfined") => "unconfined",
+        Some(_) => "custom",
+    }
+    .into()
+}
+
+/// Nothing, zero and below are no limit.
+fn limit(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// From billionths of a processor, or from a share of a period in microseconds.
+fn cpu_millis(nano_cpus: i64, quota: i64, period: i64) -> u64 {
+    const DEFAULT_PERIOD: u64 = 100_000;
+    if nano_cpus > 0 {
+        return limit(nano_cpus) / 1_000_000;
+    }
+    let period = match limit(period) {
+        0 => DEFAULT_PERIOD,
+        period => period,
+    };
+    limit(quota).saturating_mul(1000) / period
+}
+
+fn ports(asked: Ports) -> Vec<PublishedPort> {
+    let mut ports = Vec::new();
+    for (port, bindings) in asked {
+        let (number, protocol) = port.split_once('/').unwrap_or((&port, "tcp"));
+        let Ok(number) = number.parse() else { continue };
+        for binding in bindings.unwrap_or_default() {
+            ports.push(PublishedPort {
+                address: limits::text(binding.host_ip),
+                host_port: binding.host_port.parse().unwrap_or(0),
+                port: number,
+                protocol: limits::text(protocol.to_owned()),
+            });
+            if ports.len() >= MAX_NAMES {
+                return ports;
+            }
+        }
+    }
+    ports
+}
+
+fn secret_variables(variables: Vec<Variable>) -> Vec<BString> {
+    let mut names: Vec<BString> = variables
+        .into_iter()
+        .filter(|variable| variable.is_set && is_secret_variable(&variable.name))
+        .take(MAX_NAMES)
+        .map(|variable| limits::text(variable.name))
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An engine that says nothing of the cgroup namespace.
+    const UNSAID: HostNamespaces = HostNamespaces {
+        pid: false,
+        network: false,
+        ipc: false,
+        uts: false,
+        user: false,
+        cgroup: true,
+    };
+
+    #[test]
+    fn namespaces_are_the_hosts_or_ones_own_or_another_containers() {
+        let host: HostPromises = serde_json::from_str(
+            r#"{"PidMode": "container:abc", "NetworkMode": "host", "IpcMode": "shareable", "UTSMode": "host", "CgroupMode": "private"}"#,
+        )
+        .expect("a host's configuration");
+        let expected = HostNamespaces {
+            network: true,
+            uts: true,
+            ..HostNamespaces::default()
+        };
+        assert_eq!(host.namespaces("host"), expected);
+        let expected = HostNamespaces {
+            pid: true,
+            ..HostNamespaces::default()
+        };
+        assert_eq!(host.joined_namespaces(), expected);
+    }
+
+    fn of_json(config: &str, host: &str) -> Promises {
+        of(
+            serde_json::from_str(config).expect("a configuration"),
+            serde_json::from_str(host).expect("a host's configuration"),
+            Ports::new(),
+            "docker-default".to_owned(),
+            String::new(),
+        )
+    }
+
+    #[test]
+    fn what_docker_was_asked_for_is_read() {
+        let promises = of_json(
+            r#"{"User": "1000:1000", "Env": ["PATH=/bin", "DB_PASSWORD=hush", "API_TOKEN=", "KEY_FILE=/k", "broken"]}"#,
+            r#"{"CapAdd": ["NET_ADMIN", "cap_sys_time"], "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges:true", "seccomp=unconfined"],
+                "Memory": 536870912, "PidsLimit": 100, "NanoCpus": 1500000000, "Devices": [{"PathOnHost": "/dev/fuse"}],
+                "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}], "53/udp": null, "x": [{}]},
+                "RestartPolicy": {"Name": "always"}}"#,
+        );
+        let expected = Promises {
+            user: "1000:1000".into(),
+            capabilities_added: vec!["CAP_NET_ADMIN".into(), "CAP_SYS_TIME".into()],
+            capabilities_dropped: vec!["ALL".into()],
+            no_new_privileges: true,
+            seccomp: "unconfined".into(),
+            apparmor: "docker-default".into(),
+            memory_limit_bytes: 512 << 20,
+            pids_limit: 100,
+            cpu_limit_millis: 1500,
+            ports: vec![PublishedPort {
+                address: "127.0.0.1".into(),
+                host_port: 8080,
+                port: 80,
+                protocol: "tcp".into(),
+            }],
+            devices: vec!["/dev/fuse".into()],
+            secret_variables: vec!["DB_PASSWORD".into()],
+            restart_policy: "always".into(),
+            joined_namespaces: UNSAID,
+            ..Promises::default()
+        };
+        assert_eq!(promises, expected);
+    }
+
+    #[test]
+    fn nothing_asked_for_is_nothing_promised() {
+        for host in [
+            "{}",
+            r#"{"CapAdd": null, "PidsLimit": null, "Memory": 0, "SecurityOpt": null, "PortBindings": {}}"#,
+            r#"{"PidsLimit": -1, "CpuQuota": -1, "SecurityOpt": ["no-new-privileges:false", "seccomp=builtin"]}"#,
+            r#"{"CapAdd": "ALL", "Memory": "much", "Devices": 7, "RestartPolicy": []}"#,
+        ] {
+            let expected = Promises {
+                apparmor: "docker-default".into(),
+                joined_namespaces: UNSAID,
+                ..Promises::default()
+            };
+            assert_eq!(of_json("{}", host), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn options_are_read_in_every_spelling() {
+        for (option, expected) in [
+            ("no-new-privileges", true),
+            ("no-new-privileges:true", true),
+            ("no-new-privileges=true", true),
+            ("no-new-privileges=false", false),
+            ("no-new-privileges-at-all", false),
+        ] {
+            assert_eq!(refuses_privileges(option), expected, "{option}");
+        }
+        for (option, expected) in [
+            ("seccomp=unconfined", "unconfined"),
+            ("seccomp:unconfined", "unconfined"),
+            (r#"seccomp={"defaultAction": "SCMP_ACT_ALLOW"}"#, "custom"),
+            ("apparmor=unconfined", ""),
+        ] {
+            assert_eq!(seccomp(&[option.to_owned()]), expected, "{option}");
+        }
+        for (nano_cpus, quota, period, expected) in [
+            (0, 50_000, 0, 500),
+            (0, 50_000, 25_000, 2000),
+            (250_000_000, 50_000, 0, 250),
+            (0, -1, 0, 0),
+            (0, i64::MAX, 1, u64::MAX),
+        ] {
+            assert_eq!(cpu_millis(nano_cpus, quota, period), expected);
+        }
+    }
+}
