@@ -3,6 +3,7 @@
 
 mod check;
 mod configuration;
+mod containers;
 mod doctor;
 mod explain;
 mod fields;
@@ -74,6 +75,11 @@ enum Command {
     Explain(explain::Explain),
     /// List the fields that rules may test and outputs may print
     Fields(fields::Fields),
+    /// List the containers that run, what they promise, and what posture rules find
+    ///
+    /// Asks the engines and reads /proc; no agent need run. Of secrets only the names are shown. Needs root to see what
+    /// others run.
+    Containers(containers::Containers),
     /// Examine what this host offers, and what is lost where it does not
     ///
     /// Everything is measured now, on this host: never looked up in a list of kernel versions. Exits with 1 if
@@ -122,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Test(flags) => flags.run(&mut out),
         Command::Explain(flags) => flags.run(&mut out),
         Command::Fields(flags) => flags.run(&mut out),
+        Command::Containers(flags) => flags.run(&mut out),
         Command::Doctor(flags) => flags.run(&mut out),
         Command::Health(flags) => flags.run(&mut out),
         Command::Config(flags) => flags.run(&mut out),
@@ -143,11 +150,15 @@ fn report(result: anyhow::Result<ExitCode>) -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Standard error may be closed; there is nobody else to tell.
-            let _ = writeln!(io::stderr(), "vigia: {}", one_line(&format!("{error:#}")));
+            tell(&format!("vigia: {}", one_line(&format!("{error:#}"))));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Standard error may be closed; there is nobody else to tell.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A message that cannot span lines or steer a terminal, whatever a path or a library put into it.

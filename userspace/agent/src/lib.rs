@@ -25,3 +25,4 @@ pub mod run;
 pub mod schema;
 pub mod settings;
 pub mod signals;
+mod survey;

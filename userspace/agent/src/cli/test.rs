@@ -4,7 +4,7 @@ mod files;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -114,7 +114,7 @@ impl Test {
                 Ok(None) => faulty = true,
                 Err(error) => {
                     faulty = true;
-                    tell(&format!(
+                    super::tell(&format!(
                         "vigia: {}",
                         super::one_line(&format!("{error:#}"))
                     ));
@@ -159,7 +159,7 @@ fn compile_all(files: &[Loaded]) -> BTreeMap<Vec<PathBuf>, Tested> {
             Ok(sources) => sources,
             Err(error) => {
                 let error = format!("{:#}", anyhow::Error::from(error));
-                tell(&format!("vigia: {}", super::one_line(&error)));
+                super::tell(&format!("vigia: {}", super::one_line(&error)));
                 continue;
             }
         };
@@ -178,7 +178,7 @@ fn compile_all(files: &[Loaded]) -> BTreeMap<Vec<PathBuf>, Tested> {
                 .iter()
                 .filter(|diagnostic| diagnostic.is_error())
             {
-                tell(&diagnostic.to_string());
+                super::tell(&diagnostic.to_string());
             }
             continue;
         };
@@ -191,14 +191,9 @@ fn compile_all(files: &[Loaded]) -> BTreeMap<Vec<PathBuf>, Tested> {
 fn complain(file: &str, faults: &[Fault]) {
     for fault in faults {
         let message = super::one_line(&fault.message);
-        tell(&format!(
+        super::tell(&format!(
             "{file}:{}:{}: {message}",
             fault.place.line, fault.place.column
         ));
     }
-}
-
-/// Standard error may be closed; there is nobody else to tell.
-fn tell(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
