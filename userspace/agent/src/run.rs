@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fs, io};
 
 use anyhow::{Context, bail};
@@ -74,7 +74,10 @@ pub fn run(
         .enable_all()
         .build()
         .context("cannot start threads")?;
-    runtime.block_on(Box::pin(watch(config, ruleset, recording)))
+    let result = runtime.block_on(Box::pin(watch(config, ruleset, recording)));
+    // Whatever still reads a file that does not answer is left behind.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
 }
 
 async fn watch(

@@ -23,6 +23,8 @@ use crate::{existing, images, settings};
 
 /// How long engines are waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it is waited for what nobody may know.
+const GRACE: Duration = Duration::from_millis(300);
 
 /// What was found.
 #[derive(Debug)]
@@ -68,22 +70,34 @@ pub(crate) async fn take(config: &Config) -> anyhow::Result<Survey> {
         .collect();
     containers.add_existing(&tasks, time_ns);
 
-    let mut silent = Vec::new();
-    let mut awaited: Vec<Engine> = engines.names().collect();
+    let mut silent: Vec<(Engine, String)> = Vec::new();
     let deadline = Instant::now() + PATIENCE;
     let mut asked = ask(&mut containers, &engines);
-    while !awaited.is_empty() && (asked || is_pending(&containers)) {
-        let Ok(Some(message)) = timeout_at(deadline, from_engines.recv()).await else {
-            let reason = format!("no answer within {PATIENCE:?}");
-            silent.extend(awaited.iter().map(|engine| (*engine, reason.clone())));
+    // An engine that has nothing to say of a secret says nothing at all: for those the wait is short.
+    while is_pending(&containers) || asked {
+        let until = match is_pending(&containers) {
+            true => deadline,
+            false => deadline.min(Instant::now() + GRACE),
+        };
+        let Ok(Some(message)) = timeout_at(until, from_engines.recv()).await else {
             break;
         };
         if let EngineMessage::Lost { engine, reason } = &message {
-            awaited.retain(|one| one != engine);
             silent.push((*engine, reason.clone()));
+            if silent.len() == engines.names().count() {
+                break;
+            }
         }
         containers.apply(&message);
-        asked = ask(&mut containers, &engines);
+        asked |= ask(&mut containers, &engines);
+    }
+    if is_pending(&containers) && silent.len() < engines.names().count() {
+        let reason = format!("not about all containers within {PATIENCE:?}");
+        let others = engines
+            .names()
+            .filter(|engine| silent.iter().all(|(known, _)| known != engine));
+        let others: Vec<_> = others.map(|engine| (engine, reason.clone())).collect();
+        silent.extend(others);
     }
     let mut found: Vec<Arc<Container>> = containers.running().cloned().collect();
     found.sort_by(|one, other| {

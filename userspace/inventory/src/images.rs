@@ -9,9 +9,9 @@ mod trusted;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use vigia_event::container::{ImageFacts, Inspected, Vulnerabilities};
 
@@ -19,6 +19,11 @@ use vigia_event::container::{ImageFacts, Inspected, Vulnerabilities};
 const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Reports that are read.
 const MAX_REPORTS: usize = 4096;
+
+/// Of a file that is not there.
+const NO_STAMP: Stamp = (0, 0, 0, 0, 0);
+/// As in open(2).
+const O_NONBLOCK: i32 = 0o4000;
 
 /// Where the files are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,9 +73,7 @@ impl ImageIndex {
                 .filter_map(|name| std::str::from_utf8(name).ok())
                 .filter(|name| !name.is_empty())
         };
-        let vulnerabilities = names()
-            .find_map(|name| self.reports.get(name))
-            .map(|found| Vulnerabilities::clone(found));
+        let vulnerabilities = names().find_map(|name| self.reports.get(name)).cloned();
         let trusted = self
             .trusted
             .as_ref()
@@ -88,8 +91,8 @@ impl ImageIndex {
     }
 }
 
-/// When a file was changed, and how long it was then.
-type Stamp = (Option<SystemTime>, u64);
+/// What changes with a file: device, inode, times of modification and change, length.
+type Stamp = (u64, u64, i64, i64, u64);
 
 /// Reads the files, and again those that changed.
 #[derive(Debug, Default)]
@@ -139,7 +142,7 @@ impl ImageFiles {
         };
         // The newest report of an image counts.
         let mut all: Vec<_> = self.reports.values().collect();
-        all.sort_by_key(|((changed, _), ..)| *changed);
+        all.sort_by_key(|((_, _, modified, ..), ..)| *modified);
         for (_, names, found) in all {
             for name in names {
                 index.reports.insert(name.clone(), Arc::clone(found));
@@ -155,7 +158,7 @@ impl ImageFiles {
         let listed = match list(&folder) {
             Ok(listed) => listed,
             Err(source) => {
-                self.refuse(&folder, (None, 0), complain, |path| ImagesError::Read {
+                self.refuse(&folder, NO_STAMP, complain, |path| ImagesError::Read {
                     path,
                     source,
                 });
@@ -165,8 +168,12 @@ impl ImageFiles {
         self.refused.remove(&folder);
         let before = self.reports.len();
         self.reports.retain(|path, _| listed.contains_key(path));
-        self.refused
-            .retain(|path, _| listed.contains_key(path) || path.parent() != Some(&folder));
+        let list = self.options.trusted.clone();
+        self.refused.retain(|path, _| {
+            listed.contains_key(path)
+                || path.parent() != Some(&folder)
+                || Some(path) == list.as_ref()
+        });
         let mut changed = self.reports.len() != before;
         for (path, stamp) in listed {
             let is_known = self
@@ -199,7 +206,7 @@ impl ImageFiles {
         let Some(path) = self.options.trusted.clone() else {
             return false;
         };
-        let stamp = fs::metadata(&path).map_or((None, 0), |metadata| stamp(&metadata));
+        let stamp = fs::metadata(&path).map_or(NO_STAMP, |metadata| stamp(&metadata));
         let is_known = self
             .trusted
             .as_ref()
@@ -264,14 +271,30 @@ fn list(folder: &Path) -> io::Result<BTreeMap<PathBuf, Stamp>> {
 }
 
 fn stamp(metadata: &fs::Metadata) -> Stamp {
-    (metadata.modified().ok(), metadata.len())
+    let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000) + rest;
+    (
+        metadata.dev(),
+        metadata.ino(),
+        nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+        nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        metadata.len(),
+    )
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // Nothing that keeps its reader waiting, such as a pipe, may hold up whoever reads.
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no regular file",
+        ));
+    }
     let mut text = Vec::new();
-    fs::File::open(path)?
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut text)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(io::ErrorKind::FileTooLarge.into());
     }

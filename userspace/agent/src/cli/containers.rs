@@ -9,7 +9,8 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value as Json;
 use vigia_engine::{Priority, RuleMatching, Ruleset, Selection, Selector, compile};
-use vigia_event::{Event, fields};
+use vigia_event::Event;
+use vigia_event::fields::{self, ArgumentRule};
 
 use super::configuration::ConfigFile;
 use crate::config::Config;
@@ -106,6 +107,7 @@ fn posture_rules(config: &Config) -> anyhow::Result<Ruleset> {
 
 fn describe(event: &Event, ruleset: &Ruleset, context: &vigia_alerts::Context) -> Described {
     let names = fields::all()
+        .filter(|row| row.argument == ArgumentRule::None)
         .map(|row| row.name)
         .filter(|name| name.starts_with("container.") || name.starts_with("k8s."));
     Described {
@@ -171,7 +173,7 @@ impl Described {
         self.fields.get(field).map(printed).unwrap_or_default()
     }
 
-    /// Whom it belongs to: the Swarm service, else the pod, else the Compose service.
+    /// Whom it belongs to: the Swarm service, else the pod.
     fn owner(&self) -> String {
         let service = self.text("container.swarm.service");
         let pod = self.text("k8s.pod.name");
@@ -315,10 +317,10 @@ mod tests {
 
     #[test]
     fn the_table_is_aligned_and_obeys_no_container() {
-        let text = to_table(&[
-            described("abcd", "we\u{1b}[31mb\n"),
-            described("abce", "db"),
-        ]);
+        let mut partial = described("abce", "db");
+        partial.complete = false;
+        let hostile = described("abcd", "we\u{1b}[31mb\n\u{202e}");
+        let text = to_table(&[hostile, partial]);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
         assert!(lines[1].contains(r"we\u{1b}[31mb\n\u{202e}"), "{text}");

@@ -62,7 +62,8 @@ impl Pipeline {
                 ..ScanOptions::default()
             },
         };
-        // A mistake in the outputs should show before the kernel is touched.
+        // A mistake in these should show before the kernel is touched.
+        let from_images = images::keep(settings::images(&config))?;
         let outputs = Outputs::start(settings::outputs(&config)?, settings::rendering(&config))?;
         let alert_context = settings::alert_context(&config)?;
         let mut sensor =
@@ -115,7 +116,6 @@ impl Pipeline {
         let process_options = settings::processes(&config, host_mnt_ns, ruleset.uses_environment());
         let cgroup_folder = sensor.hierarchy().folder(&constants.proc_root);
         let (engines, from_engines) = Engines::start(&config);
-        let from_images = images::keep(settings::images(&config))?;
         let from_resolver = start_resolver(&config, &ruleset, &metrics);
         let mut stages = Stages {
             clock: WallClock::sample(),

@@ -1,5 +1,7 @@
 //! What others found out about an image: a scanner, and whoever signs.
 
+use std::sync::Arc;
+
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageFacts {
     /// What a scanner's report says; `None` without one.
-    pub vulnerabilities: Option<Vulnerabilities>,
+    pub vulnerabilities: Option<Arc<Vulnerabilities>>,
     /// Whether the image is on the list of trusted ones; `None` where there is no list.
     pub trusted: Option<bool>,
 }
@@ -81,12 +83,12 @@ impl Severity {
 }
 
 impl Vulnerabilities {
-    /// The package that a file belongs to, among those that have vulnerabilities.
-    #[must_use]
-    pub fn package_of(&self, file: &[u8]) -> Option<&VulnerablePackage> {
+    /// The vulnerabilities of what a file belongs to: of a package, or of all that a program was built from.
+    pub fn of_file<'v>(&'v self, file: &'v [u8]) -> impl Iterator<Item = &'v BString> {
         self.packages
             .iter()
-            .find(|package| package.files.iter().any(|one| one == file))
+            .filter(move |package| package.files.iter().any(|one| one == file))
+            .flat_map(|package| &package.ids)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::container::{
 use crate::event::View;
 use crate::mount::MountTable;
 use crate::secret::SecretKind;
-use crate::value::{Extracted, FieldType, Value, Values};
+use crate::value::{Extracted, FieldType, Value};
 
 use super::{Argument, ArgumentRule, Availability, FieldRow, Shape, Stability};
 
@@ -135,13 +135,18 @@ pub(super) static FIELDS: &[FieldRow] = &[
         argument: ArgumentRule::None,
         stability: Stability::Stable,
         availability: Availability::Images,
-        doc: "Ids of the vulnerabilities of the package that the process's executable belongs to, where the image's report says which package that is. Missing for none.",
+        doc: "Ids of the vulnerabilities of what the process's executable belongs to (its package, or all that it was built from), where the image's report says which files those have. Missing for none.",
         example: "(CVE-2024-7347,CVE-2025-23419)",
         extract: |view, _| {
             vulnerabilities(view, |found| {
-                match found.package_of(&view.event.process.exe_path) {
-                    Some(package) => Extracted::Many(Values::of_texts(&package.ids)),
-                    None => Extracted::Missing,
+                let ids: Vec<_> = found
+                    .of_file(&view.event.process.exe_path)
+                    .map(Value::text)
+                    .collect();
+                if ids.is_empty() {
+                    Extracted::Missing
+                } else {
+                    Extracted::Many(ids.into_iter().collect())
                 }
             })
         },
@@ -495,7 +500,7 @@ fn vulnerabilities<'e>(
         Some(Metadata::Known(inspected)) => inspected
             .image_facts
             .as_ref()
-            .and_then(|facts| facts.vulnerabilities.as_ref())
+            .and_then(|facts| facts.vulnerabilities.as_deref())
             .map_or(Extracted::Missing, read),
     }
 }

@@ -130,20 +130,27 @@ impl ContainerTable {
         self.remember(engine, id, inspected);
         let slot = *self.by_id.get(id)?;
         let entry = self.entries.get_mut(&slot)?;
-        let runs = entry.snapshot.init.is_some() && entry.gone_ns.is_none();
-        let news = if std::mem::take(&mut entry.told_without_metadata) {
-            Some(ContainerChange::Started)
-        } else {
-            let known = entry.snapshot.known();
-            known
-                .is_some_and(|known| differs(known, inspected))
-                .then_some(ContainerChange::Changed)
-        };
-        if let Some(change) = news.filter(|_| runs) {
-            self.announce(slot, change);
-        }
+        let known = entry.snapshot.known();
+        let was_created = known.is_some_and(|known| known.pid == 0);
+        let has_changed = known.is_some_and(|known| differs(known, inspected));
+        let was_untold = std::mem::take(&mut entry.told_without_metadata);
+        let has_started = entry.snapshot.init.is_some();
+        let runs = has_started && entry.gone_ns.is_none();
+        let broken = entry.snapshot.broken_promises();
         self.replace(slot, |container| container.engine = engine);
-        self.set_metadata(id, Metadata::Known(self.with_facts(inspected)))
+        let settled = self.set_metadata(id, Metadata::Known(self.with_facts(inspected)));
+        // Security profiles are told only of what runs: then a promise may turn out to be broken.
+        let turned_out = was_created
+            && self
+                .entries
+                .get(&slot)
+                .is_some_and(|entry| entry.snapshot.broken_promises() != broken);
+        if was_untold && has_started {
+            self.announce(slot, ContainerChange::Started);
+        } else if runs && (has_changed || turned_out) {
+            self.announce(slot, ContainerChange::Changed);
+        }
+        settled
     }
 
     /// The metadata of a container that is being learned.

@@ -1063,10 +1063,20 @@ fn a_start_that_was_judged_without_metadata_is_told_again_with_them() {
         ..Inspected::default()
     });
     assert!(scene.table.take_news().is_empty(), "once");
-    // One that has gone is told of no more.
+    // Also of one that has gone meanwhile; but nothing else is told of it.
     scene.table.told_without_metadata(ID);
     scene.cgroup(CgroupChangeKind::Rmdir, CGROUP, &format!("/docker/{ID}"));
-    scene.apply_inspected(Inspected::default());
+    scene.apply_inspected(Inspected {
+        pid: 100,
+        ..Inspected::default()
+    });
+    let news = scene.table.take_news();
+    assert!(matches!(news.as_slice(), [(_, ContainerChange::Started)]));
+    scene.apply_inspected(Inspected {
+        pid: 100,
+        name: "renamed".into(),
+        ..Inspected::default()
+    });
     assert!(scene.table.take_news().is_empty());
 }
 

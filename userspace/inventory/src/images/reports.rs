@@ -28,7 +28,8 @@ pub(super) struct Report {
 /// # Errors
 /// It is none, or does not say which image it is about.
 pub(super) fn parse(text: &[u8]) -> Result<Report, String> {
-    let document: Document = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let document: Document =
+        serde_json::from_slice(text).map_err(|error| not_understood(&error))?;
     let (images, found) = if document.bom_format.as_deref() == Some("CycloneDX") {
         cyclone_dx(document)
     } else if let Some(matches) = document.matches {
@@ -48,6 +49,17 @@ pub(super) fn parse(text: &[u8]) -> Result<Report, String> {
         images: images.into_iter().take(MAX_IMAGES).collect(),
         found: found.into_vulnerabilities(),
     })
+}
+
+/// What is wrong and where; nothing of the file is quoted.
+pub(super) fn not_understood(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Io => "it cannot be read",
+        serde_json::error::Category::Syntax => "it is not JSON",
+        serde_json::error::Category::Data => "it has a value of another type than a report has",
+        serde_json::error::Category::Eof => "it breaks off",
+    };
+    format!("line {} column {}: {what}", error.line(), error.column())
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -253,10 +265,10 @@ impl Found {
         if id.is_empty() || id.len() > MAX_TEXT || package.len() > MAX_TEXT {
             return;
         }
+        self.highest = self.highest.max(Some(severity));
         if self.packages.len() >= MAX_PACKAGES && !self.packages.contains_key(package) {
             return;
         }
-        self.highest = self.highest.max(Some(severity));
         let entry = self.packages.entry(package.to_owned()).or_default();
         entry.ids.insert(id.to_owned());
         let room = MAX_FILES.saturating_sub(entry.files.len());
@@ -455,9 +467,8 @@ mod tests {
                 ]
             )
         );
-        let package = report.found.package_of(b"/usr/sbin/nginx").unwrap();
-        assert_eq!(package.name, "nginx");
-        assert!(report.found.package_of(b"/bin/sh").is_none());
+        let of = |file: &'static [u8]| report.found.of_file(file).count();
+        assert_eq!((of(b"/usr/sbin/nginx"), of(b"/bin/sh")), (2, 0));
     }
 
     #[test]
@@ -524,6 +535,10 @@ mod tests {
             ("{}", "neither a report of Trivy"),
             ("[]", "neither a report of Trivy"),
             (r#"{"SchemaVersion": 2, "Results": [{]}"#, "line 1 column"),
+            (
+                r#"{"SchemaVersion": "hush"}"#,
+                "another type than a report has",
+            ),
             (r#"{"SchemaVersion": 2}"#, "which image"),
             (
                 r#"{"SchemaVersion": 2, "Metadata": {"ImageID": "sha256:12"}}"#,

@@ -118,7 +118,7 @@ fn a_broken_file_costs_itself_and_is_told_once() {
 #[test]
 fn images_that_are_not_listed_are_not_trusted_and_without_a_list_nobody_knows() {
     let mut scene = Scene::new();
-    scene.write("trusted", "");
+    scene.write("trusted", "# none\n");
     let index = scene.refresh().expect("a list");
     assert_eq!(
         index.of(&inspected(ID)).and_then(|facts| facts.trusted),

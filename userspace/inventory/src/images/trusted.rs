@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::reports::not_understood;
+
 /// Digests of one list.
 const MAX_DIGESTS: usize = 1 << 20;
 
@@ -14,10 +16,17 @@ const MAX_DIGESTS: usize = 1 << 20;
 /// What is wrong, and in which line.
 pub(super) fn parse(text: &[u8]) -> Result<HashSet<String>, String> {
     let text = std::str::from_utf8(text).map_err(|_| "the list is not UTF-8".to_owned())?;
+    // What a shell makes of it before the program behind it has written anything.
+    if text.is_empty() {
+        return Err("the list is empty; a comment or [] says that no image is trusted".to_owned());
+    }
     let mut digests = HashSet::new();
     if text.trim_start().starts_with(['[', '{']) {
         for document in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
-            collect(&document.map_err(|error| error.to_string())?, &mut digests);
+            collect(
+                &document.map_err(|error| not_understood(&error))?,
+                &mut digests,
+            );
         }
         if digests.is_empty() && !text.contains("[]") {
             return Err(
@@ -97,7 +106,7 @@ mod tests {
         ] {
             assert_eq!(parse(text.as_bytes()), Ok(expected.clone()), "{text}");
         }
-        assert_eq!(parse(b""), Ok(HashSet::new()));
+        assert_eq!(parse(b"# none\n"), Ok(HashSet::new()));
         assert_eq!(parse(b"[]"), Ok(HashSet::new()));
     }
 
@@ -109,13 +118,13 @@ mod tests {
                 "line 2: expected a digest",
             ),
             ("nginx:latest\n".to_owned(), "line 1: expected a digest"),
-            ("{\"a\": ".to_owned(), "EOF"),
+            ("{\"a\": ".to_owned(), "it breaks off"),
             (r#"{"Results": []x"#.to_owned(), "line 1 column"),
             (r#"{"name": "web"}"#.to_owned(), "no digest in it"),
         ] {
             let error = parse(text.as_bytes()).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
-        assert!(parse(b"\xff").is_err());
+        assert!(parse(b"\xff").is_err() && parse(b"").is_err());
     }
 }

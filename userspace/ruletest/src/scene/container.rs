@@ -200,7 +200,7 @@ fn mount(node: &Node) -> Result<(Mount, DeclaredMount)> {
         MountKind::Kernel,
         MountKind::Other,
     ];
-    let keys = Keys::only(node, &["path", "source", "kind", "read_only"])?;
+    let keys = Keys::only(node, &["path", "source", "kind", "read_only", "mode"])?;
     let path = keys
         .text("path")?
         .ok_or_else(|| node.fault("a mount needs its `path`"))?;
@@ -212,7 +212,10 @@ fn mount(node: &Node) -> Result<(Mount, DeclaredMount)> {
     let declared = DeclaredMount {
         source: source.into(),
         destination: path.into(),
-        mode: if read_only { "ro" } else { "rw" }.into(),
+        mode: keys
+            .text("mode")?
+            .unwrap_or(if read_only { "ro" } else { "rw" })
+            .into(),
         read_write: !read_only,
         ..DeclaredMount::default()
     };

@@ -1,5 +1,7 @@
 //! What the container of a case was started with, and what the kernel holds of it.
 
+use std::sync::Arc;
+
 use bstr::BString;
 use vigia_event::container::{
     Confinement, HostNamespaces, ImageFacts, Promises, PublishedPort, Seccomp, Severity,
@@ -129,11 +131,11 @@ pub(super) fn image_facts(keys: &Keys<'_>) -> Result<Option<ImageFacts>> {
         trusted: keys.flag("trusted")?,
         vulnerabilities: match has_report {
             false => None,
-            true => Some(Vulnerabilities {
+            true => Some(Arc::new(Vulnerabilities {
                 highest,
                 count: keys.number("count")?.unwrap_or(0),
                 packages: vec![package],
-            }),
+            })),
         },
     }))
 }

@@ -246,7 +246,7 @@ impl ContainerAnswer {
             image_facts: None,
             privileged: host.privileged,
             declared_read_only: host.readonly_rootfs,
-            host_namespaces: host.promises.namespaces("host"),
+            host_namespaces: host.promises.host_namespaces(),
             promises: Box::new(Promises {
                 tmpfs,
                 ..promises::of(

@@ -109,29 +109,28 @@ pub(super) struct Binding {
 }
 
 impl HostPromises {
-    /// The namespaces whose mode begins so: `host`, or `container:` for those of another container.
-    pub(super) fn namespaces(&self, start: &str) -> HostNamespaces {
+    /// The namespaces of the host that it asks for.
+    pub(super) fn host_namespaces(&self) -> HostNamespaces {
+        self.namespaces(|mode| mode == "host")
+    }
+
+    fn namespaces(&self, is_such: fn(&str) -> bool) -> HostNamespaces {
         HostNamespaces {
-            pid: self.pid_mode.starts_with(start),
-            network: self.network_mode.starts_with(start),
-            ipc: self.ipc_mode.starts_with(start),
-            uts: self.uts_mode.starts_with(start),
-            user: self.userns_mode.starts_with(start),
-            cgroup: self.cgroupns_mode.starts_with(start),
+            pid: is_such(&self.pid_mode),
+            network: is_such(&self.network_mode),
+            ipc: is_such(&self.ipc_mode),
+            uts: is_such(&self.uts_mode),
+            user: is_such(&self.userns_mode),
+            cgroup: is_such(&self.cgroupns_mode),
         }
     }
 
     /// The namespaces of which the engine does not say whether they are the host's: those of another container or pod,
     /// or by a path; and the cgroup namespace where nothing is said of it.
     fn joined_namespaces(&self) -> HostNamespaces {
-        let (container, path) = (self.namespaces("container:"), self.namespaces("ns:"));
         HostNamespaces {
-            pid: container.pid || path.pid,
-            network: container.network || path.network,
-            ipc: container.ipc || path.ipc,
-            uts: container.uts || path.uts,
-            user: container.user || path.user,
             cgroup: !self.cgroupns_mode.starts_with("private"),
+            ..self.namespaces(|mode| mode.starts_with("container:") || mode.starts_with("ns:"))
         }
     }
 }
@@ -290,12 +289,17 @@ mod tests {
             uts: true,
             ..HostNamespaces::default()
         };
-        assert_eq!(host.namespaces("host"), expected);
+        assert_eq!(host.host_namespaces(), expected);
         let expected = HostNamespaces {
             pid: true,
             ..HostNamespaces::default()
         };
         assert_eq!(host.joined_namespaces(), expected);
+        let named_alike: HostPromises = serde_json::from_str(
+            r#"{"NetworkMode": "hosting_default", "CgroupnsMode": "private"}"#,
+        )
+        .expect("a host's configuration");
+        assert_eq!(named_alike.host_namespaces(), HostNamespaces::default());
     }
 
     fn of_json(config: &str, host: &str) -> Promises {
