@@ -5,6 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 use vigia_tests::Scene;
 use vigia_tests::docker::{LABEL, unique};
 use vigia_tests::rules::READ_ONLY_WRITE;
@@ -62,7 +63,9 @@ fn run(scene: &Scene, name: &str, command: &[&str]) -> Result<std::process::Outp
 #[test]
 fn ten_thousand_processes_leave_nothing_behind_and_keep_their_names() -> Result<()> {
     const MARKS: usize = 100;
-    let Some(scene) = Scene::set()? else {
+    // Each mark is a kind of its own, and of so many kinds one rule otherwise tells only some apart.
+    let unfolded = [("/throttle/window_s", json!(0))];
+    let Some(scene) = Scene::set_with(&unfolded)? else {
         return Ok(());
     };
     let before = entries(&scene, "processes")?;
@@ -99,9 +102,11 @@ fn ten_thousand_processes_leave_nothing_behind_and_keep_their_names() -> Result<
         }
         let metrics = scene.agent.metrics()?;
         let lost = metrics.sum("vigia_kernel_events_lost_total", &[]);
+        // What an engine under load is too slow to say something of is judged without it, and told in one partial alert.
+        let late = metrics.sum("vigia_events_released_total", &[("cause", "deadline")]);
         ensure!(
-            alerts.len() == MARKS || lost > 0.0,
-            "{} of {MARKS} were told of, and nothing was lost",
+            alerts.len() == MARKS || lost + late > 0.0,
+            "{} of {MARKS} were told of, and nothing was lost or late",
             alerts.len()
         );
         ensure!(!alerts.is_empty(), "nothing was told of");

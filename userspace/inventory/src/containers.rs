@@ -170,7 +170,7 @@ impl ContainerTable {
         process: &Process,
         time_ns: u64,
     ) -> Option<Arc<Container>> {
-        self.forget_gone(time_ns);
+        self.expire(time_ns);
         match &captured.what {
             What::Cgroup(change) => self.cgroup_changed(change, time_ns),
             What::Exec(_) => self.program_started(&captured.task, process, time_ns),

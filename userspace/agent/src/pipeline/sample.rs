@@ -36,15 +36,19 @@ impl Pipeline {
         let Stages {
             processes,
             containers,
+            clock,
             ..
         } = &mut self.stages;
-        processes.expire(WallClock::boot_now_ns());
+        let boot_now_ns = WallClock::boot_now_ns();
+        processes.expire(boot_now_ns);
         containers.keep_survived(
             processes
                 .running()
                 .map(|process| process.task.origin_cgroup_id)
                 .filter(|origin| *origin != 0),
         );
+        containers.expire(clock.epoch_ns(boot_now_ns));
+        self.stages.forget_gone();
         self.stages.export_tables();
         if self.stages.samples.is_multiple_of(SELDOM) {
             self.stages.clock.refresh();

@@ -53,7 +53,8 @@ impl Stages {
         (is_watched && self.wanted.contains(event_type)).then_some(event_type)
     }
 
-    fn forget_gone(&mut self) {
+    /// Forgets what hangs on containers that are forgotten.
+    pub(super) fn forget_gone(&mut self) {
         for id in self.containers.take_forgotten() {
             self.readers.forget(&id);
             self.waiting.forget(&id);

@@ -207,7 +207,9 @@ impl ContainerTable {
             .push_back((time_ns.saturating_add(self.options.grace_ns), slot));
     }
 
-    pub(super) fn forget_gone(&mut self, time_ns: u64) {
+    /// Forgets the containers whose grace period is over. Every record does so, too; on a machine on which nothing happens
+    /// there are none. `time_ns` is now, nanoseconds since the epoch.
+    pub fn expire(&mut self, time_ns: u64) {
         while self
             .gone
             .front()

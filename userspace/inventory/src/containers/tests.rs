@@ -1099,3 +1099,15 @@ fn the_rights_of_the_first_process_are_read_when_it_starts() {
         (0xff, Seccomp::Filtered)
     );
 }
+
+#[test]
+fn a_gone_container_is_forgotten_also_where_nothing_happens() {
+    let mut scene = Scene::new();
+    scene.started(100);
+    scene.cgroup(CgroupChangeKind::Rmdir, CGROUP, &format!("/docker/{ID}"));
+    scene.table.expire(scene.now_ns);
+    assert_eq!(scene.table.len(), 1, "late events still find it");
+    scene.table.expire(scene.now_ns + 60 * SECOND);
+    assert!(scene.table.is_empty());
+    assert_eq!(scene.table.take_forgotten(), [ID]);
+}
