@@ -1,5 +1,5 @@
-//! What a container was started with: each check of the posture rules has a container that violates it and one that does
-//! not.
+//! What is known of a container: what it was started with (each posture rule has a container that violates it and one that
+//! does not), what others say of its image, and how it is listed.
 
 use std::process::Command;
 

@@ -31,9 +31,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use vigia_tests::scene;
 
 use report::Report;
-use vigia_tests::scene;
 use workspace::Workspace;
 
 /// Builds, tests and shows Vigía.

@@ -152,18 +152,14 @@ fn event(
         number: 1,
         time_ns,
         event_type: vigia_event::call::named::CONTAINER,
-        captured: Captured {
-            cpu: 0,
-            sequence: 0,
-            boot_time_ns,
-            in_scope: true,
-            is_secret: false,
-            task: Task {
+        captured: Captured::made(
+            what,
+            Task {
                 cgroup_id: container.cgroup_id,
                 ..process.task.clone()
             },
-            what,
-        },
+            boot_time_ns,
+        ),
         process,
         ancestors: Arc::from(Vec::new()),
         session_leader: None,

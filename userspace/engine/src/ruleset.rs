@@ -239,9 +239,7 @@ impl Ruleset {
         }
         pass.touched
     }
-}
 
-impl Ruleset {
     /// Whether one rule that fires is enough. What became of a container is not one deed: each rule asks for something
     /// else of what it was started with.
     fn ends_with_first(&self, event_type: EventType) -> bool {

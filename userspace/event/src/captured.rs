@@ -144,6 +144,22 @@ pub enum What {
     },
 }
 
+impl Captured {
+    /// What no record of the kernel stands for: made in user space, of a task that it knows.
+    #[must_use]
+    pub fn made(what: What, task: Task, boot_time_ns: u64) -> Self {
+        Self {
+            cpu: 0,
+            sequence: 0,
+            boot_time_ns,
+            in_scope: true,
+            is_secret: false,
+            task,
+            what,
+        }
+    }
+}
+
 /// See [`What::Container`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ContainerChange {

@@ -6,7 +6,7 @@ use std::path::Path;
 use bstr::{BString, ByteSlice};
 use vigia_event::container::{Confinement, HostNamespaces, Seccomp};
 
-use crate::processes::scan::{namespace, read_capped};
+use crate::processes::scan::{hexadecimal, namespace, read_capped, real_and_effective};
 
 /// Bytes read of `status`, and of a label.
 const STATUS_BYTES: u64 = 16 * 1024;
@@ -55,20 +55,14 @@ fn parse_status(status: &[u8]) -> Confinement {
         let Some((name, value)) = line.split_once_str(":") else {
             continue;
         };
-        let value = value.trim().to_str().unwrap_or_default();
         match name {
-            b"Uid" => {
-                let effective = value.split_whitespace().nth(1);
-                confinement.uid = effective
-                    .and_then(|uid| uid.parse().ok())
-                    .unwrap_or(u32::MAX);
-            }
-            b"CapBnd" => confinement.capabilities = u64::from_str_radix(value, 16).unwrap_or(0),
-            b"NoNewPrivs" => confinement.no_new_privileges = value == "1",
+            b"Uid" => (_, confinement.uid) = real_and_effective(value),
+            b"CapBnd" => confinement.capabilities = hexadecimal(value),
+            b"NoNewPrivs" => confinement.no_new_privileges = value.trim() == b"1",
             b"Seccomp" => {
-                confinement.seccomp = match value {
-                    "1" => Seccomp::Strict,
-                    "2" => Seccomp::Filtered,
+                confinement.seccomp = match value.trim() {
+                    b"1" => Seccomp::Strict,
+                    b"2" => Seccomp::Filtered,
                     _ => Seccomp::Unconfined,
                 }
             }

@@ -183,20 +183,10 @@ impl ImageFiles {
             if is_known || self.refused.get(&path) == Some(&stamp) {
                 continue;
             }
-            match read(&path).map(|text| reports::parse(&text)) {
-                Ok(Ok(report)) => {
-                    self.refused.remove(&path);
-                    self.reports
-                        .insert(path, (stamp, report.images, Arc::new(report.found)));
-                    changed = true;
-                }
-                Ok(Err(message)) => self.refuse(&path, stamp, complain, |path| {
-                    ImagesError::Content { path, message }
-                }),
-                Err(source) => self.refuse(&path, stamp, complain, |path| ImagesError::Read {
-                    path,
-                    source,
-                }),
+            if let Some(report) = self.understand(&path, stamp, reports::parse, complain) {
+                let found = Arc::new(report.found);
+                self.reports.insert(path, (stamp, report.images, found));
+                changed = true;
             }
         }
         changed
@@ -214,27 +204,37 @@ impl ImageFiles {
         if is_known || self.refused.get(&path) == Some(&stamp) {
             return false;
         }
-        match read(&path).map(|text| trusted::parse(&text)) {
-            Ok(Ok(digests)) => {
-                self.refused.remove(&path);
-                self.trusted = Some((stamp, digests));
-                true
+        let digests = self.understand(&path, stamp, trusted::parse, complain);
+        let is_new = digests.is_some();
+        self.trusted = digests
+            .map(|digests| (stamp, digests))
+            .or_else(|| self.trusted.take());
+        is_new
+    }
+
+    /// What a file says; `None`, and a complaint, where it says nothing that can be used.
+    fn understand<T>(
+        &mut self,
+        path: &Path,
+        stamp: Stamp,
+        parse: fn(&[u8]) -> Result<T, String>,
+        complain: &mut dyn FnMut(ImagesError),
+    ) -> Option<T> {
+        match read(path).map(|text| parse(&text)) {
+            Ok(Ok(understood)) => {
+                self.refused.remove(path);
+                return Some(understood);
             }
-            Ok(Err(message)) => {
-                self.refuse(&path, stamp, complain, |path| ImagesError::Content {
-                    path,
-                    message,
-                });
-                false
-            }
-            Err(source) => {
-                self.refuse(&path, stamp, complain, |path| ImagesError::Read {
-                    path,
-                    source,
-                });
-                false
-            }
+            Ok(Err(message)) => self.refuse(path, stamp, complain, |path| ImagesError::Content {
+                path,
+                message,
+            }),
+            Err(source) => self.refuse(path, stamp, complain, |path| ImagesError::Read {
+                path,
+                source,
+            }),
         }
+        None
     }
 
     fn refuse(

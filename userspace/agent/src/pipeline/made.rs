@@ -51,15 +51,7 @@ impl Stages {
             ..process.task.clone()
         };
         let boot_time_ns = WallClock::boot_now_ns();
-        let captured = Captured {
-            cpu: 0,
-            sequence: 0,
-            boot_time_ns,
-            in_scope: true,
-            is_secret: false,
-            task,
-            what,
-        };
+        let captured = Captured::made(what, task, boot_time_ns);
         let time_ns = self.clock.epoch_ns(boot_time_ns);
         self.metrics.made.inc();
         let event = self.enrich(Tracked {

@@ -32,6 +32,7 @@ use crate::{existing, images, interest, names, settings};
 
 /// Longer than any machine runs.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 impl Pipeline {
     pub(super) async fn start(prepared: Prepared) -> anyhow::Result<(Self, Signals)> {
         let Prepared {

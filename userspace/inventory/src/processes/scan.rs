@@ -195,7 +195,8 @@ fn apply_status(task: &mut Task, status: &[u8]) {
     }
 }
 
-fn real_and_effective(value: &[u8]) -> (u32, u32) {
+/// The first two of the ids in a line of `status`.
+pub(crate) fn real_and_effective(value: &[u8]) -> (u32, u32) {
     let mut values = value
         .fields()
         .map(|field| number(field).unwrap_or(u32::MAX));
@@ -209,7 +210,8 @@ fn number<N: std::str::FromStr>(text: &[u8]) -> Option<N> {
     text.trim().to_str().ok()?.parse().ok()
 }
 
-fn hexadecimal(text: &[u8]) -> u64 {
+/// A number of capabilities' bits; 0 for what is none.
+pub(crate) fn hexadecimal(text: &[u8]) -> u64 {
     text.trim()
         .to_str()
         .ok()
