@@ -1,5 +1,7 @@
 //! A Debian system to make images of, with the real tools: bootstrapped once, kept outside the tree.
 
+pub mod services;
+
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -9,7 +11,7 @@ use tempfile::TempDir;
 use crate::{command, wait};
 
 /// The release.
-pub(crate) const RELEASE: &str = "bookworm";
+const RELEASE: &str = "bookworm";
 
 /// A folder with the root of a minimal system and these packages, as `debootstrap` makes it. The first time it takes
 /// a minute and Debian's mirror; later it is unpacked from `$XDG_CACHE_HOME/vigia`.
@@ -62,7 +64,7 @@ pub fn root(packages: &[&str]) -> Result<TempDir> {
 }
 
 /// Where systems are kept; made if need be.
-pub(crate) fn cache() -> Result<PathBuf> {
+fn cache() -> Result<PathBuf> {
     let base = match std::env::var_os("XDG_CACHE_HOME") {
         Some(folder) => PathBuf::from(folder),
         None => PathBuf::from(std::env::var_os("HOME").context("no HOME")?).join(".cache"),

@@ -4,6 +4,7 @@
 
 mod container;
 mod daemon;
+mod stack;
 mod swarm;
 mod volume;
 
@@ -17,6 +18,7 @@ use crate::{command, wait};
 
 pub use container::{Container, Running, forgiving_runtime, missing_capabilities, privileged};
 pub use daemon::{Daemon, Network};
+pub use stack::Stack;
 pub use swarm::{Configuration, Secret, Service, Swarm};
 pub use volume::Volume;
 

@@ -9,7 +9,6 @@
 mod place;
 mod row;
 mod services;
-mod system;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,6 +16,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use crate::agent::Agent;
+use crate::debian::services::Images;
 use crate::docker::{Docker, Swarm};
 use crate::rules::SECRET_READ;
 use crate::scene::{Programs, Scene, Turn};
@@ -25,7 +25,6 @@ use crate::wait::{self, seconds};
 use place::{Ground, Place};
 pub use row::Row;
 pub use services::{SERVICES, Service};
-use system::Images;
 
 /// How long things take.
 #[derive(Clone, Copy, Debug)]
@@ -89,8 +88,9 @@ pub fn run(
     ensure!(!chosen.is_empty(), "no service of these names: {names:?}");
     let turn = Turn::take()?;
     docker.sweep()?;
-    let images = Images::make(docker, &chosen).context("making the images of the services")?;
-    let ground = Ground::lay(docker, &images)?;
+    let names: Vec<_> = chosen.iter().map(|service| service.name).collect();
+    let images = Images::make(docker, &names).context("making the images of the services")?;
+    let ground = Ground::lay(&images)?;
     let _swarm = Swarm::join_or_make(docker)?;
     let overrides = [
         ("/secrets/window_s", json!(pace.window_s)),

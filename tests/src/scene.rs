@@ -28,6 +28,10 @@ pub const IMAGE: &str = "E2E_IMAGE";
 pub const CHURN_S: &str = "E2E_CHURN_S";
 /// What it is where nobody says.
 pub const DEFAULT_CHURN_S: u64 = 20;
+/// Says for how many seconds the test of the stack puts it under load; minutes show more.
+pub const LOAD_S: &str = "E2E_LOAD_S";
+/// What it is where nobody says.
+pub const DEFAULT_LOAD_S: u64 = 20;
 
 /// An engine, an image in it, and an agent that watches.
 ///
@@ -235,6 +239,18 @@ pub fn repository() -> PathBuf {
         .parent()
         .map(Path::to_path_buf)
         .unwrap_or_default()
+}
+
+/// How long the environment wants something to take, in seconds by the variable's name; `default_s` where it says nothing.
+///
+/// # Errors
+/// It says something that is no number.
+pub fn time(variable: &str, default_s: u64) -> Result<Duration> {
+    let seconds = match std::env::var(variable) {
+        Ok(text) => text.parse().with_context(|| format!("{variable}={text}"))?,
+        Err(_) => default_s,
+    };
+    Ok(Duration::from_secs(seconds))
 }
 
 /// Whether we are root.

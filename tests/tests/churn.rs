@@ -134,13 +134,10 @@ fn containers_that_come_and_go_leave_nothing_behind() -> Result<()> {
     let Some(scene) = Scene::set()? else {
         return Ok(());
     };
-    let wanted = match std::env::var(scene::CHURN_S) {
-        Ok(text) => text.parse().context("seconds of churn")?,
-        Err(_) => scene::DEFAULT_CHURN_S,
-    };
+    let wanted = scene::time(scene::CHURN_S, scene::DEFAULT_CHURN_S)?;
     let before = entries(&scene, "containers")?;
     let first = memory_kib(&scene)?;
-    let end = Instant::now() + Duration::from_secs(wanted);
+    let end = Instant::now() + wanted;
     let made = std::thread::scope(|scope| -> Result<usize> {
         let workers: Vec<_> = (0..4)
             .map(|_| {
@@ -162,7 +159,7 @@ fn containers_that_come_and_go_leave_nothing_behind() -> Result<()> {
         });
         each.sum()
     })?;
-    eprintln!("{made} containers in {wanted} s");
+    eprintln!("{made} containers in {wanted:?}");
     ensure!(made >= 10, "only {made} containers were made");
     scene.settle()?;
     let most = entries(&scene, "containers")?;

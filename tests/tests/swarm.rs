@@ -1,57 +1,13 @@
 //! The shipped stack, with the built image, on a real Swarm.
 
 use anyhow::{Context, Result, ensure};
-use vigia_tests::docker::{Docker, Service, Swarm, unique};
+use vigia_tests::docker::{Docker, Service, Stack, Swarm};
 use vigia_tests::image::{ACTOR_PATH, Image};
 use vigia_tests::orders::Orders;
 use vigia_tests::rules::READ_ONLY_WRITE;
 use vigia_tests::scene::{self, Programs, Turn};
 use vigia_tests::wait::{self, seconds};
 use vigia_tests::{Alert, agent};
-
-/// A deployed stack; removed when dropped, with its volume.
-struct Stack {
-    docker: Docker,
-    name: String,
-}
-
-impl Stack {
-    fn containers(&self) -> Result<Vec<String>> {
-        let filter = format!("label=com.docker.stack.namespace={}", self.name);
-        Ok(self
-            .docker
-            .output(&["ps", "-aq", "--filter", &filter])?
-            .lines()
-            .map(str::to_owned)
-            .collect())
-    }
-
-    fn describe(&self) -> String {
-        let service = format!("{}_agent", self.name);
-        let tasks = self
-            .docker
-            .output(&["service", "ps", "--no-trunc", &service])
-            .unwrap_or_default();
-        let logs = self
-            .docker
-            .attempt(&["service", "logs", "--raw", "--tail=40", &service]);
-        let logs = logs
-            .map(|logs| [logs.stdout, logs.stderr].concat())
-            .unwrap_or_default();
-        format!("{tasks}\n{}", String::from_utf8_lossy(&logs))
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        drop(self.docker.attempt(&["stack", "rm", &self.name]));
-        wait::poll(seconds(40), || self.containers().ok().filter(Vec::is_empty));
-        drop(
-            self.docker
-                .attempt(&["volume", "rm", &format!("{}_state", self.name)]),
-        );
-    }
-}
 
 #[test]
 fn the_shipped_stack_becomes_healthy_and_reports_another_service_to_a_receiver() -> Result<()> {
@@ -80,33 +36,23 @@ fn the_shipped_stack_becomes_healthy_and_reports_another_service_to_a_receiver()
         format!("outputs: {{webhooks: [{{url: 'http://{address}/'}}]}}\n"),
     )?;
 
-    let stack = Stack {
-        docker: docker.clone(),
-        name: unique("stack"),
-    };
-    let file = scene::repository().join("deploy/swarm/stack.yml");
-    let file = file.to_string_lossy().into_owned();
-    let mut deploy = docker.command(&[
-        "stack",
-        "deploy",
-        "--resolve-image=never",
-        "-c",
-        &file,
-        &stack.name,
-    ]);
-    deploy
-        .env("VIGIA_IMAGE", &agent_image)
-        .env("VIGIA_CONFIG", &config);
-    deploy.env("VIGIA_METRICS_LISTEN", agent::free_address()?.to_string());
-    vigia_tests::command::output(&mut deploy)?;
+    let stack = Stack::deploy(
+        &docker,
+        &scene::repository().join("deploy/swarm/stack.yml"),
+        &[
+            ("VIGIA_IMAGE", agent_image),
+            ("VIGIA_CONFIG", config.display().to_string()),
+            ("VIGIA_METRICS_LISTEN", agent::free_address()?.to_string()),
+        ],
+    )?;
     let healthy = wait::until("the agent to be healthy", seconds(60), || {
-        stack.containers().ok()?.into_iter().find(|id| {
+        stack.containers(None).ok()?.into_iter().find(|id| {
             docker
                 .output(&["inspect", "--format", "{{.State.Health.Status}}", id])
                 .is_ok_and(|word| word == "healthy")
         })
     });
-    let container = healthy.with_context(|| stack.describe())?;
+    let container = healthy.with_context(|| stack.describe("agent"))?;
     let privileged = docker.output(&[
         "inspect",
         "--format",
@@ -119,7 +65,7 @@ fn the_shipped_stack_becomes_healthy_and_reports_another_service_to_a_receiver()
         "inspect",
         "--format",
         "{{json .Spec.Mode}}",
-        &format!("{}_agent", stack.name),
+        &stack.service("agent"),
     ])?;
     ensure!(mode.contains("Global"), "{mode}");
 
@@ -144,7 +90,7 @@ fn the_shipped_stack_becomes_healthy_and_reports_another_service_to_a_receiver()
                 && alert.text("/container/swarm/service") == culprit.name
         })
     });
-    let alert = received.with_context(|| stack.describe())?;
+    let alert = received.with_context(|| stack.describe("agent"))?;
     let node = docker.output(&[
         "node",
         "inspect",

@@ -3,7 +3,6 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use vigia_tests::scene;
 
 use crate::report::Report;
 use crate::workspace::{self, Workspace};
@@ -38,7 +37,7 @@ const PIECES: &[(&str, Piece)] = &[
     }),
     ("test", |workspace, report| {
         part(report, "test", || {
-            test::run(workspace, &["all".to_owned()], scene::DEFAULT_CHURN_S)
+            test::run(workspace, &["all".to_owned()], test::Times::default())
         })
     }),
     ("ebpf", |_, report| {

@@ -31,7 +31,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use vigia_tests::scene;
 
 use report::Report;
 use workspace::Workspace;
@@ -59,9 +58,8 @@ enum Verb {
         /// Suites by name, or one of the groups `all` and `e2e`.
         #[arg(default_value = "all", value_parser = test::names())]
         suites: Vec<String>,
-        /// Seconds for which the suite `churn` makes and removes containers.
-        #[arg(long, value_name = "SECONDS", default_value_t = scene::DEFAULT_CHURN_S)]
-        churn_s: u64,
+        #[command(flatten)]
+        times: test::Times,
     },
     /// Performs attacks in real containers and judges the alerts they raise.
     Attacks {
@@ -153,7 +151,7 @@ fn run(cli: &Cli) -> Result<Report> {
     let workspace = Workspace::find()?;
     match &cli.verb {
         Verb::Demo => demo::run(&workspace, cli.json),
-        Verb::Test { suites, churn_s } => test::run(&workspace, suites, *churn_s),
+        Verb::Test { suites, times } => test::run(&workspace, suites, *times),
         Verb::Attacks { names } => attacks::run(&workspace, names),
         Verb::Quiet { services, quick } => quiet::run(&workspace, services, *quick),
         Verb::Bench { what, quick } => bench::run(&workspace, what, cli.json, *quick),

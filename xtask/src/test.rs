@@ -13,6 +13,26 @@ use crate::report::{Check, Report};
 use crate::workspace::{self, Workspace};
 use crate::{attacks, image, kubernetes, programs};
 
+/// How long some suites go on.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Times {
+    /// Seconds for which the suite `churn` makes and removes containers.
+    #[arg(long, value_name = "SECONDS", default_value_t = scene::DEFAULT_CHURN_S)]
+    churn_s: u64,
+    /// Seconds for which the suite `stack` puts its services under load.
+    #[arg(long, value_name = "SECONDS", default_value_t = scene::DEFAULT_LOAD_S)]
+    load_s: u64,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            churn_s: scene::DEFAULT_CHURN_S,
+            load_s: scene::DEFAULT_LOAD_S,
+        }
+    }
+}
+
 /// One suite.
 #[derive(Debug)]
 struct Suite {
@@ -106,6 +126,11 @@ const SUITES: &[Suite] = &[
         packages: &[packages::MMDEBSTRAP],
     },
     Suite {
+        name: "stack",
+        kind: Kind::EndToEnd,
+        packages: &[packages::MMDEBSTRAP],
+    },
+    Suite {
         name: "swarm",
         kind: Kind::Deployment,
         packages: &[],
@@ -121,7 +146,7 @@ pub(crate) fn names() -> Vec<&'static str> {
 }
 
 /// Runs the named suites and groups.
-pub(crate) fn run(workspace: &Workspace, wanted: &[String], churn_s: u64) -> Result<Report> {
+pub(crate) fn run(workspace: &Workspace, wanted: &[String], times: Times) -> Result<Report> {
     let has = |name: &str| wanted.iter().any(|wanted| wanted == name);
     let chosen: Vec<_> = SUITES
         .iter()
@@ -135,7 +160,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: &[String], churn_s: u64) -> Res
     if chosen.iter().any(|suite| suite.kind.needs_engine()) {
         let deployment = chosen.iter().any(|suite| suite.kind == Kind::Deployment);
         stage = report.act("stage of the end-to-end tests", || {
-            Stage::set(workspace, deployment, churn_s)
+            Stage::set(workspace, deployment, times)
         });
     }
     for suite in chosen {
@@ -164,7 +189,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn set(workspace: &Workspace, deployment: bool, churn_s: u64) -> Result<Self> {
+    fn set(workspace: &Workspace, deployment: bool, times: Times) -> Result<Self> {
         anyhow::ensure!(
             scene::is_root(),
             "end-to-end tests load eBPF programs and drive containers: run them as root"
@@ -185,7 +210,8 @@ impl Stage {
                 programs::losing_agent(workspace)?.display().to_string(),
             ),
             ("DOCKER_HOST", engine.docker.host()),
-            (scene::CHURN_S, churn_s.to_string()),
+            (scene::CHURN_S, times.churn_s.to_string()),
+            (scene::LOAD_S, times.load_s.to_string()),
         ];
         if deployment {
             image::build(workspace, &engine.docker, image::DEFAULT_TAG)?;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
-use super::system::{self, Images};
 use super::{Service, Variant};
-use crate::docker::{Container, Docker, Secret, Service as SwarmService, Volume, succeeded};
+use crate::debian::services::Images;
+use crate::docker::{Container, Secret, Service as SwarmService, Volume, succeeded};
 use crate::scene::Scene;
 use crate::wait::{self, seconds};
 
@@ -33,10 +33,10 @@ pub(super) struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    pub(super) fn lay(docker: &Docker, images: &'a Images) -> Result<Self> {
+    pub(super) fn lay(images: &'a Images) -> Result<Self> {
         const CERTIFICATE: &str = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
             -keyout - -out - 2>/dev/null";
-        let pem = system::output(docker, images, &["sh", "-c", CERTIFICATE])?;
+        let pem = images.output(&["sh", "-c", CERTIFICATE])?;
         let (key, certificate) = pem
             .split_once("-----BEGIN CERTIFICATE-----")
             .context("a key and a certificate")?;
@@ -44,7 +44,7 @@ impl<'a> Ground<'a> {
             images,
             key: key.to_owned(),
             certificate: format!("-----BEGIN CERTIFICATE-----{certificate}\n"),
-            users: system::output(docker, images, &["cat", "/etc/passwd"])?,
+            users: images.output(&["cat", "/etc/passwd"])?,
         })
     }
 
@@ -95,7 +95,7 @@ impl<'a> Place<'a> {
         variant: Variant,
     ) -> Result<Self> {
         let docker = &scene.docker;
-        let image = ground.images.of(service)?;
+        let image = ground.images.of(service.name)?;
         let uid = ground.uid(service.user)?;
         let folder = tempfile::Builder::new()
             .prefix("vigia-secrets-")

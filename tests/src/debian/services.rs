@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::Service;
-use crate::debian::{self, RELEASE};
+use super::RELEASE;
 use crate::docker::{Docker, LABEL, unique};
 use crate::{command, scene, wait};
 
@@ -15,7 +14,9 @@ const PACKAGES: &[&str] = &[
     "apache2-utils",
     "busybox",
     "cron",
+    "curl",
     "gunicorn",
+    "libnginx-mod-http-perl",
     "nginx-light",
     "openssl",
     "postgresql-15",
@@ -28,16 +29,19 @@ const PACKAGES: &[&str] = &[
 
 /// The images in an engine; removed when dropped.
 #[derive(Debug)]
-pub(super) struct Images {
+pub struct Images {
     docker: Docker,
     /// The system, in which loads run.
-    pub(super) base: String,
+    pub base: String,
     services: Vec<(&'static str, String)>,
 }
 
 impl Images {
-    /// Makes the base and those of some services.
-    pub(super) fn make(docker: &Docker, services: &[&Service]) -> Result<Self> {
+    /// Makes the base and those of some services, by the names of their folders in tests/services.
+    ///
+    /// # Errors
+    /// There is no base and none can be made, or the engine does not build.
+    pub fn make(docker: &Docker, services: &[&'static str]) -> Result<Self> {
         let mut images = Self {
             docker: docker.clone(),
             base: format!("{}:1", unique("services")),
@@ -47,13 +51,11 @@ impl Images {
         let system = File::open(system()?)?;
         let import = ["import", "--change", &label, "-", &images.base];
         command::output(docker.command(&import).stdin(system)).context("the base")?;
-        for service in services {
-            let name = format!("{}:1", unique(service.name));
-            let folder = scene::repository()
-                .join("tests/services")
-                .join(service.name);
+        for &service in services {
+            let name = format!("{}:1", unique(service));
+            let folder = scene::repository().join("tests/services").join(service);
             let base = format!("BASE={}", images.base);
-            images.services.push((service.name, name.clone()));
+            images.services.push((service, name.clone()));
             let mut build = docker.command(&[
                 "build",
                 "--quiet",
@@ -67,18 +69,32 @@ impl Images {
             ]);
             // The classic builder needs nothing from a registry.
             command::output(build.arg(folder).env("DOCKER_BUILDKIT", "0"))
-                .with_context(|| format!("the image of {}", service.name))?;
+                .with_context(|| format!("the image of {service}"))?;
         }
         Ok(images)
     }
 
-    pub(super) fn of(&self, service: &Service) -> Result<&str> {
+    /// The image of a service.
+    ///
+    /// # Errors
+    /// None was made of it.
+    pub fn of(&self, service: &str) -> Result<&str> {
         let found = self
             .services
             .iter()
-            .find(|(name, _)| *name == service.name)
-            .with_context(|| format!("no image of {}", service.name))?;
+            .find(|(name, _)| *name == service)
+            .with_context(|| format!("no image of {service}"))?;
         Ok(&found.1)
+    }
+
+    /// Runs something in the base, to its end; what it printed. For before any agent watches.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn output(&self, words: &[&str]) -> Result<String> {
+        let label = format!("--label={LABEL}=1");
+        let run = ["run", "--rm", "--network=none", &label, &self.base];
+        self.docker.output(&[&run, words].concat())
     }
 }
 
@@ -93,7 +109,7 @@ impl Drop for Images {
 
 /// The system as an archive. The first time it takes a minute and Debian's mirror.
 fn system() -> Result<PathBuf> {
-    let kept = debian::cache()?.join(format!("{RELEASE}+{}.tar", PACKAGES.join("+")));
+    let kept = super::cache()?.join(format!("{RELEASE}+{}.tar", PACKAGES.join("+")));
     if kept.is_file() {
         return Ok(kept);
     }
@@ -125,16 +141,4 @@ fn bootstrap(archive: &Path) -> Result<()> {
     let size = std::fs::metadata(archive)?.len();
     ensure!(size > 50 << 20, "a system of {size} bytes");
     Ok(())
-}
-
-/// Runs something in the base, to its end, before any agent watches.
-pub(super) fn output(docker: &Docker, images: &Images, words: &[&str]) -> Result<String> {
-    let label = format!("--label={LABEL}=1");
-    docker.output(
-        &[
-            &["run", "--rm", "--network=none", &label, &images.base],
-            words,
-        ]
-        .concat(),
-    )
 }
