@@ -99,6 +99,7 @@ mod tests {
             "tokenizer",
             "user",
             "pins",
+            "vigia.secret-readers",
         ] {
             assert!(!redactor.names_a_secret(name), "{name}");
         }

@@ -66,7 +66,16 @@ pub(super) const ABOUT: &[&str] = &[
 ];
 
 /// Names that look like one of the above and are none.
-pub(super) const HARMLESS: &[&str] = &["PWD", "OLDPWD", "PUBLIC_KEY", "public_key", "public-key"];
+pub(super) const HARMLESS: &[&str] = &[
+    "PWD",
+    "OLDPWD",
+    "PUBLIC_KEY",
+    "public_key",
+    "public-key",
+    // Labels that Vigía itself reads: they hold paths.
+    "vigia.secrets",
+    "vigia.secret-readers",
+];
 
 /// A program's own way to take a secret on its command line.
 pub(super) struct ProgramFlags {

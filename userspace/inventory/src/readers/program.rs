@@ -90,6 +90,11 @@ impl Program {
         &self.path
     }
 
+    /// Whether its declaration says nothing of what it runs: an interpreter without a script of its own.
+    pub(crate) fn runs_what_it_is_told(&self) -> bool {
+        matches!(self.role, Role::Module(_) | Role::Code(_) | Role::Input)
+    }
+
     /// Whether it waits to be told what to run by a script: such a main process executes the real one later.
     pub(crate) fn is_script(&self) -> bool {
         matches!(self.role, Role::Script(_) | Role::Code(_))

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use bstr::BString;
+use vigia_event::container::Container;
 use vigia_event::file::Origin;
 
 use super::descent::{Descent, Inside};
@@ -31,9 +32,10 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// One sentence and the chain of programs; for what a label would allow, the label.
+    /// One sentence and the chain of programs; for what a label would allow, the label as it has to be given.
     pub(crate) fn text(&self, reading: &Reading<'_>, descent: &Descent) -> String {
-        // Redaction takes the `x` of `secret: x` and `secret=x` for a secret: no words here may read like that.
+        // Redaction takes the `x` of `secret: x` and `secret=x` for a secret: no words here may read like that, but for the
+        // label, which it knows.
         let mut text = match self {
             Self::Engine => "a program of the container engine reads it".to_owned(),
             Self::Host => "a process outside containers reads it".to_owned(),
@@ -53,7 +55,8 @@ impl Reason {
                 "a process that entered the container from outside reads it".to_owned()
             }
             Self::Dropped { program, origin } => format!(
-                "{program} is not from the image but from {}",
+                "{} is not from the image but from {}",
+                printable(program.path()),
                 place(*origin)
             ),
             Self::Declared { pattern } => format!("declared as a reader by {}", printable(pattern)),
@@ -77,14 +80,29 @@ impl Reason {
             }
         };
         if matches!(self, Self::Late | Self::StartNotObserved) {
-            let declared_as = Program::of(reading.process).declared_as();
-            let _ = write!(
-                text,
-                "; if this is expected, give the container the label {LABEL} with the value {}",
-                printable(&declared_as)
-            );
+            declare(&mut text, reading);
         }
         text
+    }
+}
+
+/// Appends the label that would declare the reader, with what the container's label says already.
+fn declare(text: &mut String, reading: &Reading<'_>) {
+    let program = Program::of(reading.process);
+    let label = reading
+        .container
+        .and_then(Container::known)
+        .and_then(|known| known.label(LABEL));
+    let _ = write!(
+        text,
+        "; if this is expected, give the container the label {LABEL}="
+    );
+    if let Some(label) = label.filter(|label| !label.is_empty()) {
+        let _ = write!(text, "{},", printable(label));
+    }
+    let _ = write!(text, "{}", printable(&program.declared_as()));
+    if program.runs_what_it_is_told() {
+        text.push_str(" (which allows whatever this program runs)");
     }
 }
 

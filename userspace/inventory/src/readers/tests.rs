@@ -237,7 +237,7 @@ fn a_shell_below_the_main_process_after_the_start_is_late_and_the_reason_says_wh
         "{reason}"
     );
     assert!(
-        reason.contains("vigia.secret-readers with the value /usr/bin/cat"),
+        reason.contains("the label vigia.secret-readers=/usr/bin/declared,/app/*.py,/usr/bin/cat"),
         "{reason}"
     );
     // The shell replaces itself: its part in the chain stays.
@@ -331,7 +331,8 @@ fn a_copied_binary_is_dropped_and_so_is_what_it_starts() {
     scene.exec_from(&mut copy, "/tmp/cat /run/secrets/dbpw", Layer::Upper);
     let reason = scene.expect(&copy, Reader::Dropped);
     assert!(
-        reason.starts_with("cat is not from the image but from the container's writable layer"),
+        reason
+            .starts_with("/tmp/cat is not from the image but from the container's writable layer"),
         "{reason}"
     );
     let mut cat = scene.fork(&copy);
@@ -526,6 +527,48 @@ fn behind_an_init_wrapper_the_program_it_runs_is_the_main_process() {
 }
 
 #[test]
+fn a_supervisor_may_start_its_services_again() {
+    let mut scene = Scene::new();
+    let mut main = scene.start();
+    scene.exec(&mut main, "/sbin/s6-svscan /run/service");
+    let mut supervisor = scene.fork(&main);
+    scene.exec(&mut supervisor, "/sbin/s6-supervise app");
+    for (wait, reader) in [
+        (0, Reader::Startup),
+        (3600, Reader::Lineage),
+        (3600, Reader::Lineage),
+    ] {
+        scene.wait(wait);
+        let mut app = scene.fork(&supervisor);
+        scene.exec_script(&mut app, "/etc/services.d/app/run");
+        let mut cat = scene.fork(&app);
+        scene.exec(&mut cat, "/usr/bin/cat /run/secrets/dbpw");
+        scene.expect(&cat, reader);
+        scene.exec(&mut app, "/usr/bin/app");
+        scene.expect(&app, reader);
+        scene.see(&exit(scene.now, &app));
+    }
+    let mut other = scene.fork(&supervisor);
+    scene.exec_script(&mut other, "/etc/services.d/other/run");
+    scene.expect(&other, Reader::Late);
+}
+
+#[test]
+fn a_server_may_replace_itself_by_its_own_program() {
+    let (mut scene, main) = Scene::started();
+    scene.wait(3600);
+    let mut successor = scene.fork(&main);
+    scene.exec(&mut successor, "/usr/sbin/nginx -g daemon");
+    scene.expect(&successor, Reader::Main);
+    scene.see(&exit(scene.now, &main));
+    let worker = scene.fork(&successor);
+    scene.expect(&worker, Reader::Main);
+    // A newer program that was put into the container is not the image's.
+    scene.exec_from(&mut successor, "/usr/sbin/nginx", Layer::Upper);
+    scene.expect(&successor, Reader::Dropped);
+}
+
+#[test]
 fn a_worker_executed_during_the_start_may_read_later_and_so_may_its_successors() {
     let mut scene = Scene::new();
     let mut main = scene.start();
@@ -554,7 +597,8 @@ fn another_applet_or_script_of_the_main_program_is_another_program() {
     let reason = scene.expect(&cat, Reader::Late);
     assert!(
         reason.contains("httpd -> cat")
-            && reason.contains("vigia.secret-readers with the value /bin/cat"),
+            && reason
+                .contains("the label vigia.secret-readers=/usr/bin/declared,/app/*.py,/bin/cat"),
         "{reason}"
     );
 
