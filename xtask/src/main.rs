@@ -55,7 +55,7 @@ enum Verb {
     Demo,
     /// Runs the tests: everything, or some suites.
     Test {
-        /// Suites by name, or one of the groups `all` and `e2e`.
+        /// Suites by name, or one of the groups `all`, `e2e` and `identity`.
         #[arg(default_value = "all", value_parser = test::names())]
         suites: Vec<String>,
         #[command(flatten)]

@@ -100,7 +100,7 @@ const SUITES: &[Suite] = &[
     end_to_end("readonly"),
     end_to_end("secrets"),
     end_to_end("processes"),
-    end_to_end("identity"),
+    end_to_end("promises"),
     end_to_end("escape"),
     end_to_end("shortlived"),
     end_to_end("flood"),
@@ -137,23 +137,36 @@ const SUITES: &[Suite] = &[
     },
 ];
 
+/// What together shows that containers are known: on every engine, by what they promised, with their secrets.
+const IDENTITY: &[&str] = &["promises", "stack"];
+
 /// What may be named on the command line.
 pub(crate) fn names() -> Vec<&'static str> {
-    ["all", "e2e"]
+    GROUPS
         .into_iter()
         .chain(SUITES.iter().map(|suite| suite.name))
         .collect()
 }
 
+/// Names that stand for several suites.
+const GROUPS: [&str; 3] = ["all", "e2e", "identity"];
+
+impl Suite {
+    fn is_in(&self, group: &str) -> bool {
+        match group {
+            "all" => true,
+            "e2e" => self.kind.is_end_to_end(),
+            "identity" => IDENTITY.contains(&self.name),
+            name => self.name == name,
+        }
+    }
+}
+
 /// Runs the named suites and groups.
 pub(crate) fn run(workspace: &Workspace, wanted: &[String], times: Times) -> Result<Report> {
-    let has = |name: &str| wanted.iter().any(|wanted| wanted == name);
     let chosen: Vec<_> = SUITES
         .iter()
-        .filter(|suite| {
-            let grouped = has("all") || (has("e2e") && suite.kind.is_end_to_end());
-            has(suite.name) || grouped
-        })
+        .filter(|suite| wanted.iter().any(|name| suite.is_in(name)))
         .collect();
     let mut report = Report::new("test");
     let mut stage = None;
@@ -343,6 +356,16 @@ mod tests {
             ("test a ... ok", None),
         ] {
             assert_eq!(counts(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn groups_name_suites() {
+        for name in IDENTITY {
+            assert!(SUITES.iter().any(|suite| suite.name == *name), "{name}");
+        }
+        for name in names() {
+            assert!(SUITES.iter().any(|suite| suite.is_in(name)), "{name}");
         }
     }
 

@@ -156,7 +156,7 @@ fn every_default_rule_about_attacks_is_expected() {
         })
         .chain(elsewhere)
         .map(str::to_owned)
-        // How containers are started is no attack (tests/tests/identity.rs).
+        // How containers are started is no attack (tests/tests/promises.rs).
         .chain(rules_of(&folder.join("60-posture.yaml")))
         .collect();
     assert_eq!(expected, rules(&folder));
