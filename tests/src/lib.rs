@@ -13,6 +13,7 @@ pub mod command;
 pub mod debian;
 pub mod docker;
 pub mod http;
+pub mod identity;
 pub mod image;
 pub mod metrics;
 pub mod orders;

@@ -31,9 +31,9 @@ mod text;
 mod throttle;
 
 pub use alert::{
-    Alert, AlertId, AlertMetadata, ContainerEvidence, Context, Evidence, FileEvidence,
-    MountEvidence, ProcessEvidence, ResultEvidence, SecretEvidence, Subject, SwarmEvidence,
-    UserEvidence, VulnerabilityEvidence, shown,
+    Alert, AlertId, AlertMetadata, ComposeEvidence, ContainerEvidence, Context, Evidence,
+    FileEvidence, MountEvidence, ProcessEvidence, ResultEvidence, SecretEvidence, Subject,
+    SwarmEvidence, UserEvidence, VulnerabilityEvidence, shown,
 };
 pub use outputs::{
     FileOptions, Form, OutputConfig, OutputCounters, OutputError, Outputs, StdoutOptions, Target,

@@ -3,7 +3,7 @@
 use bstr::BStr;
 use serde::Serialize;
 use vigia_event::Container;
-use vigia_event::container::Severity;
+use vigia_event::container::{Inspected, Severity};
 use vigia_event::secret::SecretKind;
 
 use super::texts::{NAME_BYTES, Texts};
@@ -15,6 +15,9 @@ const MAX_SECRETS: usize = 32;
 /// that needs one names it in its output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ContainerEvidence {
+    /// What Compose says of it; `None` outside Compose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compose: Option<ComposeEvidence>,
     /// `sha256:...`; `None` where unknown or not pulled by digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
@@ -25,6 +28,9 @@ pub struct ContainerEvidence {
     /// The image as the container's creator named it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// The image's id; of some engines a digest of its configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<String>,
     /// Whether the image is on the list of trusted ones; `None` without a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_trusted: Option<bool>,
@@ -58,6 +64,17 @@ pub struct VulnerabilityEvidence {
     pub highest: &'static str,
 }
 
+/// What Compose says of a container, by the labels it gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ComposeEvidence {
+    /// The project's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The service's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+}
+
 /// What Swarm says of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SwarmEvidence {
@@ -80,11 +97,21 @@ impl ContainerEvidence {
         let name = |bytes: &[u8]| (!bytes.is_empty()).then(|| texts.bounded(bytes, NAME_BYTES));
         let known = container.known();
         let facts = known.and_then(|known| known.image_facts.as_deref());
+        let compose = |known: &Inspected| {
+            let label = |label| known.label(label).and_then(|value| name(value));
+            let evidence = ComposeEvidence {
+                project: label("com.docker.compose.project"),
+                service: label("com.docker.compose.service"),
+            };
+            (evidence != ComposeEvidence::default()).then_some(evidence)
+        };
         Self {
+            compose: known.and_then(compose),
             digest: known.and_then(|known| name(&known.image_digest)),
             engine: container.engine.name(),
             id: texts.plain(container.id.as_bytes(), NAME_BYTES),
             image: known.and_then(|known| name(&known.image)),
+            image_id: known.and_then(|known| name(&known.image_id)),
             image_trusted: facts.and_then(|facts| facts.trusted),
             image_vulnerabilities: facts.and_then(|facts| facts.vulnerabilities.as_ref()).map(
                 |found| VulnerabilityEvidence {
