@@ -1,14 +1,16 @@
 //! What is known of a container: what it was started with (each posture rule has a container that violates it and one that
 //! does not), what others say of its image, and how it is listed.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use vigia_tests::agent::ALERT_LIMIT;
 use vigia_tests::docker::{Daemon, Docker, Network, forgiving_runtime};
 use vigia_tests::rules::READ_ONLY_WRITE;
 use vigia_tests::scene::{Programs, Turn};
-use vigia_tests::{Alert, Scene, wait};
+use vigia_tests::{Alert, Scene, command, wait};
 
 /// What a container has that violates nothing.
 const HARDENED: [&str; 7] = [
@@ -210,6 +212,54 @@ fn a_privileged_container_is_told() -> Result<()> {
         alert.rule() == "Privileged Container" && alert.is_about(&container.id)
     })?;
     Ok(())
+}
+
+#[test]
+fn what_is_writable_below_a_read_only_mount_is_told() -> Result<()> {
+    let Some(scene) = posture_scene()? else {
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let below = folder.path().join("below");
+    std::fs::create_dir(&below)?;
+    let volume = format!("--volume={}:/data:ro", folder.path().display());
+    let options = [&HARDENED[..], &[&volume]].concat();
+    let is_told = |id: &str| {
+        let told = told(&scene, id);
+        told.iter()
+            .any(|(_, promises)| promises.contains("read_only_mounts"))
+    };
+    let sound = scene.start(&options, IDLE)?;
+    scene.settle()?;
+    ensure!(!is_told(&sound.id), "nothing below it can be written to");
+    let mounted = Mounted::tmpfs(&below)?;
+    let broken = scene.start(&options, IDLE)?;
+    wait::until("the broken promise", ALERT_LIMIT, || {
+        is_told(&broken.id).then_some(())
+    })?;
+    drop(broken);
+    drop(mounted);
+    Ok(())
+}
+
+/// A file system that is mounted on the host until this is dropped.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn tmpfs(point: &Path) -> Result<Self> {
+        command::output(
+            Command::new("mount")
+                .args(["-t", "tmpfs", "vigia-tests"])
+                .arg(point),
+        )?;
+        Ok(Self(point.to_owned()))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        drop(command::run(Command::new("umount").arg(&self.0)));
+    }
 }
 
 #[test]

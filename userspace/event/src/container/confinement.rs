@@ -4,6 +4,7 @@ use bstr::BString;
 use serde::{Deserialize, Serialize};
 
 use super::{Container, Engine, HostNamespaces, Inspected};
+use crate::mount::is_below;
 use crate::text::capability_bits;
 
 /// The rights of a container's first process, read from /proc when it started.
@@ -93,6 +94,7 @@ impl Container {
                 "read_only",
                 inspected.declared_read_only && self.started_read_only == Some(false),
             ),
+            ("read_only_mounts", self.has_writable_submount(inspected)),
             (
                 "seccomp",
                 !inspected.privileged
@@ -153,6 +155,23 @@ impl Container {
             (false, false, _) => !dropped | added,
         }
     }
+
+    /// Whether something below a mount that was declared read-only can be written to: engines make the mount itself
+    /// read-only, and what is mounted below its source comes with it as it is.
+    fn has_writable_submount(&self, inspected: &Inspected) -> bool {
+        let Some(table) = &self.mounts else {
+            return false;
+        };
+        let nearest = |point: &[u8]| {
+            let declared = inspected.mounts.iter();
+            declared
+                .filter(|declared| is_below(point, &declared.destination))
+                .max_by_key(|declared| declared.destination.len())
+        };
+        table.mounts.iter().any(|mount| {
+            !mount.read_only && nearest(&mount.point).is_some_and(|declared| !declared.read_write)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -160,7 +179,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::container::{Metadata, Promises};
+    use crate::container::{DeclaredMount, Metadata, Promises};
+    use crate::mount::{Mount, MountTable};
     use crate::text::ALL_CAPABILITIES;
 
     const SYS_ADMIN: u64 = 1 << 21;
@@ -259,6 +279,53 @@ mod tests {
         assert!(broken(docker, joining(shared), kernel()).is_empty());
         let unseen = Confinement::default();
         assert!(broken(docker, Inspected::default(), unseen).is_empty());
+    }
+
+    #[test]
+    fn what_is_writable_below_a_read_only_mount_is_a_broken_promise() {
+        let declared = |destination: &str, read_write| DeclaredMount {
+            destination: destination.into(),
+            read_write,
+            ..DeclaredMount::default()
+        };
+        let mount = |point: &str, read_only| Mount {
+            point: point.into(),
+            read_only,
+            ..Mount::default()
+        };
+        for (name, below, is_broken) in [
+            ("nothing below it", None, false),
+            ("read-only as well", Some(mount("/host/proc", true)), false),
+            ("writable", Some(mount("/host/proc", false)), true),
+            ("the mount itself", Some(mount("/host", false)), true),
+            (
+                "declared writable",
+                Some(mount("/host/data/more", false)),
+                false,
+            ),
+            ("elsewhere", Some(mount("/hosts", false)), false),
+        ] {
+            let inspected = Inspected {
+                mounts: vec![declared("/host", false), declared("/host/data", true)],
+                ..Inspected::default()
+            };
+            let kernel = Confinement {
+                seccomp: Seccomp::Filtered,
+                ..Confinement::default()
+            };
+            let mut container = container(Engine::Docker, inspected, kernel);
+            let mounts = [mount("/", false), mount("/host", true)];
+            container.mounts = Some(Arc::new(MountTable {
+                mounts: mounts.into_iter().chain(below).collect(),
+                ..MountTable::default()
+            }));
+            let found = container.broken_promises().expect("both sides");
+            assert_eq!(
+                found == ["read_only_mounts"],
+                is_broken,
+                "{name}: {found:?}"
+            );
+        }
     }
 
     #[test]
