@@ -18,7 +18,9 @@ use vigia_engine::{Match, Outcome, Priority, Template};
 
 use vigia_event::{Event, Extracted, Metadata, Node, Spelling, View};
 
-pub use container::{ComposeEvidence, ContainerEvidence, SwarmEvidence, VulnerabilityEvidence};
+pub use container::{
+    ComposeEvidence, ContainerEvidence, PodEvidence, SwarmEvidence, VulnerabilityEvidence,
+};
 pub use evidence::{
     Evidence, FileEvidence, MountEvidence, ProcessEvidence, ResultEvidence, SecretEvidence,
     UserEvidence,

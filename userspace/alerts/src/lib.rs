@@ -32,8 +32,8 @@ mod throttle;
 
 pub use alert::{
     Alert, AlertId, AlertMetadata, ComposeEvidence, ContainerEvidence, Context, Evidence,
-    FileEvidence, MountEvidence, ProcessEvidence, ResultEvidence, SecretEvidence, Subject,
-    SwarmEvidence, UserEvidence, VulnerabilityEvidence, shown,
+    FileEvidence, MountEvidence, PodEvidence, ProcessEvidence, ResultEvidence, SecretEvidence,
+    Subject, SwarmEvidence, UserEvidence, VulnerabilityEvidence, shown,
 };
 pub use outputs::{
     FileOptions, Form, OutputConfig, OutputCounters, OutputError, Outputs, StdoutOptions, Target,

@@ -186,7 +186,10 @@ impl Redactor {
     pub fn field<'t>(&self, field: &str, text: &'t str, phrases: &Phrases) -> Cow<'t, str> {
         let argument = match field.split_once('[') {
             Some((_, argument)) => argument.trim_end_matches(']'),
-            None => field.strip_prefix("container.label.").unwrap_or_default(),
+            None => ["container.label.", "k8s.pod.label."]
+                .iter()
+                .find_map(|prefix| field.strip_prefix(prefix))
+                .unwrap_or_default(),
         };
         let is_secret_argument = || {
             (field.starts_with("proc.args[") || LISTS_OF_WORDS.contains(&field))

@@ -2,6 +2,7 @@
 
 mod confinement;
 mod image;
+mod pod;
 mod promises;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,9 @@ use crate::mount::MountTable;
 use crate::process::ProcessKey;
 use crate::users::Users;
 
-pub use confinement::{Confinement, Seccomp};
+pub use confinement::{Confinement, DEFAULT_CAPABILITIES, Seccomp};
 pub use image::{ImageFacts, Severity, Vulnerabilities, VulnerablePackage};
+pub use pod::{POD_NAME, POD_NAMESPACE, POD_UID, Pod, SANDBOX_ID};
 pub use promises::{Promises, PublishedPort, is_secret_variable};
 
 /// One container between two changes of what is in here.
@@ -152,6 +154,8 @@ pub struct Inspected {
     pub declared_read_only: bool,
     /// Labels, bounded in number and length.
     pub labels: BTreeMap<String, BString>,
+    /// Labels of its pod, likewise; empty outside Kubernetes.
+    pub pod_labels: BTreeMap<String, BString>,
     /// The health check's command, as the engine runs it: an argument vector; empty for none.
     pub health_check: Vec<BString>,
     /// Mounts as the engine declares them.
@@ -213,6 +217,14 @@ impl Inspected {
             .then_some(Swarm {
                 labels: &self.labels,
             })
+    }
+
+    /// What Kubernetes says; `None` outside pods.
+    #[must_use]
+    pub fn pod(&self) -> Option<Pod<'_>> {
+        self.labels.contains_key(POD_NAME).then_some(Pod {
+            labels: &self.labels,
+        })
     }
 }
 

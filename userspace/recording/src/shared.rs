@@ -64,7 +64,7 @@ impl Weigh for Inspected {
             + promises.devices.len()
             + promises.tmpfs.len()
             + promises.secret_variables.len();
-        2 * self.labels.len()
+        2 * (self.labels.len() + self.pod_labels.len())
             + self.health_check.len()
             + 2 * self.mounts.len()
             + 2 * promises.ports.len()

@@ -343,6 +343,7 @@ impl Redact for Redacting {
             // Of files of the operator's, and not recorded.
             image_facts: _,
             labels,
+            pod_labels,
             health_check,
             mounts,
             promises,
@@ -363,8 +364,13 @@ impl Redact for Redacting {
         ] {
             self.plain(text);
         }
-        for (label, value) in labels {
-            let field = format!("container.label.{label}");
+        let labels = labels
+            .iter_mut()
+            .map(|(label, value)| (format!("container.label.{label}"), value));
+        let pod_labels = pod_labels
+            .iter_mut()
+            .map(|(label, value)| (format!("k8s.pod.label.{label}"), value));
+        for (field, value) in labels.chain(pod_labels) {
             let text = String::from_utf8_lossy(value);
             let hidden = self.redactor.field(&field, &text, &Phrases::default());
             if hidden != text {

@@ -1,6 +1,6 @@
 //! The container of an alert: who it is, and what it promised.
 
-use bstr::BStr;
+use bstr::{BStr, BString};
 use serde::Serialize;
 use vigia_event::Container;
 use vigia_event::container::{Inspected, Severity};
@@ -40,6 +40,9 @@ pub struct ContainerEvidence {
     /// The container's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The pod it belongs to; `None` outside Kubernetes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodEvidence>,
     /// Whether its root is read-only; `None` while its mounts are unknown.
     pub read_only: Option<bool>,
     /// The image without tag and digest.
@@ -75,6 +78,20 @@ pub struct ComposeEvidence {
     pub service: Option<String>,
 }
 
+/// What Kubernetes says of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PodEvidence {
+    /// The pod's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Its uid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+}
+
 /// What Swarm says of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SwarmEvidence {
@@ -96,12 +113,12 @@ impl ContainerEvidence {
     pub(super) fn of(container: &Container, texts: &Texts<'_>) -> Self {
         let name = |bytes: &[u8]| (!bytes.is_empty()).then(|| texts.bounded(bytes, NAME_BYTES));
         let known = container.known();
+        let label = |value: Option<&BString>| value.and_then(|value| name(value));
         let facts = known.and_then(|known| known.image_facts.as_deref());
         let compose = |known: &Inspected| {
-            let label = |label| known.label(label).and_then(|value| name(value));
             let evidence = ComposeEvidence {
-                project: label("com.docker.compose.project"),
-                service: label("com.docker.compose.service"),
+                project: label(known.label("com.docker.compose.project")),
+                service: label(known.label("com.docker.compose.service")),
             };
             (evidence != ComposeEvidence::default()).then_some(evidence)
         };
@@ -120,18 +137,22 @@ impl ContainerEvidence {
                 },
             ),
             name: known.and_then(|known| name(&known.name)),
+            pod: known.and_then(|known| known.pod()).map(|pod| PodEvidence {
+                name: label(pod.name()),
+                namespace: label(pod.namespace()),
+                uid: label(pod.uid()),
+            }),
             read_only: container.is_read_only(),
             repository: known.and_then(|known| name(&known.image_repository)),
             secrets: secret_names(container, texts),
-            swarm: known.and_then(|known| known.swarm()).map(|swarm| {
-                let label = |value: Option<&bstr::BString>| value.and_then(|value| name(value));
-                SwarmEvidence {
+            swarm: known
+                .and_then(|known| known.swarm())
+                .map(|swarm| SwarmEvidence {
                     node: label(swarm.node()),
                     service: label(swarm.service()),
                     stack: label(swarm.stack()),
                     task: label(swarm.task()),
-                }
-            }),
+                }),
             tag: known.and_then(|known| name(&known.image_tag)),
         }
     }

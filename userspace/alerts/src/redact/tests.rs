@@ -216,6 +216,7 @@ fn environment_and_labels_are_hidden_by_name() {
         ("proc.env[LANG]", "C", "C"),
         ("container.label.api-token", "c4n4ry", REDACTED),
         ("container.label[api-token]", "c4n4ry", REDACTED),
+        ("k8s.pod.label.api-token", "c4n4ry", REDACTED),
         ("proc.aname[2]", "sh", "sh"),
     ] {
         assert_eq!(

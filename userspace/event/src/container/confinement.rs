@@ -49,8 +49,8 @@ impl Seccomp {
     }
 }
 
-/// What Docker leaves a container that asks for nothing; a bit for each, by number.
-const DEFAULT_CAPABILITIES: u64 = 0xa804_25fb;
+/// What Docker and containerd leave a container that asks for nothing; a bit for each, by number.
+pub const DEFAULT_CAPABILITIES: u64 = 0xa804_25fb;
 
 impl Container {
     /// The promises that the kernel does not confirm, by the names of their fields below `container.`, in alphabetical

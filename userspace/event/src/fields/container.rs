@@ -1,9 +1,12 @@
 //! `container.*` and `k8s.*`: the container and what it promised.
 
+use std::collections::BTreeMap;
+
 use bstr::{BString, ByteSlice};
 
 use crate::container::{
-    Container, DeclaredMount, Inspected, Metadata, Severity, Swarm, Vulnerabilities,
+    Container, DeclaredMount, Inspected, Metadata, POD_NAME, POD_NAMESPACE, POD_UID, SANDBOX_ID,
+    Severity, Swarm, Vulnerabilities,
 };
 use crate::event::View;
 use crate::mount::MountTable;
@@ -14,8 +17,6 @@ use super::{Argument, ArgumentRule, Availability, FieldRow, Shape, Stability};
 
 /// What Falco prints for processes outside containers.
 const HOST: &str = "host";
-/// The label with the id of a pod's sandbox.
-const SANDBOX: &str = "io.kubernetes.sandbox.id";
 
 pub(super) static FIELDS: &[FieldRow] = &[
     row!(
@@ -193,7 +194,9 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Metadata,
         "All labels as `name:value`, joined by `, `, without those of Kubernetes.",
         "tier:web",
-        |view, _| only_inspected(view, |inspected| Some(Value::made(labels(inspected))))
+        |view, _| only_inspected(view, |inspected| Some(Value::made(labels(
+            &inspected.labels
+        ))))
     ),
     row!(
         "container.mounts",
@@ -391,7 +394,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Kubernetes,
         "The pod's namespace. Missing outside Kubernetes.",
         "prod",
-        |view, _| label(view, "io.kubernetes.pod.namespace")
+        |view, _| label(view, POD_NAMESPACE)
     ),
     row!(
         "k8s.pod.name",
@@ -400,7 +403,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Kubernetes,
         "The pod's name. Missing outside Kubernetes.",
         "web-7d8",
-        |view, _| label(view, "io.kubernetes.pod.name")
+        |view, _| label(view, POD_NAME)
     ),
     row!(
         "k8s.pod.uid",
@@ -409,7 +412,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Kubernetes,
         "The pod's uid. Missing outside Kubernetes.",
         "2f1c...",
-        |view, _| label(view, "io.kubernetes.pod.uid")
+        |view, _| label(view, POD_UID)
     ),
     row!(
         "k8s.pod.id",
@@ -418,7 +421,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Kubernetes,
         "The same as `k8s.pod.uid`.",
         "2f1c...",
-        |view, _| label(view, "io.kubernetes.pod.uid")
+        |view, _| label(view, POD_UID)
     ),
     row!(
         "k8s.pod.full_sandbox_id",
@@ -427,7 +430,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Kubernetes,
         "The id of the pod's sandbox. Missing outside Kubernetes, and where the engine does not tell it.",
         "63060edc2d3aa803ab559f2393776b151f99fc5b05035b21db66b3b62246ad6a",
-        |view, _| label(view, SANDBOX)
+        |view, _| label(view, SANDBOX_ID)
     ),
     row!(
         "k8s.pod.sandbox_id",
@@ -437,8 +440,38 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "The first 12 digits of `k8s.pod.full_sandbox_id`.",
         "63060edc2d3a",
         |view, _| only_inspected(view, |inspected| {
-            let id = inspected.label(SANDBOX)?;
+            let id = inspected.label(SANDBOX_ID)?;
             Some(Value::text(id.get(..12).unwrap_or(id)))
+        })
+    ),
+    FieldRow {
+        name: "k8s.pod.label",
+        field_type: FieldType::Text,
+        shape: Shape::Single,
+        argument: ArgumentRule::Name,
+        stability: Stability::Stable,
+        availability: Availability::Kubernetes,
+        doc: "A label of the pod, by name in brackets or behind a dot. Missing where it is not set.",
+        example: "web",
+        extract: |view, argument| match argument {
+            Argument::Name(name) => only_inspected(view, |inspected| {
+                let label = inspected.pod_labels.get(&*name.to_str_lossy());
+                label.map(Value::text)
+            }),
+            _ => Extracted::Missing,
+        },
+    },
+    row!(
+        "k8s.pod.labels",
+        Text,
+        Stable,
+        Kubernetes,
+        "All labels of the pod as `name:value`, joined by `, `, without those of Kubernetes itself. Missing outside pods.",
+        "app:web, tier:front",
+        |view, _| only_inspected(view, |inspected| {
+            inspected
+                .pod()
+                .map(|_| Value::made(labels(&inspected.pod_labels)))
         })
     ),
 ];
@@ -509,8 +542,8 @@ fn label<'e>(view: View<'e>, name: &str) -> Extracted<'e> {
     only_inspected(view, |inspected| inspected.label(name).map(Value::text))
 }
 
-fn labels(inspected: &Inspected) -> Vec<u8> {
-    let shown = inspected.labels.iter().filter(|(name, _)| {
+fn labels(labels: &BTreeMap<String, BString>) -> Vec<u8> {
+    let shown = labels.iter().filter(|(name, _)| {
         !name.starts_with("io.kubernetes.") && !name.starts_with("annotation.")
     });
     bstr::join(

@@ -64,8 +64,6 @@ pub(super) static FIELDS: &[FieldRow] = never! {
     "k8s.pod.ip" Text Single None "Addresses of containers are not asked for." "10.0.3.7"
     "container.cni.json" Text Single None "Addresses of containers are not asked for." "{}"
     "k8s.pod.cni.json" Text Single None "Addresses of containers are not asked for." "{}"
-    "k8s.pod.labels" Text Single None "Labels of pods are not asked for." "app:web"
-    "k8s.pod.label" Text Single Name "Labels of pods are not asked for." "web"
     "k8s.rc.name" Text Single None "Deprecated in Falco, where it has no value either." "web"
     "k8s.rc.id" Text Single None "Deprecated in Falco, where it has no value either." "web"
     "k8s.rc.labels" Text Single None "Deprecated in Falco, where it has no value either." "web"

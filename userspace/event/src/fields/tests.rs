@@ -706,6 +706,7 @@ fn containers_have_what_their_engine_tells() {
             ("container.privileged", "-"),
             ("container.mount[/srv]", "-"),
             ("k8s.pod.name", "-"),
+            ("k8s.pod.labels", "-"),
         ],
     );
     let container = |metadata| {
@@ -725,6 +726,8 @@ fn containers_have_what_their_engine_tells() {
             ("container.image.repository", "?"),
             ("container.mount[/srv]", "?"),
             ("k8s.pod.sandbox_id", "?"),
+            ("k8s.pod.label[app]", "?"),
+            ("k8s.pod.labels", "?"),
             ("proc.is_container_healthcheck", "?"),
         ],
     );
@@ -736,6 +739,7 @@ fn containers_have_what_their_engine_tells() {
     let labels = [
         ("io.kubernetes.sandbox.id", "cd".repeat(32)),
         ("io.kubernetes.pod.uid", "u-1".to_owned()),
+        ("io.kubernetes.pod.name", "web-7d8".to_owned()),
     ];
     event.container = container(Metadata::Known(Arc::new(Inspected {
         mounts: vec![DeclaredMount {
@@ -748,6 +752,11 @@ fn containers_have_what_their_engine_tells() {
         labels: labels
             .map(|(name, value)| (name.to_owned(), value.into()))
             .into(),
+        pod_labels: [
+            ("app".to_owned(), "web".into()),
+            ("io.kubernetes.pod.uid".to_owned(), "u-1".into()),
+        ]
+        .into(),
         health_check: vec!["curl".into(), "-f".into()],
         ..Inspected::default()
     })));
@@ -767,6 +776,10 @@ fn containers_have_what_their_engine_tells() {
             ("container.mount.propagation[/srv]", "rprivate"),
             ("k8s.pod.sandbox_id", "cdcdcdcdcdcd"),
             ("k8s.pod.id", "u-1"),
+            ("k8s.pod.name", "web-7d8"),
+            ("k8s.pod.label[app]", "web"),
+            ("k8s.pod.label[x]", "-"),
+            ("k8s.pod.labels", "app:web"),
             ("k8s.rc.name", "-"),
             ("container.ip", "-"),
             ("thread.cgroups", "/docker/x"),

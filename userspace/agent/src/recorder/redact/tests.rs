@@ -87,6 +87,7 @@ fn container() -> Container {
                 ("url".to_owned(), format!("ftp://a:{CANARY}@b/").into()),
             ]
             .into(),
+            pod_labels: [("api-token".to_owned(), CANARY.into())].into(),
             health_check: [vec!["mysql".into()], args()].concat(),
             mounts: vec![DeclaredMount {
                 source: text("/"),
