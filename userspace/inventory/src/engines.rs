@@ -2,11 +2,20 @@
 //!
 //! Each engine is watched by a task of its own ([`watch`]) that sends [`EngineMessage`]s; nothing ever waits for it.
 
+mod asking;
+mod cache;
+mod declared;
 mod docker;
+mod error;
 mod http;
 mod image;
 mod latency;
+mod lenient;
 mod limits;
+mod session;
+#[cfg(test)]
+mod watched;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +24,10 @@ use vigia_event::container::{Engine, Inspected};
 
 use crate::mountinfo::SwarmObject;
 
-pub use docker::{Options, watch};
-pub use http::EngineError;
+pub use error::EngineError;
 pub use image::ImageName;
 pub use latency::Latency;
+pub use watching::{Options, watch};
 
 /// Something an engine said, or that it says nothing any more.
 #[derive(Clone, Debug, PartialEq, Eq)]

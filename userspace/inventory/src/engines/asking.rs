@@ -1,97 +1,121 @@
 //! Questions to an engine: a few at a time, none twice, none for ever.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
-use rustc_hash::{FxHashMap, FxHashSet};
-use tokio::time::Instant;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use rustc_hash::FxHashSet;
+use tokio::time::{Instant, sleep};
 use vigia_event::container::{Engine, Inspected};
-use vigia_event::secret::SecretKind;
 
-use super::Options;
-use super::answers::{Announced, ContainerAnswer, ImageAnswer, SwarmAnswer};
+use super::error::EngineError;
+use super::{EngineMessage, EngineRequest};
 use crate::cgroup::is_container_id;
-use crate::engines::http::{Client, EngineError};
-use crate::engines::{EngineMessage, limits};
 use crate::mountinfo::{SwarmObject, is_swarm_id};
 
-/// Bytes of an answer about one thing: a container with all its labels, a configuration with its content.
-pub(super) const MAX_ANSWER: usize = 8 << 20;
 /// Questions in flight.
 const MAX_IN_FLIGHT: usize = 8;
-/// Questions waiting.
-const MAX_QUEUED: usize = 8192;
-/// Images remembered.
-const MAX_IMAGES: usize = 1024;
-/// Names kept of one image.
-const MAX_NAMES: usize = 32;
+/// Questions open: waiting, in flight, or to be asked again.
+const MAX_OPEN: usize = 8192;
 /// How often one question is asked before it is given up.
 const ATTEMPTS: u32 = 3;
 
+/// What an engine can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Question {
+    /// What it knows of a container.
     Inspect(String),
+    /// What a secret or configuration of its Swarm is.
     Resolve(String),
+    /// Whether it lives.
     Ping,
 }
 
+/// What it says.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// Of a container, and which engine it really is.
+    Inspected(Engine, Box<Inspected>),
+    /// Of a secret or configuration.
+    Resolved(SwarmObject),
+    /// Nothing, beyond that it lives.
+    Nothing,
+    /// It lives, and these are its running containers.
+    Running(Vec<String>),
+}
+
+/// The API of a kind of engines. A clone asks the same one.
+pub(super) trait Api: Clone + Send + 'static {
+    /// How long after one another a container that the engine does not know is asked for again: it may have a cgroup
+    /// before its engine has noted it.
+    const LATE: &'static [Duration];
+
+    /// Asks one question, within the time an answer may take.
+    fn answer(
+        self,
+        question: Question,
+    ) -> impl Future<Output = Result<Reply, EngineError>> + Send + 'static;
+}
+
+/// A question on its way.
 #[derive(Debug)]
 pub(super) struct Asked {
     question: Question,
     since: Instant,
     attempts: u32,
-}
-
-#[derive(Debug)]
-pub(super) enum Reply {
-    Inspected(Box<Inspected>),
-    Resolved(SwarmObject),
-    Alive,
+    /// How often the engine did not know the container.
+    unknown: usize,
 }
 
 pub(super) type Done = (Asked, Result<Reply, EngineError>);
-type Images = Arc<Mutex<FxHashMap<String, Arc<ImageAnswer>>>>;
 
 /// Questions on their way.
-pub(super) struct Asking {
-    client: Client,
+pub(super) struct Asking<A> {
+    api: A,
     engine: Engine,
     queue: VecDeque<Asked>,
-    /// Everything in `queue` and `in_flight`: nothing is asked twice at a time.
+    /// Everything in `queue`, `in_flight` and `late`: nothing is asked twice at a time.
     open: FxHashSet<Question>,
-    pub(super) in_flight: FuturesUnordered<BoxFuture<'static, Done>>,
-    images: Images,
+    in_flight: FuturesUnordered<BoxFuture<'static, Done>>,
+    late: FuturesUnordered<BoxFuture<'static, Asked>>,
+    /// The running containers that it listed last.
+    listed: FxHashSet<String>,
 }
 
-impl Asking {
-    pub(super) fn new(client: Client, options: &Options) -> Self {
+impl<A: Api> Asking<A> {
+    pub(super) fn new(api: A, engine: Engine) -> Self {
         Self {
-            client,
-            engine: options.engine,
+            api,
+            engine,
             queue: VecDeque::new(),
             open: FxHashSet::default(),
             in_flight: FuturesUnordered::new(),
-            images: Images::default(),
+            late: FuturesUnordered::new(),
+            listed: FxHashSet::default(),
+        }
+    }
+
+    pub(super) fn request(&mut self, request: EngineRequest) {
+        match request {
+            EngineRequest::Inspect(id) => self.inspect(id),
+            EngineRequest::Resolve(id) if is_swarm_id(id.as_bytes()) => {
+                self.ask(Question::Resolve(id))
+            }
+            EngineRequest::Resolve(_) => {}
         }
     }
 
     pub(super) fn inspect(&mut self, id: String) {
-        // Ids become part of a path.
+        // Ids may become part of a path.
         if is_container_id(id.as_bytes()) {
             self.ask(Question::Inspect(id));
         }
     }
 
-    pub(super) fn resolve(&mut self, id: String) {
-        if is_swarm_id(id.as_bytes()) {
-            self.ask(Question::Resolve(id));
-        }
-    }
-
     pub(super) fn ask(&mut self, question: Question) {
-        if self.queue.len() >= MAX_QUEUED {
+        if self.open.len() >= MAX_OPEN {
             tracing::warn!(
                 engine = self.engine.name(),
                 "too many open questions to the container engine"
@@ -101,156 +125,107 @@ impl Asking {
                 question,
                 since: Instant::now(),
                 attempts: 0,
+                unknown: 0,
             });
         }
     }
 
-    /// Puts questions in flight while there is room.
-    pub(super) fn start(&mut self) {
+    /// Inspects the running containers that were not there when they were listed last, and tells which of those are gone.
+    pub(super) fn reconcile(&mut self, running: Vec<String>) -> Vec<EngineMessage> {
+        let running: FxHashSet<String> = running
+            .into_iter()
+            .filter(|id| is_container_id(id.as_bytes()))
+            .collect();
+        let before = std::mem::take(&mut self.listed);
+        for id in running.difference(&before) {
+            self.inspect(id.clone());
+        }
+        let engine = self.engine;
+        let gone = before.difference(&running).cloned();
+        let gone = gone.map(|id| EngineMessage::Gone { engine, id }).collect();
+        self.listed = running;
+        gone
+    }
+
+    /// The next answer; puts questions in flight while there is room. May be dropped while it waits, and called again.
+    pub(super) async fn next(&mut self) -> Done {
+        loop {
+            self.start();
+            tokio::select! {
+                Some(done) = self.in_flight.next() => return done,
+                Some(asked) = self.late.next() => self.queue.push_back(asked),
+                else => std::future::pending().await,
+            }
+        }
+    }
+
+    fn start(&mut self) {
         while self.in_flight.len() < MAX_IN_FLIGHT
             && let Some(mut asked) = self.queue.pop_front()
         {
             asked.attempts += 1;
-            let (client, images) = (self.client.clone(), Arc::clone(&self.images));
-            self.in_flight.push(Box::pin(async move {
-                let reply = match &asked.question {
-                    Question::Inspect(id) => inspect(&client, &images, id).await,
-                    Question::Resolve(id) => resolve(&client, id).await,
-                    Question::Ping => client.ping().await.map(|()| Reply::Alive),
-                };
-                (asked, reply)
-            }));
+            let answer = self.api.clone().answer(asked.question.clone());
+            self.in_flight
+                .push(Box::pin(async move { (asked, answer.await) }));
         }
     }
 
-    /// What an event means.
-    pub(super) fn announced(&mut self, line: &[u8]) -> Option<EngineMessage> {
-        let announced: Announced = serde_json::from_slice(line).ok()?;
-        let id = announced.actor.id;
-        if announced.subject != "container" || !is_container_id(id.as_bytes()) {
-            return None;
-        }
-        match announced.action.as_str() {
-            // Ports of the engine's choice and security profiles are there once it runs.
-            "create" | "start" | "rename" | "update" => self.inspect(id),
-            "destroy" | "remove" => {
-                return Some(EngineMessage::Gone {
-                    engine: self.engine,
-                    id,
-                });
-            }
-            _ => {}
-        }
-        None
-    }
-
+    /// What an answer means.
+    ///
+    /// # Errors
+    /// The engine does not live any more.
     pub(super) fn answered(
         &mut self,
         (asked, reply): Done,
-    ) -> Result<Option<EngineMessage>, EngineError> {
+    ) -> Result<Vec<EngineMessage>, EngineError> {
         let engine = self.engine;
-        self.open.remove(&asked.question);
-        match (asked.question, reply) {
-            (Question::Inspect(id), Ok(Reply::Inspected(inspected))) => {
-                let took = asked.since.elapsed();
-                Ok(Some(EngineMessage::Inspected {
+        let said = match (&asked.question, reply) {
+            (Question::Inspect(id), Ok(Reply::Inspected(engine, inspected))) => {
+                vec![EngineMessage::Inspected {
                     engine,
-                    id,
+                    id: id.clone(),
                     inspected: Arc::new(*inspected),
-                    took,
-                }))
+                    took: asked.since.elapsed(),
+                }]
             }
             (Question::Inspect(id), Err(error)) if error.is_not_found() => {
-                Ok(Some(EngineMessage::NotFound { engine, id }))
+                if let Some(delay) = A::LATE.get(asked.unknown) {
+                    self.ask_later(asked, *delay);
+                    return Ok(Vec::new());
+                }
+                let id = id.clone();
+                vec![EngineMessage::NotFound { engine, id }]
             }
             (Question::Resolve(id), Ok(Reply::Resolved(object))) => {
-                Ok(Some(EngineMessage::Resolved { id, object }))
+                let id = id.clone();
+                vec![EngineMessage::Resolved { id, object }]
             }
             // An engine that is no manager refuses; that is an answer, too.
-            (Question::Resolve(_), Err(EngineError::Status { .. })) => Ok(None),
-            (Question::Ping, Err(error)) => Err(error),
-            (question, Err(error)) if error.is_passing() && asked.attempts < ATTEMPTS => {
-                self.open.insert(question.clone());
-                self.queue.push_back(Asked { question, ..asked });
-                Ok(None)
+            (Question::Resolve(_), Err(EngineError::Status { .. })) => Vec::new(),
+            (Question::Ping, Ok(Reply::Running(running))) => self.reconcile(running),
+            (Question::Ping, Err(error)) => return Err(error),
+            (_, Err(error)) if error.is_passing() && asked.attempts < ATTEMPTS => {
+                self.queue.push_back(asked);
+                return Ok(Vec::new());
             }
             (question, Err(error)) => {
                 tracing::warn!(engine = engine.name(), ?question, %error, "the container engine gave no answer");
-                Ok(None)
+                Vec::new()
             }
-            (_, Ok(_)) => Ok(None),
-        }
+            (_, Ok(_)) => Vec::new(),
+        };
+        self.open.remove(&asked.question);
+        Ok(said)
     }
-}
 
-async fn inspect(client: &Client, images: &Images, id: &str) -> Result<Reply, EngineError> {
-    let path = format!("/containers/{id}/json");
-    let answer: ContainerAnswer = client.get(&path, MAX_ANSWER).await?;
-    if answer.id != id {
-        return Err(EngineError::Answer {
-            path,
-            message: "it is about another container".to_owned(),
-        });
-    }
-    let image = image(client, images, &answer.image).await;
-    Ok(Reply::Inspected(Box::new(answer.into_inspected(&image))))
-}
-
-/// What is known of an image; nothing where the engine does not say, since the container's answer stands alone.
-async fn image(client: &Client, images: &Images, id: &str) -> Arc<ImageAnswer> {
-    if !is_container_id(id.strip_prefix("sha256:").unwrap_or(id).as_bytes()) {
-        return Arc::default();
-    }
-    let known = images
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(id)
-        .cloned();
-    if let Some(known) = known {
-        return known;
-    }
-    match client
-        .get::<ImageAnswer>(&format!("/images/{id}/json"), MAX_ANSWER)
-        .await
-    {
-        Ok(mut answer) => {
-            answer.repo_tags.truncate(MAX_NAMES);
-            answer.repo_digests.truncate(MAX_NAMES);
-            let answer = Arc::new(answer);
-            let mut images = images.lock().unwrap_or_else(PoisonError::into_inner);
-            if images.len() >= MAX_IMAGES {
-                images.clear();
+    fn ask_later(&mut self, asked: Asked, delay: Duration) {
+        self.late.push(Box::pin(async move {
+            sleep(delay).await;
+            Asked {
+                attempts: 0,
+                unknown: asked.unknown + 1,
+                ..asked
             }
-            images.insert(id.to_owned(), Arc::clone(&answer));
-            answer
-        }
-        Err(_) => Arc::default(),
+        }));
     }
-}
-
-async fn resolve(client: &Client, id: &str) -> Result<Reply, EngineError> {
-    for (kind, folder) in [
-        (SecretKind::Secret, "secrets"),
-        (SecretKind::Config, "configs"),
-    ] {
-        match client
-            .get::<SwarmAnswer>(&format!("/{folder}/{id}"), MAX_ANSWER)
-            .await
-        {
-            Ok(answer) if answer.id == id => {
-                return Ok(Reply::Resolved(SwarmObject {
-                    kind,
-                    name: limits::text(answer.spec.name),
-                }));
-            }
-            Ok(_) => {}
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(EngineError::Status {
-        path: format!("/secrets/{id}"),
-        status: 404,
-        message: String::new(),
-    })
 }

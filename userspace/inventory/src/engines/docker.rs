@@ -4,109 +4,114 @@
 //! metadata is mostly here before its first event. What runs already is inspected at every (re)connect.
 
 mod answers;
-mod asking;
+mod api;
 mod promises;
-mod session;
 
-use std::path::PathBuf;
-use std::time::Duration;
-
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
 use vigia_event::container::Engine;
 
-use super::{EngineMessage, EngineRequest};
-use session::{Ended, session};
+use self::answers::{Announced, Listed, Version};
+use self::api::Api;
+use super::error::EngineError;
+use super::http::{Client, Lines};
+use super::limits;
+use super::session::{Events, Heard, Opened};
+use super::watching::Options;
 
-/// Where an engine is, and how patient to be with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// [`Engine::Docker`] or [`Engine::Podman`].
-    pub engine: Engine,
-    /// Its Unix socket.
-    pub socket: PathBuf,
-    /// How long one answer may take.
-    pub timeout: Duration,
-    /// How long to wait before connecting again, at first and at most; doubled each time.
-    pub backoff: (Duration, Duration),
-    /// How often an engine that says nothing is asked whether it lives.
-    pub ping_every: Duration,
-}
+/// Bytes of an answer about one thing: a container with all its labels, a configuration with its content.
+const MAX_ANSWER: usize = 8 << 20;
+/// The newest version of the API whose answers are known to be read rightly, and the oldest (Docker 20.10, Podman).
+const NEWEST: (u16, u16) = (1, 51);
+const OLDEST: (u16, u16) = (1, 40);
+/// Bytes of the list of containers.
+const MAX_LIST: usize = 64 << 20;
 
-impl Options {
-    /// The usual patience, for an engine at a socket: a path, or `unix://` and a path as in `DOCKER_HOST`.
-    #[must_use]
-    pub fn new(engine: Engine, socket: &str) -> Self {
-        Self {
-            engine,
-            socket: PathBuf::from(socket.strip_prefix("unix://").unwrap_or(socket)),
-            timeout: Duration::from_secs(10),
-            backoff: (Duration::from_millis(500), Duration::from_secs(30)),
-            ping_every: Duration::from_secs(30),
-        }
-    }
-}
+/// Events asked for. Only Docker can be told the names: Podman refuses lists with names that it does not know.
+const DOCKER_EVENTS: &str =
+    r#"{"type":["container"],"event":["create","start","destroy","rename","update"]}"#;
+const PODMAN_EVENTS: &str = r#"{"type":["container"]}"#;
 
-/// Watches an engine until the receiver of its messages, or the sender of requests, is dropped.
+/// Connects.
 ///
-/// Connects, and connects again whenever the engine stops answering. Requests that come while it does not answer
-/// are dropped: all that runs is inspected at the next connect.
-pub async fn watch(
-    options: Options,
-    sender: mpsc::Sender<EngineMessage>,
-    mut requests: mpsc::Receiver<EngineRequest>,
-) {
-    let mut wait = options.backoff.0;
-    let mut is_lost = false;
-    loop {
-        let (was_connected, ended) = session(&options, &sender, &mut requests).await;
-        let reason = match ended {
-            Ended::Closed => return,
-            Ended::Lost(error) => describe(&error),
-        };
-        if was_connected || !is_lost {
-            tracing::warn!(
-                engine = options.engine.name(),
-                reason,
-                "the container engine does not answer"
-            );
-            if sender
-                .send(EngineMessage::Lost {
-                    engine: options.engine,
-                    reason,
-                })
-                .await
-                .is_err()
-            {
-                return;
-            }
-        }
-        is_lost = true;
-        wait = if was_connected {
-            options.backoff.0
-        } else {
-            (wait * 2).min(options.backoff.1)
-        };
-        let again = Instant::now() + wait;
-        loop {
-            tokio::select! {
-                () = sleep_until(again) => break,
-                () = sender.closed() => return,
-                request = requests.recv() => if request.is_none() { return },
-            }
-        }
+/// # Errors
+/// The engine does not answer, or not as promised.
+pub(super) async fn open(options: &Options) -> Result<Opened<Api, Lines>, EngineError> {
+    let mut client = Client::new(&options.socket, options.timeout);
+    let version = agree(&mut client).await?;
+    let filters = match options.engine {
+        Engine::Docker => DOCKER_EVENTS,
+        _ => PODMAN_EVENTS,
+    };
+    let events = client
+        .lines(&format!("/events?filters={}", quote(filters)))
+        .await?;
+    let running: Vec<Listed> = client.get("/containers/json", MAX_LIST).await?;
+    Ok(Opened {
+        version,
+        api: Api::new(client, options.engine),
+        events,
+        running: running.into_iter().map(|listed| listed.id).collect(),
+    })
+}
+
+impl Events for Lines {
+    async fn next(&mut self) -> Result<Heard, EngineError> {
+        Ok(announced(&self.line().await?))
     }
 }
 
-/// An error with its causes.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
+/// What an event means.
+fn announced(line: &[u8]) -> Heard {
+    let Ok(announced) = serde_json::from_slice::<Announced>(line) else {
+        return Heard::Nothing;
+    };
+    if announced.subject != "container" {
+        return Heard::Nothing;
     }
-    text
+    let id = announced.actor.id;
+    match announced.action.as_str() {
+        // Ports of the engine's choice and security profiles are there once it runs.
+        "create" | "start" | "rename" | "update" => Heard::Inspect(id),
+        "destroy" | "remove" => Heard::Gone(id),
+        _ => Heard::Nothing,
+    }
+}
+
+/// Agrees on a version of the API and returns the engine's own version.
+async fn agree(client: &mut Client) -> Result<String, EngineError> {
+    let answer: Version = client.get("/version", MAX_ANSWER).await?;
+    let version = |text: &str| {
+        let (major, minor) = text.split_once('.')?;
+        Some((major.parse::<u16>().ok()?, minor.parse::<u16>().ok()?))
+    };
+    let offered = version(&answer.api_version);
+    let (major, minor) = match (offered, version(&answer.min_api_version)) {
+        (Some(offered), _) if offered < OLDEST => offered,
+        (Some(offered), _) if offered <= NEWEST => offered,
+        (Some(_), Some(least)) => least.max(NEWEST),
+        (Some(_), None) => NEWEST,
+        (None, _) => {
+            let message = "no version of the API".to_owned();
+            return Err(EngineError::Answer {
+                path: "/version".to_owned(),
+                message,
+            });
+        }
+    };
+    client.set_prefix(format!("/v{major}.{minor}"));
+    Ok(limits::text(answer.version).to_string())
+}
+
+/// Percent-encodes everything but letters and digits.
+fn quote(text: &str) -> String {
+    let mut quoted = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            quoted.push(char::from(byte));
+        } else {
+            quoted.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    quoted
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! So each request has its own connection, a deadline, and a limit of bytes, and nothing of an answer is logged:
 //! it holds the environment of containers.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,95 +15,13 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+
+use super::error::{EngineError, explanation, within};
 
 /// Bytes of one line of a stream.
 const MAX_LINE: usize = 1 << 20;
-/// Bytes of an error's explanation.
-const MAX_MESSAGE: usize = 300;
 /// Bytes of the head of an answer.
 const MAX_HEAD: usize = 64 << 10;
-
-/// Why an engine did not answer.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// Its socket cannot be connected to.
-    #[error("cannot connect to {}", socket.display())]
-    Connect {
-        /// The socket.
-        socket: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// What it sent is not HTTP, or it closed the connection.
-    #[error("{path}: the engine's answer broke off")]
-    Http {
-        /// What was asked.
-        path: String,
-        /// Why.
-        source: hyper::Error,
-    },
-    /// It took too long.
-    #[error("{path}: no answer within {after:?}")]
-    TimedOut {
-        /// What was asked.
-        path: String,
-        /// How long it was waited for.
-        after: Duration,
-    },
-    /// It sent more than is read.
-    #[error("{path}: the answer is longer than {max} bytes")]
-    TooLong {
-        /// What was asked.
-        path: String,
-        /// The limit.
-        max: usize,
-    },
-    /// It refused.
-    #[error("{path}: status {status}: {message}")]
-    Status {
-        /// What was asked.
-        path: String,
-        /// The HTTP status.
-        status: u16,
-        /// The engine's words, shortened.
-        message: String,
-    },
-    /// The answer is not what the API promises.
-    #[error("{path}: the answer is not understood: {message}")]
-    Answer {
-        /// What was asked.
-        path: String,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// The stream of events ended.
-    #[error("{path}: the stream ended")]
-    Ended {
-        /// What was asked.
-        path: String,
-    },
-}
-
-impl EngineError {
-    /// Whether the engine says that there is no such thing.
-    #[must_use]
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Status { status: 404, .. })
-    }
-
-    /// Whether the same question may well be answered a moment later.
-    #[must_use]
-    pub fn is_passing(&self) -> bool {
-        matches!(
-            self,
-            Self::Connect { .. }
-                | Self::Http { .. }
-                | Self::TimedOut { .. }
-                | Self::Status { status: 500.., .. }
-        )
-    }
-}
 
 /// Asks one engine.
 #[derive(Clone, Debug)]
@@ -134,11 +51,10 @@ impl Client {
         path: &str,
         max: usize,
     ) -> Result<T, EngineError> {
-        let body = self
-            .within(path, async {
-                self.open(path).await?.collect(path, max).await
-            })
-            .await?;
+        let body = within(path, self.timeout, async {
+            self.open(path).await?.collect(path, max).await
+        })
+        .await?;
         // The message of serde_json quotes nothing but what was expected and where.
         serde_json::from_slice(&body).map_err(|error| EngineError::Answer {
             path: path.to_owned(),
@@ -149,7 +65,7 @@ impl Client {
     /// Asks for anything, only to see whether the engine lives.
     pub(super) async fn ping(&self) -> Result<(), EngineError> {
         let path = "/_ping";
-        self.within(path, async {
+        within(path, self.timeout, async {
             self.open(path).await?.collect(path, MAX_LINE).await
         })
         .await
@@ -158,25 +74,13 @@ impl Client {
 
     /// Asks for a stream of lines.
     pub(super) async fn lines(&self, path: &str) -> Result<Lines, EngineError> {
-        let answer = self.within(path, self.open(path)).await?;
+        let answer = within(path, self.timeout, self.open(path)).await?;
         Ok(Lines {
             path: path.to_owned(),
             answer,
             buffer: Vec::new(),
             searched: 0,
         })
-    }
-
-    async fn within<T>(
-        &self,
-        path: &str,
-        work: impl Future<Output = Result<T, EngineError>>,
-    ) -> Result<T, EngineError> {
-        let timed_out = |_| EngineError::TimedOut {
-            path: path.to_owned(),
-            after: self.timeout,
-        };
-        timeout(self.timeout, work).await.map_err(timed_out)?
     }
 
     /// Sends the request and reads the head of the answer.
@@ -217,11 +121,7 @@ impl Client {
             return Ok(answer);
         }
         let body = answer.collect(path, MAX_LINE).await.unwrap_or_default();
-        let message = String::from_utf8_lossy(&body)
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(MAX_MESSAGE)
-            .collect();
+        let message = explanation(&String::from_utf8_lossy(&body));
         Err(EngineError::Status {
             path: path.to_owned(),
             status: status.as_u16(),
@@ -289,7 +189,7 @@ pub(super) struct Lines {
 
 impl Lines {
     /// The next line, without its end. May be dropped while it waits, and asked again.
-    pub(super) async fn next(&mut self) -> Result<Vec<u8>, EngineError> {
+    pub(super) async fn line(&mut self) -> Result<Vec<u8>, EngineError> {
         loop {
             if let Some(end) = self
                 .buffer

@@ -14,6 +14,12 @@ pub struct ImageName<'n> {
 }
 
 impl<'n> ImageName<'n> {
+    /// Whether this is no name but an image's id: `sha256:` and hex digits, or the digits alone.
+    #[must_use]
+    pub(super) fn is_id(name: &str) -> bool {
+        is_container_id(name.strip_prefix("sha256:").unwrap_or(name).as_bytes())
+    }
+
     /// Takes a name apart. What stands for no name (`<none>`, an image's id) has no parts.
     #[must_use]
     pub fn parse(name: &'n str) -> Self {
@@ -37,6 +43,42 @@ impl<'n> ImageName<'n> {
             digest: none_is_empty(digest),
         }
     }
+
+    /// The parts of the name that a container's creator gave, with what it leaves out from what the engine knows of the
+    /// image: its id, tags and digests.
+    #[must_use]
+    pub(super) fn complete(
+        named: &'n str,
+        id: &str,
+        tags: &'n [String],
+        digests: &'n [String],
+    ) -> Self {
+        let hex = id.strip_prefix("sha256:").unwrap_or(id);
+        let is_id = !named.is_empty() && (hex.starts_with(named) || id.starts_with(named));
+        let tagged = tags.first().map(String::as_str).unwrap_or_default();
+        let mut name = Self::parse(if is_id { tagged } else { named });
+        if name.tag.is_empty() && name.digest.is_empty() && !name.repository.is_empty() {
+            name.tag = "latest";
+        }
+        if name.digest.is_empty() {
+            name.digest = digests
+                .iter()
+                .map(|digest| Self::parse(digest))
+                .find(|digest| same_repository(digest.repository, name.repository))
+                .unwrap_or_default()
+                .digest;
+        }
+        name
+    }
+}
+
+/// Docker writes `nginx` where Podman and registries write `docker.io/library/nginx`.
+pub(super) fn same_repository(one: &str, other: &str) -> bool {
+    fn short(name: &str) -> &str {
+        let name = name.strip_prefix("docker.io/").unwrap_or(name);
+        name.strip_prefix("library/").unwrap_or(name)
+    }
+    short(one) == short(other)
 }
 
 #[cfg(test)]
@@ -85,6 +127,55 @@ mod tests {
                     digest
                 },
                 "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_name_leaves_out_is_asked_of_the_image() {
+        const ID: &str = "sha256:1080c4e3474155dc6d57b41472d809a797dfb5e7fb1d50eef4a5ed2473bf93cc";
+        for (named, tag, digest, expected) in [
+            ("nginx", "", "", ("nginx", "latest", "")),
+            (
+                "nginx:1",
+                "x:2",
+                "nginx@sha256:12",
+                ("nginx", "1", "sha256:12"),
+            ),
+            (
+                "nginx:1",
+                "",
+                "docker.io/library/nginx@sha256:12",
+                ("nginx", "1", "sha256:12"),
+            ),
+            (
+                "nginx:1@sha256:34",
+                "",
+                "nginx@sha256:12",
+                ("nginx", "1", "sha256:34"),
+            ),
+            ("nginx@sha256:34", "", "", ("nginx", "", "sha256:34")),
+            (
+                ID,
+                "team/web:3",
+                "team/web@sha256:12",
+                ("team/web", "3", "sha256:12"),
+            ),
+            ("1080c4e34741", "team/web:3", "", ("team/web", "3", "")),
+            (ID, "", "", ("", "", "")),
+            ("", "x:1", "", ("", "", "")),
+        ] {
+            let tags: Vec<String> = [tag]
+                .into_iter()
+                .filter(|tag| !tag.is_empty())
+                .map(str::to_owned)
+                .collect();
+            let digests = ["other@sha256:00".to_owned(), digest.to_owned()];
+            let name = ImageName::complete(named, ID, &tags, &digests);
+            assert_eq!(
+                (name.repository, name.tag, name.digest),
+                expected,
+                "{named}"
             );
         }
     }

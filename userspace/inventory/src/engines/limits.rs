@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use bstr::BString;
 
+/// Mounts kept of one container.
+pub(super) const MAX_MOUNTS: usize = 1024;
 /// Labels kept.
 const MAX_LABELS: usize = 256;
 /// Bytes kept of a label's name; longer ones are dropped, since a cut name is another name.

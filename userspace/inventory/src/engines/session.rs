@@ -2,27 +2,46 @@
 
 use std::time::Duration;
 
-use futures_util::stream::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
-use vigia_event::container::Engine;
 
-use super::Options;
-use super::answers::{Listed, Version};
-use super::asking::{Asking, MAX_ANSWER, Question};
-use crate::engines::http::{Client, EngineError};
-use crate::engines::{EngineMessage, EngineRequest, limits};
+use super::asking::{Api, Asking, Question};
+use super::error::EngineError;
+use super::watching::Options;
+use super::{EngineMessage, EngineRequest};
+use crate::cgroup::is_container_id;
 
-/// The newest version of the API whose answers are known to be read rightly, and the oldest (Docker 20.10, Podman).
-const NEWEST: (u16, u16) = (1, 51);
-const OLDEST: (u16, u16) = (1, 40);
-/// Bytes of the list of containers.
-const MAX_LIST: usize = 64 << 20;
+/// An engine that answered.
+pub(super) struct Opened<A, E> {
+    /// Its version.
+    pub(super) version: String,
+    /// How to ask it.
+    pub(super) api: A,
+    /// What it announces.
+    pub(super) events: E,
+    /// Ids of the containers that run, listed after it began to announce: what starts in between is in one or both,
+    /// never in neither.
+    pub(super) running: Vec<String>,
+}
 
-/// Events asked for. Only Docker can be told the names: Podman refuses lists with names that it does not know.
-const DOCKER_EVENTS: &str =
-    r#"{"type":["container"],"event":["create","start","destroy","rename","update"]}"#;
-const PODMAN_EVENTS: &str = r#"{"type":["container"]}"#;
+/// What an engine announces.
+pub(super) trait Events: Send {
+    /// Waits for the next. May be dropped while it waits, and called again.
+    fn next(&mut self) -> impl Future<Output = Result<Heard, EngineError>> + Send;
+}
+
+/// One announcement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// A container is to be inspected.
+    Inspect(String),
+    /// A container was removed.
+    Gone(String),
+    /// Announcements broke off: the engine may be gone, and some may be missing.
+    BrokeOff,
+    /// Nothing of interest.
+    Nothing,
+}
 
 /// Why a session ended.
 #[derive(Debug)]
@@ -40,126 +59,69 @@ impl From<EngineError> for Ended {
 }
 
 /// Connects and listens until something ends it; tells whether the engine ever answered.
-pub(super) async fn session(
+pub(super) async fn session<A: Api, E: Events>(
     options: &Options,
     sender: &mpsc::Sender<EngineMessage>,
     requests: &mut mpsc::Receiver<EngineRequest>,
+    opening: impl Future<Output = Result<Opened<A, E>, EngineError>>,
 ) -> (bool, Ended) {
-    let mut connected = false;
-    let ended = listen(options, sender, requests, &mut connected).await;
-    (connected, ended)
+    let opened = match opening.await {
+        Ok(opened) => opened,
+        Err(error) => return (false, error.into()),
+    };
+    (true, listen(options, sender, requests, opened).await)
 }
 
-async fn listen(
+async fn listen<A: Api, E: Events>(
     options: &Options,
     sender: &mpsc::Sender<EngineMessage>,
     requests: &mut mpsc::Receiver<EngineRequest>,
-    connected: &mut bool,
+    opened: Opened<A, E>,
 ) -> Ended {
-    let mut client = Client::new(&options.socket, options.timeout);
-    let version = match agree(&mut client).await {
-        Ok(version) => version,
-        Err(error) => return error.into(),
-    };
-    let filters = match options.engine {
-        Engine::Docker => DOCKER_EVENTS,
-        _ => PODMAN_EVENTS,
-    };
-    // Events first, then the list: what starts in between is in one or both, never in neither.
-    let mut events = match client
-        .lines(&format!("/events?filters={}", quote(filters)))
-        .await
-    {
-        Ok(lines) => lines,
-        Err(error) => return error.into(),
-    };
-    let running: Vec<Listed> = match client.get("/containers/json", MAX_LIST).await {
-        Ok(running) => running,
-        Err(error) => return error.into(),
-    };
-    *connected = true;
+    let engine = options.engine;
+    let Opened {
+        version,
+        api,
+        mut events,
+        running,
+    } = opened;
     tracing::info!(
-        engine = options.engine.name(),
+        engine = engine.name(),
         version,
         "connected to the container engine"
     );
-    let mut asking = Asking::new(client, options);
-    if sender
-        .send(EngineMessage::Connected {
-            engine: options.engine,
-            version,
-        })
-        .await
-        .is_err()
-    {
-        return Ended::Closed;
-    }
-    for container in running {
-        asking.inspect(container.id);
-    }
+    let mut asking = Asking::new(api, engine);
+    let mut said = asking.reconcile(running);
+    said.insert(0, EngineMessage::Connected { engine, version });
     let mut pings = interval(options.ping_every.max(Duration::from_millis(100)));
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let message = tokio::select! {
-            line = events.next() => match line {
-                Ok(line) => asking.announced(&line),
+        for message in said {
+            if sender.send(message).await.is_err() {
+                return Ended::Closed;
+            }
+        }
+        said = Vec::new();
+        tokio::select! {
+            heard = events.next() => match heard {
+                Ok(Heard::Inspect(id)) => asking.inspect(id),
+                Ok(Heard::Gone(id)) if is_container_id(id.as_bytes()) => {
+                    said = vec![EngineMessage::Gone { engine, id }];
+                }
+                Ok(Heard::BrokeOff) => asking.ask(Question::Ping),
+                Ok(Heard::Gone(_) | Heard::Nothing) => {}
                 Err(error) => return error.into(),
             },
             request = requests.recv() => match request {
-                Some(EngineRequest::Inspect(id)) => { asking.inspect(id); None }
-                Some(EngineRequest::Resolve(id)) => { asking.resolve(id); None }
+                Some(request) => asking.request(request),
                 None => return Ended::Closed,
             },
-            Some(done) = asking.in_flight.next() => match asking.answered(done) {
-                Ok(message) => message,
+            done = asking.next() => match asking.answered(done) {
+                Ok(messages) => said = messages,
                 Err(error) => return error.into(),
             },
-            _ = pings.tick() => { asking.ask(Question::Ping); None }
+            _ = pings.tick() => asking.ask(Question::Ping),
             () = sender.closed() => return Ended::Closed,
-        };
-        asking.start();
-        if let Some(message) = message
-            && sender.send(message).await.is_err()
-        {
-            return Ended::Closed;
         }
     }
-}
-
-/// Agrees on a version of the API and returns the engine's own version.
-async fn agree(client: &mut Client) -> Result<String, EngineError> {
-    let answer: Version = client.get("/version", MAX_ANSWER).await?;
-    let version = |text: &str| {
-        let (major, minor) = text.split_once('.')?;
-        Some((major.parse::<u16>().ok()?, minor.parse::<u16>().ok()?))
-    };
-    let offered = version(&answer.api_version);
-    let (major, minor) = match (offered, version(&answer.min_api_version)) {
-        (Some(offered), _) if offered < OLDEST => offered,
-        (Some(offered), _) if offered <= NEWEST => offered,
-        (Some(_), Some(least)) => least.max(NEWEST),
-        (Some(_), None) => NEWEST,
-        (None, _) => {
-            let message = "no version of the API".to_owned();
-            return Err(EngineError::Answer {
-                path: "/version".to_owned(),
-                message,
-            });
-        }
-    };
-    client.set_prefix(format!("/v{major}.{minor}"));
-    Ok(limits::text(answer.version).to_string())
-}
-
-/// Percent-encodes everything but letters and digits.
-fn quote(text: &str) -> String {
-    let mut quoted = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() {
-            quoted.push(char::from(byte));
-        } else {
-            quoted.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    quoted
 }

@@ -3,16 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use vigia_event::container::{DeclaredMount, Inspected, Promises};
 
 use super::promises::{self, ConfigPromises, HostPromises, Ports};
 
 use crate::engines::image::ImageName;
-use crate::engines::limits;
+use crate::engines::lenient::or_default;
+use crate::engines::limits::{self, MAX_MOUNTS};
 
-/// Mounts kept of one container.
-const MAX_MOUNTS: usize = 1024;
 /// What Docker does where a health check names no interval.
 const DEFAULT_INTERVAL_S: u64 = 30;
 
@@ -180,27 +179,16 @@ struct MountAnswer {
     propagation: String,
 }
 
-/// `null` and a value of an unexpected type count as absent.
-pub(super) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    from: D,
-) -> Result<T, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Lenient<T> {
-        Value(T),
-        Other(serde::de::IgnoredAny),
-    }
-    Ok(match Lenient::deserialize(from)? {
-        Lenient::Value(value) => value,
-        Lenient::Other(_) => T::default(),
-    })
-}
-
 impl ContainerAnswer {
     /// What rules see of it; `image` tells what its name leaves out.
     pub(super) fn into_inspected(self, image: &ImageAnswer) -> Inspected {
         let health_check_interval_s = self.config.healthcheck.interval_s();
-        let names = image_names(&self.config.image, &self.image, image);
+        let name = ImageName::complete(
+            &self.config.image,
+            &self.image,
+            &image.repo_tags,
+            &image.repo_digests,
+        );
         let host = self.host_config;
         let mut tmpfs: Vec<_> = self
             .mounts
@@ -237,9 +225,9 @@ impl ContainerAnswer {
                     .strip_prefix('/')
                     .map_or(self.name.clone(), str::to_owned),
             ),
-            image_repository: names.0,
-            image_tag: names.1,
-            image_digest: names.2,
+            image_repository: limits::text(name.repository.into()),
+            image_tag: limits::text(name.tag.into()),
+            image_digest: limits::text(name.digest.into()),
             image: limits::text(self.config.image),
             image_id: limits::text(self.image),
             // Not the engine's to say.
@@ -258,6 +246,7 @@ impl ContainerAnswer {
                 )
             }),
             labels: limits::labels(self.config.labels),
+            pod_labels: BTreeMap::new(),
             health_check: self.config.healthcheck.command(self.config.shell),
             mounts,
             health_check_interval_s,
@@ -304,50 +293,6 @@ impl MountAnswer {
             propagation: limits::text(self.propagation),
         }
     }
-}
-
-/// Repository, tag and digest of an image that was named by its creator.
-fn image_names(
-    named: &str,
-    id: &str,
-    image: &ImageAnswer,
-) -> (bstr::BString, bstr::BString, bstr::BString) {
-    let hex = id.strip_prefix("sha256:").unwrap_or(id);
-    let is_id = !named.is_empty() && (hex.starts_with(named) || id.starts_with(named));
-    let tagged = image
-        .repo_tags
-        .first()
-        .map(String::as_str)
-        .unwrap_or_default();
-    let mut name = ImageName::parse(if is_id { tagged } else { named });
-    if name.tag.is_empty() && name.digest.is_empty() && !name.repository.is_empty() {
-        name.tag = "latest";
-    }
-    if name.digest.is_empty() {
-        let digests = image
-            .repo_digests
-            .iter()
-            .map(|digest| ImageName::parse(digest));
-        name.digest = digests
-            .into_iter()
-            .find(|digest| same_repository(digest.repository, name.repository))
-            .unwrap_or_default()
-            .digest;
-    }
-    (
-        limits::text(name.repository.into()),
-        limits::text(name.tag.into()),
-        limits::text(name.digest.into()),
-    )
-}
-
-/// Docker writes `nginx` where Podman and registries write `docker.io/library/nginx`.
-fn same_repository(one: &str, other: &str) -> bool {
-    fn short(name: &str) -> &str {
-        let name = name.strip_prefix("docker.io/").unwrap_or(name);
-        name.strip_prefix("library/").unwrap_or(name)
-    }
-    short(one) == short(other)
 }
 
 fn created_ns(created: &str) -> u64 {
@@ -452,59 +397,6 @@ mod tests {
             (inspected.name.to_string(), inspected.labels.len()),
             ("web".into(), 1)
         );
-    }
-
-    #[test]
-    fn what_an_images_name_leaves_out_is_asked_of_the_image() {
-        let image = |tag: &str, digest: &str| ImageAnswer {
-            repo_tags: vec![tag.to_owned()]
-                .into_iter()
-                .filter(|tag| !tag.is_empty())
-                .collect(),
-            repo_digests: vec!["other@sha256:00".to_owned(), digest.to_owned()],
-        };
-        for (named, image, expected) in [
-            ("nginx", image("", ""), ("nginx", "latest", "")),
-            (
-                "nginx:1",
-                image("x:2", "nginx@sha256:12"),
-                ("nginx", "1", "sha256:12"),
-            ),
-            (
-                "nginx:1",
-                image("", "docker.io/library/nginx@sha256:12"),
-                ("nginx", "1", "sha256:12"),
-            ),
-            (
-                "nginx:1@sha256:34",
-                image("", "nginx@sha256:12"),
-                ("nginx", "1", "sha256:34"),
-            ),
-            ("nginx@sha256:34", image("", ""), ("nginx", "", "sha256:34")),
-            (
-                ID,
-                image("team/web:3", "team/web@sha256:12"),
-                ("team/web", "3", "sha256:12"),
-            ),
-            (
-                "1080c4e34741",
-                image("team/web:3", ""),
-                ("team/web", "3", ""),
-            ),
-            (ID, image("", ""), ("", "", "")),
-            ("", image("x:1", ""), ("", "", "")),
-        ] {
-            let (repository, tag, digest) = image_names(named, ID, &image);
-            assert_eq!(
-                (
-                    repository.to_string().as_str(),
-                    tag.to_string().as_str(),
-                    digest.to_string().as_str()
-                ),
-                expected,
-                "{named}"
-            );
-        }
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use bstr::BString;
-use serde::{Deserialize, Deserializer};
-use vigia_event::container::{HostNamespaces, Promises, PublishedPort, is_secret_variable};
+use serde::Deserialize;
+use vigia_event::container::{HostNamespaces, Promises, PublishedPort};
 
-use super::answers::or_default;
+use crate::engines::declared::{
+    MAX_NAMES, Variable, capabilities, cpu_millis, limit, secret_variables,
+};
+use crate::engines::lenient::or_default;
 use crate::engines::limits;
-
-/// Names and ports kept of one kind.
-const MAX_NAMES: usize = 256;
 
 /// Ports of a container, as in `80/tcp`, with those of the host that lead there.
 pub(super) type Ports = BTreeMap<String, Option<Vec<Binding>>>;
@@ -23,24 +23,6 @@ pub(super) struct ConfigPromises {
     user: String,
     #[serde(deserialize_with = "or_default")]
     env: Vec<Variable>,
-}
-
-/// A variable of the environment, of which nothing but the name is ever kept.
-#[derive(Debug, Default)]
-struct Variable {
-    name: String,
-    is_set: bool,
-}
-
-impl<'de> Deserialize<'de> for Variable {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let (name, value) = text.split_once('=').unwrap_or((&text, ""));
-        Ok(Self {
-            name: name.to_owned(),
-            is_set: !value.is_empty(),
-        })
-    }
 }
 
 /// Members of `HostConfig`.
@@ -178,23 +160,6 @@ pub(super) fn of(
     }
 }
 
-/// With the prefix that engines let one leave out.
-fn capabilities(names: Vec<String>) -> Vec<BString> {
-    let named = |name: String| {
-        let name = name.to_ascii_uppercase();
-        if name == "ALL" || name.starts_with("CAP_") {
-            name
-        } else {
-            format!("CAP_{name}")
-        }
-    };
-    names
-        .into_iter()
-        .take(MAX_NAMES)
-        .map(|name| limits::text(named(name)))
-        .collect()
-}
-
 /// `no-new-privileges`, with `:true`, `=true` or nothing behind it.
 fn refuses_privileges(option: &str) -> bool {
     option
@@ -215,24 +180,6 @@ fn seccomp(options: &[String]) -> BString {
     .into()
 }
 
-/// Nothing, zero and below are no limit.
-fn limit(value: i64) -> u64 {
-    u64::try_from(value).unwrap_or(0)
-}
-
-/// From billionths of a processor, or from a share of a period in microseconds.
-fn cpu_millis(nano_cpus: i64, quota: i64, period: i64) -> u64 {
-    const DEFAULT_PERIOD: u64 = 100_000;
-    if nano_cpus > 0 {
-        return limit(nano_cpus) / 1_000_000;
-    }
-    let period = match limit(period) {
-        0 => DEFAULT_PERIOD,
-        period => period,
-    };
-    limit(quota).saturating_mul(1000) / period
-}
-
 fn ports(asked: Ports) -> Vec<PublishedPort> {
     let mut ports = Vec::new();
     for (port, bindings) in asked {
@@ -251,17 +198,6 @@ fn ports(asked: Ports) -> Vec<PublishedPort> {
         }
     }
     ports
-}
-
-fn secret_variables(variables: Vec<Variable>) -> Vec<BString> {
-    let mut names: Vec<BString> = variables
-        .into_iter()
-        .filter(|variable| variable.is_set && is_secret_variable(&variable.name))
-        .take(MAX_NAMES)
-        .map(|variable| limits::text(variable.name))
-        .collect();
-    names.sort_unstable();
-    names
 }
 
 #[cfg(test)]

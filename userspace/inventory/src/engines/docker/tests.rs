@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use vigia_event::container::Engine;
 use vigia_event::secret::SecretKind;
 
-use super::*;
+use crate::engines::EngineRequest;
+use crate::engines::watched::{Watched, short};
 
 const ID: &str = "cb88e9aa616de881d907571c99dd391a8b8e42a205685db372ef402055eb838a";
 const OTHER: &str = "aa0ab810283dba822752b3bc8e939426f544725b0f000f67a61b213765fd8854";
@@ -137,77 +137,9 @@ fn event(action: &str, id: &str) -> String {
     )
 }
 
-/// A watched engine.
-struct Scene {
-    folder: TempDir,
-    messages: mpsc::Receiver<EngineMessage>,
-    requests: mpsc::Sender<EngineRequest>,
-    watching: JoinHandle<()>,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let socket = folder.path().join("engine.sock");
-        let options = Options {
-            timeout: Duration::from_millis(300),
-            backoff: (Duration::from_millis(10), Duration::from_millis(20)),
-            ping_every: Duration::from_millis(100),
-            ..Options::new(Engine::Docker, &format!("unix://{}", socket.display()))
-        };
-        let (sender, messages) = mpsc::channel(16);
-        let (requests, asked) = mpsc::channel(16);
-        let watching = tokio::spawn(watch(options, sender, asked));
-        Self {
-            folder,
-            messages,
-            requests,
-            watching,
-        }
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.folder.path().join("engine.sock")
-    }
-
-    async fn next(&mut self) -> EngineMessage {
-        timeout(Duration::from_secs(20), self.messages.recv())
-            .await
-            .expect("in time")
-            .expect("a message")
-    }
-
-    /// The next message in short, passing over losses: a new script takes over between two tries.
-    async fn next_but_lost(&mut self) -> String {
-        loop {
-            match self.next().await {
-                EngineMessage::Lost { .. } => {}
-                message => return short(&message),
-            }
-        }
-    }
-
-    async fn ask(&self, request: EngineRequest) {
-        self.requests.send(request).await.expect("a listener");
-    }
-}
-
-fn short(message: &EngineMessage) -> String {
-    match message {
-        EngineMessage::Connected { version, .. } => format!("connected {version}"),
-        EngineMessage::Lost { .. } => "lost".to_owned(),
-        EngineMessage::Inspected { id, inspected, .. } => {
-            format!("{} {}", &id[..4], inspected.name)
-        }
-        EngineMessage::NotFound { id, .. } => format!("{} not found", &id[..4]),
-        EngineMessage::Gone { id, .. } => format!("{} gone", &id[..4]),
-        EngineMessage::Resolved { object, .. } => format!("{} {}", object.kind.name(), object.name),
-    }
-}
-
 #[tokio::test]
 async fn what_runs_and_what_is_created_is_inspected() {
-    let mut scene = Scene::new();
+    let mut scene = Watched::new(Engine::Docker);
     let lines =
         ["create", "exec_create: sh", "start", "die", "destroy"].map(|action| event(action, OTHER));
     let lines: Vec<String> = [
@@ -232,7 +164,7 @@ async fn what_runs_and_what_is_created_is_inspected() {
 
 #[tokio::test]
 async fn questions_are_answered() {
-    let mut scene = Scene::new();
+    let mut scene = Watched::new(Engine::Docker);
     let _fake = Fake::start(&scene.socket(), healthy);
     assert_eq!(scene.next_but_lost().await, "connected 20.10.24");
     assert_eq!(scene.next_but_lost().await, "cb88 web");
@@ -258,7 +190,7 @@ async fn one_answer_that_hangs_or_lies_or_never_ends_costs_only_itself() {
         ok("{"),
         ok("7"),
     ] {
-        let mut scene = Scene::new();
+        let mut scene = Watched::new(Engine::Docker);
         let told = answer.clone();
         let _fake = Fake::start(&scene.socket(), move |path| match path {
             path if path.starts_with("/containers/0") => answer.clone(),
@@ -287,7 +219,7 @@ async fn an_engine_that_is_sick_is_lost_and_found_again_when_it_is_well() {
         ("/containers/json", ok(r#"{"message": "?"}"#)),
         ("/_ping", Answer::Hang),
     ] {
-        let mut scene = Scene::new();
+        let mut scene = Watched::new(Engine::Docker);
         let told = answer.clone();
         let fake = Fake::start(&scene.socket(), move |path| {
             if path.starts_with(sick) {
@@ -296,30 +228,20 @@ async fn an_engine_that_is_sick_is_lost_and_found_again_when_it_is_well() {
                 healthy(path)
             }
         });
-        let lost = loop {
-            if let EngineMessage::Lost { reason, .. } = scene.next().await
-                && !reason.contains("cannot connect")
-            {
-                break reason;
-            }
-        };
+        let lost = scene.loss().await;
         assert!(
             lost.len() < 1000 && !lost.contains('\u{1b}'),
             "{sick} {told:?}: {lost}"
         );
         drop(fake);
         let _well = Fake::start(&scene.socket(), healthy);
-        loop {
-            if scene.next_but_lost().await == "cb88 web" {
-                break;
-            }
-        }
+        while scene.next_but_lost().await != "cb88 web" {}
     }
 }
 
 #[tokio::test]
 async fn an_engine_that_dies_is_reported_once_and_listed_anew() {
-    let mut scene = Scene::new();
+    let mut scene = Watched::new(Engine::Docker);
     assert_eq!(short(&scene.next().await), "lost", "there is none yet");
     for _ in 0..2 {
         let fake = Fake::start(&scene.socket(), healthy);
@@ -328,22 +250,6 @@ async fn an_engine_that_dies_is_reported_once_and_listed_anew() {
         drop(fake);
         let _ = std::fs::remove_file(scene.socket());
         assert_eq!(short(&scene.next().await), "lost");
-        let more = timeout(Duration::from_millis(100), scene.messages.recv()).await;
-        assert!(more.is_err(), "said once: {more:?}");
+        scene.expect_nothing().await;
     }
-}
-
-#[tokio::test]
-async fn watching_ends_with_its_listener() {
-    let Scene {
-        folder: _folder,
-        messages,
-        requests: _requests,
-        watching,
-    } = Scene::new();
-    drop(messages);
-    timeout(Duration::from_secs(20), watching)
-        .await
-        .expect("in time")
-        .expect("no panic");
 }

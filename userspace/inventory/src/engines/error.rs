@@ -1,0 +1,118 @@
+//! Why an engine did not answer, whichever way it was asked.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+/// Bytes of an error's explanation.
+const MAX_MESSAGE: usize = 300;
+
+/// Why an engine did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Its socket cannot be connected to.
+    #[error("cannot connect to {}", socket.display())]
+    Connect {
+        /// The socket.
+        socket: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What it sent is not HTTP, or it closed the connection.
+    #[error("{path}: the engine's answer broke off")]
+    Http {
+        /// What was asked.
+        path: String,
+        /// Why.
+        source: hyper::Error,
+    },
+    /// It took too long.
+    #[error("{path}: no answer within {after:?}")]
+    TimedOut {
+        /// What was asked.
+        path: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// It sent more than is read.
+    #[error("{path}: the answer is longer than {max} bytes")]
+    TooLong {
+        /// What was asked.
+        path: String,
+        /// The limit.
+        max: usize,
+    },
+    /// It refused.
+    #[error("{path}: status {status}: {message}")]
+    Status {
+        /// What was asked.
+        path: String,
+        /// The HTTP status.
+        status: u16,
+        /// The engine's words, shortened.
+        message: String,
+    },
+    /// The answer is not what the API promises.
+    #[error("{path}: the answer is not understood: {message}")]
+    Answer {
+        /// What was asked.
+        path: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The stream of events ended.
+    #[error("{path}: the stream ended")]
+    Ended {
+        /// What was asked.
+        path: String,
+    },
+}
+
+impl EngineError {
+    /// Whether the engine says that there is no such thing.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Status { status: 404, .. })
+    }
+
+    /// Whether there is nobody to ask: no socket at all.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Connect { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Whether the same question may well be answered a moment later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. }
+                | Self::Http { .. }
+                | Self::TimedOut { .. }
+                | Self::Status { status: 500.., .. }
+        )
+    }
+}
+
+/// An engine's own words, fit for a log.
+pub(super) fn explanation(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_MESSAGE)
+        .collect()
+}
+
+/// Gives up what takes longer than it may; `path` names what was asked.
+pub(super) async fn within<T>(
+    path: &str,
+    after: Duration,
+    work: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    let timed_out = |_| EngineError::TimedOut {
+        path: path.to_owned(),
+        after,
+    };
+    timeout(after, work).await.map_err(timed_out)?
+}

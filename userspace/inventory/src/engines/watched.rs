@@ -1,0 +1,112 @@
+//! A watched engine, for the tests of every kind of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use vigia_event::container::Engine;
+
+use super::{EngineMessage, EngineRequest, Options, watch};
+
+/// A watched engine.
+pub(super) struct Watched {
+    folder: TempDir,
+    messages: mpsc::Receiver<EngineMessage>,
+    requests: mpsc::Sender<EngineRequest>,
+    watching: JoinHandle<()>,
+}
+
+impl Watched {
+    pub(super) fn new(engine: Engine) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("engine.sock");
+        let options = Options {
+            timeout: Duration::from_millis(300),
+            backoff: (Duration::from_millis(10), Duration::from_millis(20)),
+            ping_every: Duration::from_millis(100),
+            ..Options::new(engine, &format!("unix://{}", socket.display()))
+        };
+        let (sender, messages) = mpsc::channel(16);
+        let (requests, asked) = mpsc::channel(16);
+        let watching = tokio::spawn(watch(options, sender, asked));
+        Self {
+            folder,
+            messages,
+            requests,
+            watching,
+        }
+    }
+
+    pub(super) fn socket(&self) -> PathBuf {
+        self.folder.path().join("engine.sock")
+    }
+
+    pub(super) async fn next(&mut self) -> EngineMessage {
+        timeout(Duration::from_secs(20), self.messages.recv())
+            .await
+            .expect("in time")
+            .expect("a message")
+    }
+
+    /// The next message in short, passing over losses: a new script takes over between two tries.
+    pub(super) async fn next_but_lost(&mut self) -> String {
+        loop {
+            match self.next().await {
+                EngineMessage::Lost { .. } => {}
+                message => return short(&message),
+            }
+        }
+    }
+
+    /// Why it was lost, other than that nobody listens yet.
+    pub(super) async fn loss(&mut self) -> String {
+        loop {
+            if let EngineMessage::Lost { reason, .. } = self.next().await
+                && !reason.contains("cannot connect")
+            {
+                return reason;
+            }
+        }
+    }
+
+    /// Fails where there is another message soon.
+    pub(super) async fn expect_nothing(&mut self) {
+        let more = timeout(Duration::from_millis(100), self.messages.recv()).await;
+        assert!(more.is_err(), "said once: {more:?}");
+    }
+
+    pub(super) async fn ask(&self, request: EngineRequest) {
+        self.requests.send(request).await.expect("a listener");
+    }
+}
+
+pub(super) fn short(message: &EngineMessage) -> String {
+    match message {
+        EngineMessage::Connected { version, .. } => format!("connected {version}"),
+        EngineMessage::Lost { .. } => "lost".to_owned(),
+        EngineMessage::Inspected { id, inspected, .. } => {
+            format!("{} {}", &id[..4], inspected.name)
+        }
+        EngineMessage::NotFound { id, .. } => format!("{} not found", &id[..4]),
+        EngineMessage::Gone { id, .. } => format!("{} gone", &id[..4]),
+        EngineMessage::Resolved { object, .. } => format!("{} {}", object.kind.name(), object.name),
+    }
+}
+
+#[tokio::test]
+async fn watching_ends_with_its_listener() {
+    let Watched {
+        folder: _folder,
+        messages,
+        requests: _requests,
+        watching,
+    } = Watched::new(Engine::Docker);
+    drop(messages);
+    timeout(Duration::from_secs(20), watching)
+        .await
+        .expect("in time")
+        .expect("no panic");
+}

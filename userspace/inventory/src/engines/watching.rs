@@ -1,0 +1,111 @@
+//! Watching an engine for as long as somebody wants to know: connecting, and connecting again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use vigia_event::container::Engine;
+
+use super::error::EngineError;
+use super::session::{Ended, session};
+use super::{EngineMessage, EngineRequest, docker};
+
+/// Where an engine is, and how patient to be with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// [`Engine::Docker`] or [`Engine::Podman`].
+    pub engine: Engine,
+    /// Its Unix socket.
+    pub socket: PathBuf,
+    /// How long one answer may take.
+    pub timeout: Duration,
+    /// How long to wait before connecting again, at first and at most; doubled each time.
+    pub backoff: (Duration, Duration),
+    /// How often an engine that says nothing is asked whether it lives.
+    pub ping_every: Duration,
+}
+
+impl Options {
+    /// The usual patience, for an engine at a socket: a path, or `unix://` and a path as in `DOCKER_HOST`.
+    #[must_use]
+    pub fn new(engine: Engine, socket: &str) -> Self {
+        Self {
+            engine,
+            socket: PathBuf::from(socket.strip_prefix("unix://").unwrap_or(socket)),
+            timeout: Duration::from_secs(10),
+            backoff: (Duration::from_millis(500), Duration::from_secs(30)),
+            ping_every: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Watches an engine until the receiver of its messages, or the sender of requests, is dropped.
+///
+/// Connects, and connects again whenever the engine stops answering. Requests that come while it does not answer
+/// are dropped: all that runs is inspected at the next connect.
+pub async fn watch(
+    options: Options,
+    sender: mpsc::Sender<EngineMessage>,
+    mut requests: mpsc::Receiver<EngineRequest>,
+) {
+    let mut wait = options.backoff.0;
+    let mut is_lost = false;
+    loop {
+        let (was_connected, ended) =
+            session(&options, &sender, &mut requests, docker::open(&options)).await;
+        let error = match ended {
+            Ended::Closed => return,
+            Ended::Lost(error) => error,
+        };
+        if was_connected || !is_lost {
+            let reason = describe(&error);
+            complain(options.engine, &error, &reason);
+            if sender
+                .send(EngineMessage::Lost {
+                    engine: options.engine,
+                    reason,
+                })
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+        is_lost = true;
+        wait = if was_connected {
+            options.backoff.0
+        } else {
+            (wait * 2).min(options.backoff.1)
+        };
+        let again = Instant::now() + wait;
+        loop {
+            tokio::select! {
+                () = sleep_until(again) => break,
+                () = sender.closed() => return,
+                request = requests.recv() => if request.is_none() { return },
+            }
+        }
+    }
+}
+
+/// Says once that an engine does not answer; one that is not installed is nothing to worry about.
+fn complain(engine: Engine, error: &EngineError, reason: &str) {
+    let engine = engine.name();
+    if error.is_absent() {
+        tracing::info!(engine, reason, "there is no such container engine");
+    } else {
+        tracing::warn!(engine, reason, "the container engine does not answer");
+    }
+}
+
+/// An error with its causes.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
