@@ -4,6 +4,7 @@
 
 mod asking;
 mod cache;
+mod cri;
 mod declared;
 mod docker;
 mod error;

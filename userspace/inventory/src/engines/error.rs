@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tonic::Code;
 
 /// Bytes of an error's explanation.
 const MAX_MESSAGE: usize = 300;
@@ -54,6 +55,16 @@ pub enum EngineError {
         /// The engine's words, shortened.
         message: String,
     },
+    /// It refused a call of its Kubernetes interface.
+    #[error("{method}: {code:?}: {message}")]
+    Call {
+        /// What was called.
+        method: &'static str,
+        /// The status of gRPC.
+        code: Code,
+        /// The engine's words, shortened.
+        message: String,
+    },
     /// The answer is not what the API promises.
     #[error("{path}: the answer is not understood: {message}")]
     Answer {
@@ -74,13 +85,32 @@ impl EngineError {
     /// Whether the engine says that there is no such thing.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Status { status: 404, .. })
+        matches!(
+            self,
+            Self::Status { status: 404, .. }
+                | Self::Call {
+                    code: Code::NotFound,
+                    ..
+                }
+        )
     }
 
     /// Whether there is nobody to ask: no socket at all.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Connect { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Whether it is an engine that does not speak this language: containerd where only Docker uses it.
+    #[must_use]
+    pub fn is_unserved(&self) -> bool {
+        matches!(
+            self,
+            Self::Call {
+                code: Code::Unimplemented,
+                ..
+            }
+        )
     }
 
     /// Whether the same question may well be answered a moment later.
@@ -92,6 +122,10 @@ impl EngineError {
                 | Self::Http { .. }
                 | Self::TimedOut { .. }
                 | Self::Status { status: 500.., .. }
+                | Self::Call {
+                    code: Code::Unavailable | Code::Unknown | Code::Internal | Code::Aborted,
+                    ..
+                }
         )
     }
 }

@@ -1,13 +1,14 @@
 //! A watched engine, for the tests of every kind of it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use vigia_event::container::Engine;
+use vigia_event::container::{Engine, Inspected};
 
 use super::{EngineMessage, EngineRequest, Options, watch};
 
@@ -57,6 +58,18 @@ impl Watched {
             match self.next().await {
                 EngineMessage::Lost { .. } => {}
                 message => return short(&message),
+            }
+        }
+    }
+
+    /// The next answer about a container, and the engine that it is of.
+    pub(super) async fn inspected(&mut self) -> (Engine, Arc<Inspected>) {
+        loop {
+            if let EngineMessage::Inspected {
+                engine, inspected, ..
+            } = self.next().await
+            {
+                return (engine, inspected);
             }
         }
     }

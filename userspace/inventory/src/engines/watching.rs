@@ -9,12 +9,13 @@ use vigia_event::container::Engine;
 
 use super::error::EngineError;
 use super::session::{Ended, session};
-use super::{EngineMessage, EngineRequest, docker};
+use super::{EngineMessage, EngineRequest, cri, docker};
 
 /// Where an engine is, and how patient to be with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// [`Engine::Docker`] or [`Engine::Podman`].
+    /// Which one, and so which API it speaks: [`Engine::Containerd`] and [`Engine::CriO`] that of Kubernetes, all others
+    /// Docker's.
     pub engine: Engine,
     /// Its Unix socket.
     pub socket: PathBuf,
@@ -52,8 +53,14 @@ pub async fn watch(
     let mut wait = options.backoff.0;
     let mut is_lost = false;
     loop {
-        let (was_connected, ended) =
-            session(&options, &sender, &mut requests, docker::open(&options)).await;
+        let (was_connected, ended) = match options.engine {
+            Engine::Containerd | Engine::CriO => {
+                session(&options, &sender, &mut requests, cri::open(&options)).await
+            }
+            Engine::Docker | Engine::Podman | Engine::Unknown => {
+                session(&options, &sender, &mut requests, docker::open(&options)).await
+            }
+        };
         let error = match ended {
             Ended::Closed => return,
             Ended::Lost(error) => error,
@@ -94,6 +101,12 @@ fn complain(engine: Engine, error: &EngineError, reason: &str) {
     let engine = engine.name();
     if error.is_absent() {
         tracing::info!(engine, reason, "there is no such container engine");
+    } else if error.is_unserved() {
+        tracing::info!(
+            engine,
+            reason,
+            "the container engine does not serve Kubernetes"
+        );
     } else {
         tracing::warn!(engine, reason, "the container engine does not answer");
     }
