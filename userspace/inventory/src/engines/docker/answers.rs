@@ -180,6 +180,11 @@ struct MountAnswer {
 }
 
 impl ContainerAnswer {
+    /// Its labels alone.
+    pub(super) fn into_labels(self) -> BTreeMap<String, bstr::BString> {
+        limits::labels(self.config.labels)
+    }
+
     /// What rules see of it; `image` tells what its name leaves out.
     pub(super) fn into_inspected(self, image: &ImageAnswer) -> Inspected {
         let health_check_interval_s = self.config.healthcheck.interval_s();

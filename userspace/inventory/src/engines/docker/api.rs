@@ -1,13 +1,16 @@
 //! What Docker's API is asked about one container, one secret, or its own life.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use vigia_event::container::{Engine, Inspected};
+use bstr::BString;
+use vigia_event::container::{Engine, Inspected, POD_UID, SANDBOX_ID};
 use vigia_event::secret::SecretKind;
 
 use super::MAX_ANSWER;
 use super::answers::{ContainerAnswer, ImageAnswer, SwarmAnswer};
+use crate::cgroup::is_container_id;
 use crate::engines::asking::{self, Question, Reply};
 use crate::engines::cache::Cache;
 use crate::engines::error::EngineError;
@@ -16,6 +19,9 @@ use crate::engines::image::ImageName;
 use crate::engines::limits;
 use crate::mountinfo::SwarmObject;
 
+/// The label by which cri-dockerd tells sandboxes from containers, and its value for sandboxes.
+const KIND: &str = "io.kubernetes.docker.type";
+const SANDBOX: &[u8] = b"podsandbox";
 /// Names kept of one image.
 const MAX_NAMES: usize = 32;
 
@@ -25,6 +31,7 @@ pub(in crate::engines) struct Api {
     client: Client,
     engine: Engine,
     images: Cache<ImageAnswer>,
+    sandboxes: Cache<BTreeMap<String, BString>>,
 }
 
 impl Api {
@@ -33,6 +40,7 @@ impl Api {
             client,
             engine,
             images: Cache::default(),
+            sandboxes: Cache::default(),
         }
     }
 }
@@ -44,7 +52,9 @@ impl asking::Api for Api {
     async fn answer(self, question: Question) -> Result<Reply, EngineError> {
         match question {
             Question::Inspect(id) => {
-                let inspected = inspect(&self.client, &self.images, &id).await?;
+                let mut inspected = inspect(&self.client, &self.images, &id).await?;
+                inspected.pod_labels =
+                    pod_labels(&self.client, &self.sandboxes, &inspected.labels).await;
                 Ok(Reply::Inspected(self.engine, Box::new(inspected)))
             }
             Question::Resolve(id) => resolve(&self.client, &id).await.map(Reply::Resolved),
@@ -88,6 +98,39 @@ async fn image(client: &Client, images: &Cache<ImageAnswer>, id: &str) -> Arc<Im
             images.keep(id, answer)
         }
         Err(_) => Arc::default(),
+    }
+}
+
+/// The labels of a container's pod, which cri-dockerd gives to the pod's sandbox only; nothing where there is none, or where
+/// what a container's label calls its sandbox is none of the same pod.
+async fn pod_labels(
+    client: &Client,
+    sandboxes: &Cache<BTreeMap<String, BString>>,
+    labels: &BTreeMap<String, BString>,
+) -> BTreeMap<String, BString> {
+    let is_sandbox =
+        |labels: &BTreeMap<String, BString>| labels.get(KIND).is_some_and(|kind| kind == SANDBOX);
+    if is_sandbox(labels) {
+        return labels.clone();
+    }
+    let Some(id) = labels.get(SANDBOX_ID).filter(|id| is_container_id(id)) else {
+        return BTreeMap::new();
+    };
+    let id = id.to_string();
+    let sandbox = match sandboxes.get(&id) {
+        Some(known) => known,
+        None => {
+            let path = format!("/containers/{id}/json");
+            match client.get::<ContainerAnswer>(&path, MAX_ANSWER).await {
+                Ok(answer) => sandboxes.keep(&id, answer.into_labels()),
+                Err(_) => return BTreeMap::new(),
+            }
+        }
+    };
+    if is_sandbox(&sandbox) && sandbox.get(POD_UID) == labels.get(POD_UID) {
+        sandbox.as_ref().clone()
+    } else {
+        BTreeMap::new()
     }
 }
 

@@ -253,3 +253,28 @@ async fn an_engine_that_dies_is_reported_once_and_listed_anew() {
         scene.expect_nothing().await;
     }
 }
+
+#[tokio::test]
+async fn a_pods_labels_are_those_of_its_sandbox() {
+    let labelled = |id: &str, uid: &str, more: &str| {
+        ok(format!(
+            r#"{{"Id":"{id}","Config":{{"Labels":{{"io.kubernetes.pod.name":"shop","io.kubernetes.pod.uid":"{uid}",{more}}}}}}}"#
+        ))
+    };
+    for (uid, expected) in [("u-1", Some("shop")), ("u-2", None)] {
+        let mut scene = Watched::new(Engine::Docker);
+        let sandbox = format!(r#""io.kubernetes.sandbox.id":"{OTHER}""#);
+        let _fake = Fake::start(&scene.socket(), move |path| match path {
+            path if path == format!("/containers/{ID}/json") => labelled(ID, "u-1", &sandbox),
+            path if path == format!("/containers/{OTHER}/json") => labelled(
+                OTHER,
+                uid,
+                r#""io.kubernetes.docker.type":"podsandbox","app":"shop""#,
+            ),
+            path => healthy(path),
+        });
+        let inspected = scene.inspected().await.1;
+        let app = inspected.pod_labels.get("app").map(ToString::to_string);
+        assert_eq!(app.as_deref(), expected, "{uid}");
+    }
+}
