@@ -117,7 +117,8 @@ pub enum Matching {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Engines {
-    /// Unix sockets of Docker and of Podman's Docker-compatible service; those absent are tried again.
+    /// Unix sockets of Docker, of Podman's Docker-compatible service, of containerd and of CRI-O; those absent are tried
+    /// again.
     pub sockets: Vec<AbsolutePath>,
     /// How long one answer may take, seconds.
     pub timeout_s: Bounded<1, 120>,

@@ -177,16 +177,20 @@ pub fn readers(config: &Config, host_mnt_ns: u32) -> readers::Options {
     }
 }
 
-/// The engines to ask; a socket with `podman` in its path is Podman's.
+/// The engines to ask, told by the paths of their sockets: those of Podman, containerd and CRI-O carry their names. An engine
+/// that serves Kubernetes says itself which one it is.
 #[must_use]
 pub fn engines(config: &Config) -> Vec<engines::Options> {
     let engine_of = |socket: &Path| {
-        let is_podman = socket.to_string_lossy().contains("podman");
-        if is_podman {
-            Engine::Podman
-        } else {
-            Engine::Docker
-        }
+        let path = socket.to_string_lossy();
+        [
+            ("podman", Engine::Podman),
+            ("containerd", Engine::Containerd),
+            ("crio", Engine::CriO),
+        ]
+        .into_iter()
+        .find(|(name, _)| path.contains(name))
+        .map_or(Engine::Docker, |(_, engine)| engine)
     };
     config
         .engines
@@ -438,11 +442,30 @@ mod tests {
 
     #[test]
     fn engines_are_told_by_their_sockets() {
-        let engines: Vec<_> = engines(&Config::default())
-            .into_iter()
-            .map(|options| options.engine)
-            .collect();
-        assert_eq!(engines, [Engine::Docker, Engine::Podman]);
+        let told = |config: &Config| -> Vec<Engine> {
+            let engines = engines(config).into_iter();
+            engines.map(|options| options.engine).collect()
+        };
+        assert_eq!(
+            told(&Config::default()),
+            [
+                Engine::Docker,
+                Engine::Podman,
+                Engine::Containerd,
+                Engine::CriO
+            ]
+        );
+        let sockets = [
+            "/run/k3s/containerd/containerd.sock",
+            "/run/user/7/podman/podman.sock",
+            "/run/x.sock",
+        ];
+        assert_eq!(
+            told(&config(
+                serde_json::json!({"engines": {"sockets": sockets}})
+            )),
+            [Engine::Containerd, Engine::Podman, Engine::Docker]
+        );
     }
 
     #[test]

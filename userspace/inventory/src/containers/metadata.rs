@@ -103,7 +103,9 @@ impl ContainerTable {
         Some(id.to_owned())
     }
 
-    /// An engine does not know a container: final if it is the one that made it, or if no other is left to ask.
+    /// An engine does not know a container: final if it is the one that made it, or if no other is left to ask. A path can
+    /// be mistaken about containerd, whose groups those of cri-dockerd look like, and which runs beside Docker on most
+    /// machines without knowing Docker's containers.
     fn deny(&mut self, engine: Engine, id: &str) -> Option<String> {
         let entry = self.entries.get_mut(self.by_id.get(id)?)?;
         if !matches!(entry.snapshot.metadata, Metadata::Pending) {
@@ -113,7 +115,9 @@ impl ContainerTable {
             entry.denied_by.push(engine);
         }
         let denied = |engine: &Engine| entry.denied_by.contains(engine);
-        let is_final = denied(&entry.snapshot.engine) || self.engines.awaited.iter().all(denied);
+        let made_by = &entry.snapshot.engine;
+        let is_final = *made_by != Engine::Containerd && denied(made_by)
+            || self.engines.awaited.iter().all(denied);
         if is_final {
             self.set_metadata(id, Metadata::Unavailable)
         } else {
@@ -162,8 +166,8 @@ impl ContainerTable {
             container.metadata = Metadata::Unavailable;
         } else {
             container.metadata = Metadata::Pending;
-            // There is nobody to ask for what only CRI knows, and a path can be mistaken about containerd, whose
-            // groups those of cri-dockerd look like.
+            // A path tells Docker and Podman for sure. What serves Kubernetes is told by its socket, which may be called
+            // anything.
             let engine = match container.engine {
                 Engine::Docker | Engine::Podman => container.engine,
                 Engine::Containerd | Engine::CriO | Engine::Unknown => Engine::Unknown,

@@ -924,10 +924,10 @@ fn what_a_container_mounts_itself_it_was_not_granted() {
 }
 
 #[test]
-fn a_container_of_an_engine_that_nobody_can_ask_is_settled_when_all_others_deny_it() {
+fn a_container_that_looks_like_containerds_is_settled_when_all_deny_it() {
     let mut scene = Scene::new();
     scene.table.await_engine(Engine::Docker);
-    scene.table.await_engine(Engine::Podman);
+    scene.table.await_engine(Engine::Containerd);
     scene.cgroup(
         CgroupChangeKind::Mkdir,
         CGROUP,
@@ -939,9 +939,9 @@ fn a_container_of_an_engine_that_nobody_can_ask_is_settled_when_all_others_deny_
     };
     assert_eq!(scene.table.take_requests(), [inspect]);
     for (engine, settled) in [
-        (Engine::Docker, None),
-        (Engine::Docker, None),
-        (Engine::Podman, Some(ID.to_owned())),
+        (Engine::Containerd, None),
+        (Engine::Containerd, None),
+        (Engine::Docker, Some(ID.to_owned())),
     ] {
         let denied = EngineMessage::NotFound {
             engine,
