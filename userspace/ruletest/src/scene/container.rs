@@ -147,17 +147,10 @@ fn inspected(keys: &Keys<'_>) -> Result<Inspected> {
         Some((repository, tag)) if !tag.contains('/') => (repository, tag),
         _ => (tagged, ""),
     };
-    let mut labels = BTreeMap::new();
-    if let Some(node) = keys.get("labels") {
-        for (name, value) in node.entries() {
-            labels.insert(
-                reading::text(name)?.to_owned(),
-                BString::from(reading::text(value)?),
-            );
-        }
-    }
+    let mut labels = labels_of(keys)?;
+    let mut pod_labels = BTreeMap::new();
     if let Some(node) = keys.get("k8s") {
-        let pod = Keys::only(node, &["namespace", "pod", "uid", "container"])?;
+        let pod = Keys::only(node, &["namespace", "pod", "uid", "container", "labels"])?;
         for (key, label) in [
             ("namespace", "io.kubernetes.pod.namespace"),
             ("pod", "io.kubernetes.pod.name"),
@@ -168,6 +161,7 @@ fn inspected(keys: &Keys<'_>) -> Result<Inspected> {
                 labels.insert(label.to_owned(), text.into());
             }
         }
+        pod_labels = labels_of(&pod)?;
     }
     Ok(Inspected {
         name: keys.text("name")?.unwrap_or("web").into(),
@@ -177,6 +171,7 @@ fn inspected(keys: &Keys<'_>) -> Result<Inspected> {
         image_digest: digest.into(),
         privileged: keys.flag("privileged")?.unwrap_or(false),
         labels,
+        pod_labels,
         health_check: keys
             .texts("health_check")?
             .into_iter()
@@ -187,6 +182,20 @@ fn inspected(keys: &Keys<'_>) -> Result<Inspected> {
         image_facts: promises::image_facts(keys)?.map(Arc::new),
         ..Inspected::default()
     })
+}
+
+/// What is written below `labels`.
+fn labels_of(keys: &Keys<'_>) -> Result<BTreeMap<String, BString>> {
+    let mut labels = BTreeMap::new();
+    if let Some(node) = keys.get("labels") {
+        for (name, value) in node.entries() {
+            labels.insert(
+                reading::text(name)?.to_owned(),
+                BString::from(reading::text(value)?),
+            );
+        }
+    }
+    Ok(labels)
 }
 
 /// A mount of the case: as mountinfo shows it, and as the engine declares it.
