@@ -48,6 +48,14 @@ impl Image {
     /// # Errors
     /// The engine does not take the image.
     pub fn import(docker: &Docker, root: &Path) -> Result<Self> {
+        Self::import_with(docker, root, &[])
+    }
+
+    /// [`Self::import`] with instructions of a Dockerfile.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn import_with(docker: &Docker, root: &Path, instructions: &[&str]) -> Result<Self> {
         let name = format!("{}:1", unique("image"));
         let mut tar = Command::new("tar")
             .args(["--create", "--file=-", "--numeric-owner", "--directory"])
@@ -62,9 +70,9 @@ impl Image {
                 &format!("LABEL {LABEL}=1"),
                 "--change",
                 "ENV PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-                "-",
-                &name,
             ])
+            .args(instructions.iter().flat_map(|line| ["--change", line]))
+            .args(["-", &name])
             .stdin(tar.stdout.take().context("standard output of tar")?)
             .output()?;
         // A tar that nobody reads to its end fails, too.

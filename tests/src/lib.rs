@@ -10,6 +10,7 @@
 
 pub mod agent;
 pub mod command;
+pub mod containerd;
 pub mod debian;
 pub mod docker;
 pub mod http;
@@ -26,5 +27,6 @@ pub mod wait;
 pub mod webhook;
 
 pub use agent::{Agent, Alert};
+pub use containerd::Containerd;
 pub use docker::Docker;
 pub use scene::Scene;

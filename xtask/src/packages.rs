@@ -25,6 +25,11 @@ pub(crate) const DOCKER: Package = Package {
     what: "a Docker engine",
     present: || on_path("dockerd") && on_path("docker"),
 };
+pub(crate) const CONTAINERD: Package = Package {
+    name: "containerd",
+    what: "containerd and ctr",
+    present: || on_path("containerd") && on_path("ctr"),
+};
 pub(crate) const CGROUP_MOUNT: Package = Package {
     name: "cgroupfs-mount",
     what: "a mounted cgroup hierarchy",

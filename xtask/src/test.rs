@@ -102,6 +102,11 @@ const SUITES: &[Suite] = &[
     end_to_end("processes"),
     end_to_end("promises"),
     end_to_end("docker"),
+    Suite {
+        name: "containerd",
+        kind: Kind::EndToEnd,
+        packages: &[packages::CONTAINERD],
+    },
     end_to_end("escape"),
     end_to_end("shortlived"),
     end_to_end("flood"),
@@ -139,7 +144,7 @@ const SUITES: &[Suite] = &[
 ];
 
 /// What together shows that containers are known: on every engine, by what they promised, with their secrets.
-const IDENTITY: &[&str] = &["promises", "docker", "stack"];
+const IDENTITY: &[&str] = &["promises", "docker", "containerd", "stack"];
 
 /// What may be named on the command line.
 pub(crate) fn names() -> Vec<&'static str> {
