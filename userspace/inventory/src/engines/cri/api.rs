@@ -39,6 +39,9 @@ impl asking::Api for Api {
         Duration::from_millis(200),
         Duration::from_millis(400),
         Duration::from_millis(800),
+        // Containerd notes a sandbox only when all of it runs.
+        Duration::from_millis(1600),
+        Duration::from_millis(3200),
     ];
 
     async fn answer(self, question: Question) -> Result<Reply, EngineError> {
