@@ -72,9 +72,12 @@ pub struct Counts {
     pub mounts_read: u64,
     /// Mount tables that could not be read, mostly of processes that were already gone.
     pub mounts_missed: u64,
-    /// First processes whose mounts carry another container's id (a shared network does that).
+    /// First processes whose mounts carry another container's id (a shared network or a pod's sandbox does that): the
+    /// cgroup counts.
     pub id_mismatches: u64,
-    /// Cgroups that claim to be a container that lives elsewhere.
+    /// Containers whose cgroup does not tell their id, but whose mounts do.
+    pub adopted: u64,
+    /// Cgroups, and mounts where the cgroup tells nothing, that claim to be a container that lives elsewhere.
     pub impostors: u64,
     /// Cgroups below containers beyond what is remembered.
     pub subgroups_ignored: u64,

@@ -40,7 +40,9 @@ impl ContainerTable {
     }
 
     fn existing_slot(&mut self, task: &ExistingTask, time_ns: u64) -> Option<Slot> {
-        let found = cgroup::container_of(&task.cgroup_path)?;
+        let Some(found) = cgroup::container_of(&task.cgroup_path) else {
+            return self.existing_slot_by_mounts(task, time_ns);
+        };
         let slot = match self.by_id.get(found.id) {
             Some(&slot) => slot,
             None => {
@@ -68,6 +70,15 @@ impl ContainerTable {
             }
         }
         Some(slot)
+    }
+
+    /// The container of a process whose cgroup tells none, but whose mount namespace may.
+    fn existing_slot_by_mounts(&mut self, task: &ExistingTask, time_ns: u64) -> Option<Slot> {
+        if task.mnt_ns == 0 || task.mnt_ns == self.options.host_mnt_ns {
+            return None;
+        }
+        let known = self.by_mnt_ns.get(&task.mnt_ns).copied();
+        known.or_else(|| self.adopt((task.process.pid, task.mnt_ns), false, time_ns))
     }
 
     fn add_existing_init(&mut self, slot: Slot, task: &ExistingTask, time_ns: u64) {

@@ -137,7 +137,8 @@ impl ContainerTable {
         if mnt_ns == 0 || mnt_ns == self.options.host_mnt_ns || task.entered == Some(true) {
             return;
         }
-        let Some(slot) = self.slot_of(task).or_else(|| self.adopt(task, time_ns)) else {
+        let known = self.slot_of(task);
+        let Some(slot) = known.or_else(|| self.adopt((task.pid, mnt_ns), true, time_ns)) else {
             return;
         };
         let Some(entry) = self.entries.get_mut(&slot) else {

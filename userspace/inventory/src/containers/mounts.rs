@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use vigia_event::call::EventType;
 use vigia_event::captured::{Call, Task};
-use vigia_event::container::{Container, Engine};
+use vigia_event::container::Container;
 use vigia_event::mount::MountTable;
 
 use super::{ContainerTable, Slot};
@@ -60,7 +60,9 @@ impl ContainerTable {
             Some(container) if container.mnt_ns == mnt_ns || container.mnt_ns == 0 => {
                 container.mounts.clone().unwrap_or_default()
             }
-            _ => self.foreign_mounts(task, time_ns).unwrap_or_default(),
+            _ => self
+                .foreign_mounts(task.pid, mnt_ns, time_ns)
+                .unwrap_or_default(),
         }
     }
 
@@ -75,23 +77,31 @@ impl ContainerTable {
         }
     }
 
-    /// A process in a mount namespace nobody knows: perhaps of an engine without cgroups (rootless Podman), whose
-    /// binds carry the container's id.
-    pub(super) fn adopt(&mut self, task: &Task, time_ns: u64) -> Option<Slot> {
-        let mounts = self.foreign_mounts(task, time_ns)?;
+    /// A process in a mount namespace nobody knows: perhaps of an engine without cgroups (rootless ones on version 1), or
+    /// in a group that does not carry the id. The engine's binds do.
+    ///
+    /// They can be imitated by anybody who may mount: a container that is known stays what it is, and an unknown one
+    /// is at worst one that nobody has.
+    pub(super) fn adopt(
+        &mut self,
+        (pid, mnt_ns): (u32, u32),
+        observed: bool,
+        time_ns: u64,
+    ) -> Option<Slot> {
+        let mounts = self.foreign_mounts(pid, mnt_ns, time_ns)?;
         let (id, engine) = mountinfo::container_id(&mounts.mounts)?;
-        // Binds can be imitated by anybody who may mount; a container that is known by its cgroup stays that.
-        if engine != Engine::Podman || self.by_id.contains_key(id) {
+        if self.by_id.contains_key(id) {
             self.counts.impostors += 1;
             return None;
         }
         let container = Container {
             id: id.to_owned(),
             engine,
-            observed: true,
+            observed,
             ..Container::default()
         };
-        self.mount_cache.tables.remove(&task.namespaces.mnt);
+        self.counts.adopted += 1;
+        self.mount_cache.tables.remove(&mnt_ns);
         Some(self.add(container, time_ns))
     }
 
@@ -207,14 +217,13 @@ impl ContainerTable {
         }
     }
 
-    fn foreign_mounts(&mut self, task: &Task, time_ns: u64) -> Option<Arc<MountTable>> {
-        let mnt_ns = task.namespaces.mnt;
+    fn foreign_mounts(&mut self, pid: u32, mnt_ns: u32, time_ns: u64) -> Option<Arc<MountTable>> {
         if let Some((read_ns, table)) = self.mount_cache.tables.get(&mnt_ns)
             && time_ns < read_ns.saturating_add(CACHE_NS)
         {
             return table.clone();
         }
-        let read = mountinfo::read(&self.options.proc_root, task.pid).ok();
+        let read = mountinfo::read(&self.options.proc_root, pid).ok();
         let surroundings = Surroundings {
             host: &self.host_mounts,
             swarm: &self.swarm,

@@ -1,3 +1,5 @@
+mod identity;
+
 use bstr::BString;
 use tempfile::TempDir;
 use vigia_event::EventType;
@@ -773,15 +775,6 @@ fn a_container_without_a_cgroup_is_known_by_its_binds() {
     };
     scene.observe(&task, exit);
     assert_eq!(scene.table.running().count(), 0);
-
-    // Such binds do not make anybody a container that is known by its cgroup.
-    let mut scene = Scene::new();
-    scene.started(61);
-    scene.mounts_of_pid(90, &mounts);
-    let mut imitator = inside(90);
-    (imitator.cgroup_id, imitator.namespaces.mnt) = (3, 99);
-    assert_eq!(id_of(scene.exec(&imitator)), None);
-    assert_eq!(scene.table.counts().impostors, 1);
 }
 
 #[test]

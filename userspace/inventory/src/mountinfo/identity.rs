@@ -14,12 +14,6 @@ pub(super) const ENGINE_FILES: &[&str] = &[
     "/run/.containerenv",
 ];
 
-/// Folders in which an engine keeps such files, one folder a container.
-const KEPT_IN: &[(&[u8], Engine)] = &[
-    (b"containers", Engine::Docker),
-    (b"overlay-containers", Engine::Podman),
-];
-
 /// The id that most of the engine's binds (hosts, hostname, resolv.conf) carry, and whose it is.
 ///
 /// Absent where no bind carries one (Kubernetes), or where they disagree evenly. A container that shares another
@@ -49,15 +43,33 @@ pub fn container_id(mounts: &[Mount]) -> Option<(&str, Engine)> {
     }
 }
 
-/// The id in a path like `.../containers/ID/hostname`.
+/// The id in a path like `.../containers/ID/hostname`. Other parts may look like one, too: a volume's name in which a
+/// nested engine keeps its files, a layer of an image.
 pub(super) fn id_of(mount: &Mount) -> Option<(&str, Engine)> {
-    let mut parent: &[u8] = b"";
-    for part in mount.root.split_str("/") {
-        if is_container_id(part) {
-            let (_, engine) = KEPT_IN.iter().find(|(folder, _)| *folder == parent)?;
-            return Some((part.to_str().ok()?, *engine));
+    let (mut before, mut parent): (&[u8], &[u8]) = (b"", b"");
+    let mut found = None;
+    for (depth, part) in mount.root.split_str("/").enumerate() {
+        if is_container_id(part)
+            && let Some(engine) = keeper(depth, before, parent)
+        {
+            found = Some((part.to_str().ok()?, engine));
         }
-        parent = part;
+        (before, parent) = (parent, part);
     }
-    None
+    found
+}
+
+/// The engine that keeps the files of a container in a folder named by its id: told by the folder above it, or by the
+/// two above it.
+fn keeper(depth: usize, before: &[u8], parent: &[u8]) -> Option<Engine> {
+    match (before, parent) {
+        (_, b"containers") => Some(Engine::Docker),
+        // The storage driver comes first: `overlay-containers`, `vfs-containers`. CRI-O keeps its sandboxes so as well.
+        (_, parent) if parent.ends_with(b"-containers") => Some(Engine::Podman),
+        // Of nerdctl: by the namespace of containerd.
+        (b"containers" | b"etchosts", _) => Some(Engine::Containerd),
+        // Docker's, where its folder of containers is a file system of its own.
+        _ if depth == 1 => Some(Engine::Docker),
+        _ => None,
+    }
 }
