@@ -18,7 +18,7 @@ use crate::mountinfo::{SwarmObject, is_swarm_id};
 /// Questions in flight.
 const MAX_IN_FLIGHT: usize = 8;
 /// Questions open: waiting, in flight, or to be asked again.
-const MAX_OPEN: usize = 8192;
+pub(super) const MAX_OPEN: usize = 8192;
 /// How often one question is asked before it is given up.
 const ATTEMPTS: u32 = 3;
 
@@ -80,8 +80,10 @@ pub(super) struct Asking<A> {
     open: FxHashSet<Question>,
     in_flight: FuturesUnordered<BoxFuture<'static, Done>>,
     late: FuturesUnordered<BoxFuture<'static, Asked>>,
-    /// The running containers that it listed last.
+    /// The running containers that it listed last, and that were asked for.
     listed: FxHashSet<String>,
+    /// Whether something was announced since that could not be asked for.
+    has_missed: bool,
 }
 
 impl<A: Api> Asking<A> {
@@ -94,6 +96,7 @@ impl<A: Api> Asking<A> {
             in_flight: FuturesUnordered::new(),
             late: FuturesUnordered::new(),
             listed: FxHashSet::default(),
+            has_missed: false,
         }
     }
 
@@ -116,10 +119,7 @@ impl<A: Api> Asking<A> {
 
     pub(super) fn ask(&mut self, question: Question) {
         if self.open.len() >= MAX_OPEN {
-            tracing::warn!(
-                engine = self.engine.name(),
-                "too many open questions to the container engine"
-            );
+            self.missed();
         } else if self.open.insert(question.clone()) {
             self.queue.push_back(Asked {
                 question,
@@ -130,8 +130,21 @@ impl<A: Api> Asking<A> {
         }
     }
 
+    /// Notes that something the engine announced is lost, too long to be read or one too many: all that run are asked for
+    /// when they are listed next.
+    pub(super) fn missed(&mut self) {
+        self.listed.clear();
+        if !std::mem::replace(&mut self.has_missed, true) {
+            tracing::warn!(
+                engine = self.engine.name(),
+                "more than can be asked for: the containers will be listed again"
+            );
+        }
+    }
+
     /// Inspects the running containers that were not there when they were listed last, and tells which of those are gone.
     pub(super) fn reconcile(&mut self, running: Vec<String>) -> Vec<EngineMessage> {
+        self.has_missed = false;
         let running: FxHashSet<String> = running
             .into_iter()
             .filter(|id| is_container_id(id.as_bytes()))
@@ -140,10 +153,13 @@ impl<A: Api> Asking<A> {
         for id in running.difference(&before) {
             self.inspect(id.clone());
         }
+        let is_whole = !self.has_missed;
         let engine = self.engine;
         let gone = before.difference(&running).cloned();
         let gone = gone.map(|id| EngineMessage::Gone { engine, id }).collect();
-        self.listed = running;
+        if is_whole {
+            self.listed = running;
+        }
         gone
     }
 

@@ -5,11 +5,12 @@
 
 mod answers;
 mod api;
+mod list;
 mod promises;
 
 use vigia_event::container::Engine;
 
-use self::answers::{Announced, Listed, Version};
+use self::answers::{Announced, Version};
 use self::api::Api;
 use super::error::EngineError;
 use super::http::{Client, Lines};
@@ -17,13 +18,11 @@ use super::limits;
 use super::session::{Events, Heard, Opened};
 use super::watching::Options;
 
-/// Bytes of an answer about one thing: a container with all its labels, a configuration with its content.
-const MAX_ANSWER: usize = 8 << 20;
-/// The newest version of the API whose answers are known to be read rightly, and the oldest (Docker 20.10, Podman).
+/// Bytes of an answer about one thing: a container with all its labels, a configuration with its content. What is made to
+/// cost memory takes twenty times that for the moment in which it is read.
+const MAX_ANSWER: usize = 4 << 20;
+/// The newest version of the API whose answers are known to be read rightly.
 const NEWEST: (u16, u16) = (1, 51);
-const OLDEST: (u16, u16) = (1, 40);
-/// Bytes of the list of containers.
-const MAX_LIST: usize = 64 << 20;
 
 /// Events asked for. Only Docker can be told the names: Podman refuses lists with names that it does not know.
 const DOCKER_EVENTS: &str =
@@ -44,18 +43,19 @@ pub(super) async fn open(options: &Options) -> Result<Opened<Api, Lines>, Engine
     let events = client
         .lines(&format!("/events?filters={}", quote(filters)))
         .await?;
-    let running: Vec<Listed> = client.get("/containers/json", MAX_LIST).await?;
+    let running = list::running(&client).await?;
     Ok(Opened {
         version,
         api: Api::new(client, options.engine),
         events,
-        running: running.into_iter().map(|listed| listed.id).collect(),
+        running,
     })
 }
 
 impl Events for Lines {
     async fn next(&mut self) -> Result<Heard, EngineError> {
-        Ok(announced(&self.line().await?))
+        let line = self.line().await?;
+        Ok(line.map_or(Heard::Missed, |line| announced(&line)))
     }
 }
 
@@ -84,19 +84,15 @@ async fn agree(client: &mut Client) -> Result<String, EngineError> {
         Some((major.parse::<u16>().ok()?, minor.parse::<u16>().ok()?))
     };
     let offered = version(&answer.api_version);
-    let (major, minor) = match (offered, version(&answer.min_api_version)) {
-        (Some(offered), _) if offered < OLDEST => offered,
-        (Some(offered), _) if offered <= NEWEST => offered,
-        (Some(_), Some(least)) => least.max(NEWEST),
-        (Some(_), None) => NEWEST,
-        (None, _) => {
-            let message = "no version of the API".to_owned();
-            return Err(EngineError::Answer {
-                path: "/version".to_owned(),
-                message,
-            });
-        }
+    let least = version(&answer.min_api_version).unwrap_or_default();
+    let Some(offered) = offered else {
+        return Err(EngineError::Answer {
+            path: "/version".to_owned(),
+            message: "no version of the API".to_owned(),
+        });
     };
+    // What is older than known is read as far as it is the same; what is newer is asked in the oldest way it still knows.
+    let (major, minor) = offered.min(NEWEST.max(least));
     client.set_prefix(format!("/v{major}.{minor}"));
     Ok(limits::text(answer.version).to_string())
 }

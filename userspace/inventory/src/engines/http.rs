@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bstr::ByteSlice;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -18,8 +19,10 @@ use tokio::task::JoinHandle;
 
 use super::error::{EngineError, explanation, within};
 
-/// Bytes of one line of a stream.
+/// Bytes kept of one line of a stream.
 const MAX_LINE: usize = 1 << 20;
+/// Bytes of a longer line that are passed over before the stream is given up.
+const MAX_PASSED_OVER: usize = 256 << 20;
 /// Bytes of the head of an answer.
 const MAX_HEAD: usize = 64 << 10;
 
@@ -55,21 +58,31 @@ impl Client {
             self.open(path).await?.collect(path, max).await
         })
         .await?;
+        // One byte that is no text must not cost the whole answer.
+        let text = String::from_utf8_lossy(&body);
         // The message of serde_json quotes nothing but what was expected and where.
-        serde_json::from_slice(&body).map_err(|error| EngineError::Answer {
+        serde_json::from_str(&text).map_err(|error| EngineError::Answer {
             path: path.to_owned(),
             message: error.to_string(),
         })
     }
 
-    /// Asks for anything, only to see whether the engine lives.
-    pub(super) async fn ping(&self) -> Result<(), EngineError> {
-        let path = "/_ping";
+    /// Hands an answer of any length over piece by piece, until `take` wants no more; it is not kept.
+    pub(super) async fn pieces(
+        &self,
+        path: &str,
+        mut take: impl FnMut(&[u8]) -> bool,
+    ) -> Result<(), EngineError> {
         within(path, self.timeout, async {
-            self.open(path).await?.collect(path, MAX_LINE).await
+            let mut answer = self.open(path).await?;
+            while let Some(piece) = answer.frame(path).await? {
+                if !take(&piece) {
+                    break;
+                }
+            }
+            Ok(())
         })
         .await
-        .map(drop)
     }
 
     /// Asks for a stream of lines.
@@ -80,6 +93,7 @@ impl Client {
             answer,
             buffer: Vec::new(),
             searched: 0,
+            passed_over: 0,
         })
     }
 
@@ -185,31 +199,28 @@ pub(super) struct Lines {
     buffer: Vec<u8>,
     /// Bytes of the buffer that are known to hold no line's end.
     searched: usize,
+    /// Bytes of the present line that were dropped because it is too long; 0 while it is not.
+    passed_over: usize,
 }
 
 impl Lines {
-    /// The next line, without its end. May be dropped while it waits, and asked again.
-    pub(super) async fn line(&mut self) -> Result<Vec<u8>, EngineError> {
+    /// The next line, without its end; `None` for one that was too long to be kept. May be dropped while it waits, and
+    /// asked again.
+    pub(super) async fn line(&mut self) -> Result<Option<Vec<u8>>, EngineError> {
         loop {
-            if let Some(end) = self
-                .buffer
-                .iter()
-                .skip(self.searched)
-                .position(|&byte| byte == b'\n')
-            {
+            let unsearched = self.buffer.get(self.searched..).unwrap_or_default();
+            if let Some(end) = unsearched.find_byte(b'\n') {
                 let end = self.searched + end;
                 let rest = self.buffer.split_off(end + 1);
                 let mut line = std::mem::replace(&mut self.buffer, rest);
                 line.truncate(end);
                 self.searched = 0;
-                return Ok(line);
+                let was_too_long = std::mem::take(&mut self.passed_over) > 0;
+                return Ok((!was_too_long).then_some(line));
             }
             self.searched = self.buffer.len();
             if self.searched > MAX_LINE {
-                return Err(EngineError::TooLong {
-                    path: self.path.clone(),
-                    max: MAX_LINE,
-                });
+                self.pass_over()?;
             }
             match self.answer.frame(&self.path).await? {
                 Some(data) => self.buffer.extend_from_slice(&data),
@@ -220,5 +231,19 @@ impl Lines {
                 }
             }
         }
+    }
+
+    /// Drops what is there of a line that is too long.
+    fn pass_over(&mut self) -> Result<(), EngineError> {
+        self.passed_over += self.buffer.len();
+        self.buffer.clear();
+        self.searched = 0;
+        if self.passed_over > MAX_PASSED_OVER {
+            return Err(EngineError::TooLong {
+                path: self.path.clone(),
+                max: MAX_PASSED_OVER,
+            });
+        }
+        Ok(())
     }
 }

@@ -39,6 +39,8 @@ pub(super) enum Heard {
     Gone(String),
     /// Announcements broke off: the engine may be gone, and some may be missing.
     BrokeOff,
+    /// Something that was too long to be read.
+    Missed,
     /// Nothing of interest.
     Nothing,
 }
@@ -108,6 +110,7 @@ async fn listen<A: Api, E: Events>(
                 Ok(Heard::Gone(id)) if is_container_id(id.as_bytes()) => {
                     said = vec![EngineMessage::Gone { engine, id }];
                 }
+                Ok(Heard::Missed) => asking.missed(),
                 Ok(Heard::BrokeOff) => asking.ask(Question::Ping),
                 Ok(Heard::Gone(_) | Heard::Nothing) => {}
                 Err(error) => return error.into(),

@@ -22,10 +22,15 @@ pub(super) struct Watched {
 
 impl Watched {
     pub(super) fn new(engine: Engine) -> Self {
+        Self::within(engine, Duration::from_millis(300))
+    }
+
+    /// With this much patience for one answer.
+    pub(super) fn within(engine: Engine, timeout: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let socket = folder.path().join("engine.sock");
         let options = Options {
-            timeout: Duration::from_millis(300),
+            timeout,
             backoff: (Duration::from_millis(10), Duration::from_millis(20)),
             ping_every: Duration::from_millis(100),
             ..Options::new(engine, &format!("unix://{}", socket.display()))

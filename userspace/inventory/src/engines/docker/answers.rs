@@ -27,14 +27,6 @@ pub(super) struct Version {
     pub(super) min_api_version: String,
 }
 
-/// An element of `GET /containers/json`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct Listed {
-    #[serde(deserialize_with = "or_default")]
-    pub(super) id: String,
-}
-
 /// A line of `GET /events`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

@@ -8,8 +8,8 @@ use bstr::BString;
 use vigia_event::container::{Engine, Inspected, POD_UID, SANDBOX_ID};
 use vigia_event::secret::SecretKind;
 
-use super::MAX_ANSWER;
 use super::answers::{ContainerAnswer, ImageAnswer, SwarmAnswer};
+use super::{MAX_ANSWER, list};
 use crate::cgroup::is_container_id;
 use crate::engines::asking::{self, Question, Reply};
 use crate::engines::cache::Cache;
@@ -24,6 +24,8 @@ const KIND: &str = "io.kubernetes.docker.type";
 const SANDBOX: &[u8] = b"podsandbox";
 /// Names kept of one image.
 const MAX_NAMES: usize = 32;
+/// Bytes of one of them; a longer one is dropped, since a cut name is another name.
+const MAX_NAME: usize = 1024;
 
 /// How one engine is asked.
 #[derive(Clone)]
@@ -58,7 +60,7 @@ impl asking::Api for Api {
                 Ok(Reply::Inspected(self.engine, Box::new(inspected)))
             }
             Question::Resolve(id) => resolve(&self.client, &id).await.map(Reply::Resolved),
-            Question::Ping => self.client.ping().await.map(|()| Reply::Nothing),
+            Question::Ping => list::running(&self.client).await.map(Reply::Running),
         }
     }
 }
@@ -93,8 +95,11 @@ async fn image(client: &Client, images: &Cache<ImageAnswer>, id: &str) -> Arc<Im
         .await
     {
         Ok(mut answer) => {
-            answer.repo_tags.truncate(MAX_NAMES);
-            answer.repo_digests.truncate(MAX_NAMES);
+            for names in [&mut answer.repo_tags, &mut answer.repo_digests] {
+                names.retain(|name| name.len() <= MAX_NAME);
+                names.truncate(MAX_NAMES);
+                names.shrink_to_fit();
+            }
             images.keep(id, answer)
         }
         Err(_) => Arc::default(),

@@ -1,5 +1,8 @@
 //! A small engine that answers as told: well, late, wrongly, without end, or not at all.
 
+mod hostile;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,6 +30,12 @@ enum Answer {
     Garbage,
     /// Sends a body that never ends, until this many bytes.
     Endless(usize),
+    /// Sends this, text or not.
+    Bytes(Vec<u8>),
+    /// Promises twice as much as it sends, and closes.
+    Cut(String),
+    /// Sends a body of these parts, the middle one that many times over.
+    Long(String, char, usize, String),
     /// Sends lines, then says nothing more.
     Lines(Vec<String>),
 }
@@ -39,6 +48,30 @@ type Script = Arc<Mutex<Box<dyn FnMut(&str) -> Answer + Send>>>;
 
 struct Fake {
     task: JoinHandle<()>,
+    seen: Arc<Seen>,
+}
+
+/// What the engine saw of who asks.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Every path, with the version of the API before it.
+    paths: Mutex<Vec<String>>,
+    /// Questions about containers being answered now, and at most at a time.
+    inspecting: AtomicUsize,
+    most_inspecting: AtomicUsize,
+    /// Bytes of answers that were taken off it.
+    bytes: AtomicUsize,
+}
+
+impl Seen {
+    fn count(&self, wanted: &str) -> usize {
+        let paths = self.paths.lock().expect("the paths");
+        paths.iter().filter(|path| path.contains(wanted)).count()
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Fake {
@@ -56,17 +89,48 @@ impl Fake {
         let _ = std::fs::remove_file(socket);
         let listener = UnixListener::bind(socket).expect("a socket");
         let script: Script = Arc::new(Mutex::new(Box::new(script)));
+        let seen = Arc::new(Seen::default());
+        let sees = Arc::clone(&seen);
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, Arc::clone(&script)));
+                connections.spawn(serve(stream, Arc::clone(&script), Arc::clone(&sees)));
             }
         });
-        Self { task }
+        Self { task, seen }
     }
 }
 
-async fn serve(mut stream: UnixStream, script: Script) {
+/// Sends pieces of a chunked answer until the other side has had enough.
+async fn send(stream: &mut UnixStream, seen: &Seen, piece: &str) -> bool {
+    let chunk = format!("{:x}\r\n{piece}\r\n", piece.len());
+    let was_taken = stream.write_all(chunk.as_bytes()).await.is_ok();
+    if was_taken {
+        seen.bytes.fetch_add(piece.len(), Ordering::Relaxed);
+    }
+    was_taken
+}
+
+const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+const PIECE: usize = 1 << 16;
+
+async fn send_long(
+    stream: &mut UnixStream,
+    seen: &Seen,
+    (before, middle, times, after): (&str, char, usize, &str),
+) {
+    let _ = stream.write_all(CHUNKED).await;
+    let mut is_wanted = send(stream, seen, before).await;
+    let piece = middle.to_string().repeat(PIECE);
+    for _ in 0..times / PIECE {
+        is_wanted = is_wanted && send(stream, seen, &piece).await;
+    }
+    if is_wanted && send(stream, seen, after).await {
+        let _ = stream.write_all(b"0\r\n\r\n").await;
+    }
+}
+
+async fn serve(mut stream: UnixStream, script: Script, seen: Arc<Seen>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -75,11 +139,23 @@ async fn serve(mut stream: UnixStream, script: Script) {
         }
     }
     let head = String::from_utf8(head).expect("text");
-    let path = head.split(' ').nth(1).expect("a path");
-    let path = path.strip_prefix("/v1.41").unwrap_or(path);
+    let whole = head.split(' ').nth(1).expect("a path");
+    seen.paths.lock().expect("the paths").push(whole.to_owned());
+    let path = match whole.strip_prefix("/v1.") {
+        Some(rest) => &rest[rest.find('/').expect("a path")..],
+        None => whole,
+    };
+    let is_inspection = path.starts_with("/containers/") && path != "/containers/json";
+    if is_inspection {
+        let now = seen.inspecting.fetch_add(1, Ordering::Relaxed) + 1;
+        seen.most_inspecting.fetch_max(now, Ordering::Relaxed);
+    }
     let answer = (script.lock().expect("the script"))(path);
-    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
-    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    // Others may ask meanwhile.
+    tokio::task::yield_now().await;
+    if is_inspection {
+        seen.inspecting.fetch_sub(1, Ordering::Relaxed);
+    }
     match answer {
         Answer::Status(status, body) => {
             let head = format!(
@@ -88,21 +164,38 @@ async fn serve(mut stream: UnixStream, script: Script) {
             );
             let _ = stream.write_all((head + &body).as_bytes()).await;
         }
+        Answer::Bytes(body) => {
+            let head = format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all(head.as_bytes()).await;
+            let _ = stream.write_all(&body).await;
+        }
+        Answer::Cut(body) => {
+            let head = format!(
+                "HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n",
+                2 * body.len()
+            );
+            let _ = stream.write_all((head + &body).as_bytes()).await;
+        }
         Answer::Hang => std::future::pending().await,
         Answer::Garbage => drop(stream.write_all(b"\x00\xffnot http\r\n\r\n{}").await),
         Answer::Endless(bytes) => {
-            let _ = stream.write_all(chunked.as_bytes()).await;
-            let piece = chunk(&"[".repeat(1 << 16));
-            for _ in 0..bytes >> 16 {
-                if stream.write_all(piece.as_bytes()).await.is_err() {
+            let _ = stream.write_all(CHUNKED).await;
+            let piece = "[".repeat(PIECE);
+            for _ in 0..bytes / PIECE {
+                if !send(&mut stream, &seen, &piece).await {
                     return;
                 }
             }
         }
+        Answer::Long(before, middle, times, after) => {
+            send_long(&mut stream, &seen, (&before, middle, times, &after)).await;
+        }
         Answer::Lines(lines) => {
-            let _ = stream.write_all(chunked.as_bytes()).await;
+            let _ = stream.write_all(CHUNKED).await;
             for line in lines {
-                let _ = stream.write_all(chunk(&(line + "\n")).as_bytes()).await;
+                if !send(&mut stream, &seen, &(line + "\n")).await {
+                    return;
+                }
             }
             std::future::pending().await
         }
@@ -114,7 +207,6 @@ fn healthy(path: &str) -> Answer {
     match path {
         "/version" => ok(VERSION),
         "/containers/json" => ok(format!(r#"[{{"Id":"{ID}"}},{{"Id":"../../etc"}}]"#)),
-        "/_ping" => ok("OK"),
         path if path.starts_with("/events?") => Answer::Lines(Vec::new()),
         path if path == format!("/containers/{ID}/json") => ok(container(ID, "web")),
         path if path == format!("/secrets/{SECRET}") => {
@@ -186,6 +278,7 @@ async fn one_answer_that_hangs_or_lies_or_never_ends_costs_only_itself() {
         Answer::Hang,
         Answer::Garbage,
         Answer::Endless(100 << 20),
+        Answer::Cut(container(ID, "web")),
         ok(container(OTHER, "liar")),
         ok("{"),
         ok("7"),
@@ -212,12 +305,18 @@ async fn an_engine_that_is_sick_is_lost_and_found_again_when_it_is_well() {
         ("/version", Answer::Hang),
         ("/version", Answer::Garbage),
         ("/version", ok("{}")),
+        ("/version", Answer::Cut(VERSION.into())),
+        ("/version", Answer::Status(400, "too old".into())),
         ("/version", Answer::Endless(100 << 20)),
         ("/events", Answer::Status(500, "\u{1b}[31m".repeat(1000))),
         ("/events", Answer::Endless(100 << 20)),
         ("/containers/json", Answer::Endless(100 << 20)),
         ("/containers/json", ok(r#"{"message": "?"}"#)),
-        ("/_ping", Answer::Hang),
+        (
+            "/containers/json",
+            Answer::Cut(format!(r#"[{{"Id":"{ID}"}}]"#)),
+        ),
+        ("/containers/json", Answer::Hang),
     ] {
         let mut scene = Watched::new(Engine::Docker);
         let told = answer.clone();
@@ -237,6 +336,44 @@ async fn an_engine_that_is_sick_is_lost_and_found_again_when_it_is_well() {
         let _well = Fake::start(&scene.socket(), healthy);
         while scene.next_but_lost().await != "cb88 web" {}
     }
+}
+
+#[tokio::test]
+async fn an_engine_that_falls_silent_is_lost() {
+    let mut scene = Watched::new(Engine::Docker);
+    let mut lists = 0;
+    let _fake = Fake::start(&scene.socket(), move |path| match path {
+        "/containers/json" if lists == 2 => Answer::Hang,
+        "/containers/json" => {
+            lists += 1;
+            healthy(path)
+        }
+        path => healthy(path),
+    });
+    assert_eq!(scene.next_but_lost().await, "connected 20.10.24");
+    assert_eq!(short(&scene.next().await), "cb88 web");
+    assert_eq!(short(&scene.next().await), "lost");
+}
+
+#[tokio::test]
+async fn what_no_event_told_is_found_by_the_next_list() {
+    let mut scene = Watched::new(Engine::Docker);
+    let mut lists = 0;
+    let _fake = Fake::start(&scene.socket(), move |path| match path {
+        "/containers/json" => {
+            lists += 1;
+            ok(format!(
+                r#"[{{"Id":"{}"}}]"#,
+                if lists == 1 { ID } else { OTHER }
+            ))
+        }
+        path if path == format!("/containers/{OTHER}/json") => ok(container(OTHER, "db")),
+        path => healthy(path),
+    });
+    assert_eq!(scene.next_but_lost().await, "connected 20.10.24");
+    assert_eq!(short(&scene.next().await), "cb88 web");
+    assert_eq!(short(&scene.next().await), "cb88 gone");
+    assert_eq!(short(&scene.next().await), "aa0a db");
 }
 
 #[tokio::test]
