@@ -41,4 +41,5 @@ pub use outputs::{
 };
 pub use redact::{Phrases, REDACTED, RedactionError, RedactionOptions, Redactor};
 pub use render::{JsonProperties, MAX_LINE_BYTES, RenderOptions, Rendered, TimeStyle};
+pub use text::is_deceptive;
 pub use throttle::{Throttle, ThrottleCounters, ThrottleOptions};

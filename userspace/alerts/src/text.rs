@@ -30,7 +30,8 @@ pub(crate) fn cut(text: Cow<'_, str>, limit: usize) -> Cow<'_, str> {
 
 /// Whether a character could change how the text around it is shown: controls (C0, DEL, C1), line and paragraph
 /// separators, and marks of the reading direction.
-pub(crate) fn is_deceptive(character: char) -> bool {
+#[must_use]
+pub fn is_deceptive(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value as Json;
+use vigia_alerts::is_deceptive;
 use vigia_engine::{Priority, RuleMatching, Ruleset, Selection, Selector, compile};
 use vigia_event::Event;
 use vigia_event::fields::{self, ArgumentRule};
@@ -129,9 +130,21 @@ fn describe(event: &Event, ruleset: &Ruleset, context: &vigia_alerts::Context) -
 }
 
 fn print_json<T: Serialize + ?Sized>(value: &T, out: &mut dyn Write) -> anyhow::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
-    writeln!(out)?;
+    writeln!(out, "{}", shown_json(&serde_json::to_string_pretty(value)?))?;
     Ok(())
+}
+
+/// JSON with what deceives a terminal escaped beyond what JSON demands. It can only stand in strings.
+fn shown_json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character != '\n' && is_deceptive(character) {
+            shown.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// The container of this name, or the only one whose id begins so.
@@ -198,10 +211,9 @@ fn printed(value: &Json) -> String {
     }
 }
 
-/// Control characters are written out, and so is what turns the direction of writing: a terminal obeys them.
+/// What deceives a terminal is written out.
 fn visible(character: char) -> impl Iterator<Item = char> {
-    let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let escaped = (character.is_control() || turns).then(|| character.escape_default());
+    let escaped = is_deceptive(character).then(|| character.escape_default());
     let plain = escaped.is_none().then_some(character);
     escaped.into_iter().flatten().chain(plain)
 }
@@ -330,6 +342,18 @@ mod tests {
         );
         let column = lines[0].find("SECRETS").expect("a column");
         assert_eq!(lines[2].find("key,password"), Some(column));
+    }
+
+    #[test]
+    fn json_obeys_no_container_either_and_stays_what_it_was() {
+        let name = "we\0\u{1b}[31mb\n\u{7f}\u{9b}1m\u{202e}\u{2028}\u{feff}é";
+        let mut out = Vec::new();
+        print_json(&[described("abcd", name)], &mut out).expect("no error");
+        let text = String::from_utf8(out).expect("text");
+        let shown = r"we\u0000\u001b[31mb\n\u007f\u009b1m\u202e\u2028\ufeffé";
+        assert!(text.contains(shown), "{text}");
+        let read: Json = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(read[0]["fields"]["container.name"], name);
     }
 
     #[test]
