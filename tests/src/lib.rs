@@ -19,6 +19,7 @@ pub mod image;
 pub mod metrics;
 pub mod orders;
 pub mod prometheus;
+pub mod proxy;
 pub mod quiet;
 pub mod rules;
 pub mod scene;

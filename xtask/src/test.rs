@@ -107,6 +107,7 @@ const SUITES: &[Suite] = &[
         kind: Kind::EndToEnd,
         packages: &[packages::CONTAINERD],
     },
+    end_to_end("storm"),
     end_to_end("escape"),
     end_to_end("shortlived"),
     end_to_end("flood"),
@@ -144,7 +145,7 @@ const SUITES: &[Suite] = &[
 ];
 
 /// What together shows that containers are known: on every engine, by what they promised, with their secrets.
-const IDENTITY: &[&str] = &["promises", "docker", "containerd", "stack"];
+const IDENTITY: &[&str] = &["promises", "docker", "containerd", "storm", "stack"];
 
 /// What may be named on the command line.
 pub(crate) fn names() -> Vec<&'static str> {

@@ -115,7 +115,11 @@ impl Docker {
         Ok(container)
     }
 
-    fn create(&self, options: &[&str], image: &str, command: &[&str]) -> Result<Container> {
+    /// Makes a container that does not run yet (`docker create OPTIONS IMAGE COMMAND`).
+    ///
+    /// # Errors
+    /// The engine cannot make it.
+    pub fn create(&self, options: &[&str], image: &str, command: &[&str]) -> Result<Container> {
         let name = unique("box");
         let label = format!("{LABEL}=1");
         let fixed = [

@@ -39,14 +39,58 @@ fn is_runtime_stage(comm: &[u8], age_ns: u64) -> bool {
 }
 
 /// The host's mount namespace; 0 where it cannot be told.
+///
+/// It is that of the first process. Sandboxes hide that one even from root: then it is our own, unless we are in a
+/// container.
 pub(crate) fn mount_namespace(proc_root: &Path) -> u32 {
-    let inode = fs::metadata(proc_root.join("1/ns/mnt")).map_or(0, |metadata| metadata.ino());
-    u32::try_from(inode).unwrap_or(0)
+    let of = |pid: &str| {
+        let namespace = fs::metadata(proc_root.join(pid).join("ns/mnt")).ok()?;
+        u32::try_from(namespace.ino()).ok()
+    };
+    let is_contained = || {
+        let cgroups = fs::read(proc_root.join("self/cgroup")).unwrap_or_default();
+        let mut paths = cgroups
+            .split(|&byte| byte == b'\n')
+            .filter_map(|line| line.splitn(3, |&byte| byte == b':').nth(2));
+        paths.any(|path| cgroup::container_of(path).is_some())
+    };
+    of("1")
+        .or_else(|| of("self").filter(|_| !is_contained()))
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_runtime_stage;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::{is_runtime_stage, mount_namespace};
+
+    #[test]
+    fn the_hosts_mount_namespace_is_that_of_the_first_process_or_of_an_agent_of_the_host() {
+        let id = "ab".repeat(32);
+        for (has_first, cgroups, expected) in [
+            (true, format!("0::/docker/{id}\n"), Some("1")),
+            (
+                false,
+                "4:memory:/\n0::/system.slice/vigia.service\n".into(),
+                Some("self"),
+            ),
+            (false, format!("4:memory:/docker/{id}\n0::/\n"), None),
+        ] {
+            let proc_root = tempfile::tempdir().expect("a folder");
+            let file = |pid: &str| proc_root.path().join(pid).join("ns/mnt");
+            for pid in ["1", "self"].into_iter().skip(usize::from(!has_first)) {
+                std::fs::create_dir_all(file(pid).parent().expect("a folder")).expect("it");
+                std::fs::write(file(pid), "").expect("a file");
+            }
+            std::fs::write(proc_root.path().join("self/cgroup"), cgroups).expect("a file");
+            let expected = expected.map_or(0, |pid| {
+                let inode = std::fs::metadata(file(pid)).expect("a file").ino();
+                u32::try_from(inode).expect("a small number")
+            });
+            assert_eq!(mount_namespace(proc_root.path()), expected);
+        }
+    }
 
     #[test]
     fn only_a_young_process_is_taken_for_a_stage_of_a_runtime() {

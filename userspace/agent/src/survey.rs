@@ -82,7 +82,9 @@ pub(crate) async fn take(config: &Config) -> anyhow::Result<Survey> {
         let Ok(Some(message)) = timeout_at(until, from_engines.recv()).await else {
             break;
         };
-        if let EngineMessage::Lost { engine, reason } = &message {
+        if let EngineMessage::Lost { engine, reason, .. } = &message
+            && silent.iter().all(|(known, _)| known != engine)
+        {
             silent.push((*engine, reason.clone()));
             if silent.len() == engines.names().count() {
                 break;

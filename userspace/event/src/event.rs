@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::{DescriptorNumber, EventType, named};
 use crate::captured::{Call, Captured, GivenPath, What};
-use crate::container::Container;
+use crate::container::{Container, Metadata};
 use crate::file::File;
 use crate::mount::{Mount, MountTable};
 use crate::names::DomainNames;
@@ -304,5 +304,16 @@ impl<'e> View<'e> {
         } else {
             mounts.find(path)
         }
+    }
+
+    /// Whether the mounts are yet to be told: a container's first process was gone before they were read, and its engine
+    /// has not said what it declared.
+    #[must_use]
+    pub fn awaits_mounts(self) -> bool {
+        let container = self.event.container.as_deref();
+        let awaits = |container: &Container| {
+            container.mounts.is_none() && matches!(container.metadata, Metadata::Pending)
+        };
+        self.event.mounts.mounts.is_empty() && container.is_some_and(awaits)
     }
 }

@@ -46,6 +46,9 @@ pub enum EngineMessage {
         engine: Engine,
         /// Why.
         reason: String,
+        /// Whether nothing listens at its socket. Otherwise it is there and may still answer: what it would say is
+        /// unknown, not missing.
+        is_absent: bool,
     },
     /// What it knows of a container.
     Inspected {

@@ -626,7 +626,11 @@ fn read_only(view: View<'_>) -> Extracted<'_> {
 
 fn secrets(view: View<'_>) -> Extracted<'_> {
     let Some(mounts) = container(view).and_then(mount_table) else {
-        return Extracted::Missing;
+        return if view.awaits_mounts() {
+            Extracted::Unknown
+        } else {
+            Extracted::Missing
+        };
     };
     let granted = mounts
         .secrets

@@ -6,6 +6,7 @@ use crate::call::DescriptorNumber;
 use crate::captured::GivenPath;
 use crate::container::Container;
 use crate::event::{Event, View};
+use crate::mount::Mount;
 use crate::secret::{SecretAccess, SecretKind};
 use crate::value::{Extracted, FieldType, Value};
 
@@ -207,7 +208,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Paths,
         "The file system type of the mount the path lies on, as the container's mount table has it.",
         "overlay",
-        |view, _| Extracted::text(view.mount().map(|mount| &mount.fs_type))
+        |view, _| of_mount(view, |mount| Value::text(&mount.fs_type))
     ),
     row!(
         "fd.mount.point",
@@ -216,7 +217,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Paths,
         "Where that mount stands.",
         "/run/secrets/db",
-        |view, _| Extracted::text(view.mount().map(|mount| &mount.point))
+        |view, _| of_mount(view, |mount| Value::text(&mount.point))
     ),
     row!(
         "fd.mount.read_only",
@@ -225,7 +226,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Paths,
         "Whether that mount is read-only.",
         "true",
-        |view, _| Extracted::from_option(view.mount().map(|mount| Value::Bool(mount.read_only)))
+        |view, _| of_mount(view, |mount| Value::Bool(mount.read_only))
     ),
     row!(
         "fd.mount.kind",
@@ -234,7 +235,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Paths,
         "What that mount is to the container: `root`, `volume`, `tmpfs`, `secret`, `engine` (hosts, hostname, resolv.conf), `kernel` (proc, sys, masked paths), or `other`.",
         "root",
-        |view, _| Extracted::text(view.mount().map(|mount| mount.kind.name()))
+        |view, _| of_mount(view, |mount| Value::text(mount.kind.name()))
     ),
     row!(
         "fd.is_secret",
@@ -371,6 +372,15 @@ pub(super) static PATHS: &[FieldRow] = &[
 
 /// Calls that Falco does not count as descriptor events keep `fd.*` missing, except for what ours add: a path is a
 /// path whichever call it came through, so `fd.name` answers for all of them.
+/// Something of the mount that the path lies on.
+fn of_mount<'e>(view: View<'e>, read: impl Fn(&'e Mount) -> Value<'e>) -> Extracted<'e> {
+    match view.mount() {
+        Some(mount) => read(mount).into(),
+        None if view.awaits_mounts() => Extracted::Unknown,
+        None => Extracted::Missing,
+    }
+}
+
 fn file_path(view: View<'_>) -> Option<&BStr> {
     view.path()
 }

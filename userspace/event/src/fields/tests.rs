@@ -254,6 +254,27 @@ fn with_changed_paths(name: &str) -> Event {
 }
 
 #[test]
+fn mounts_are_unknown_while_the_engine_may_yet_tell_them_and_missing_when_it_will_not() {
+    for (metadata, expected) in [(Metadata::Pending, "?"), (Metadata::Unavailable, "-")] {
+        let mut event = with_changed_paths("openat");
+        event.container = Some(Arc::new(Container {
+            metadata,
+            ..Container::default()
+        }));
+        for field in [
+            "fd.mount.kind",
+            "fd.mount.read_only",
+            "fd.mount.point",
+            "fd.mount.type",
+            "container.read_only",
+            "container.secrets",
+        ] {
+            check(&event, &[(field, expected)]);
+        }
+    }
+}
+
+#[test]
 fn a_connection_has_a_client_and_a_server() {
     let event = on("connect", 0, connection(Role::Client));
     check(

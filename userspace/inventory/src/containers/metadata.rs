@@ -20,7 +20,7 @@ const MAX_SWARM_OBJECTS: usize = 8192;
 /// What is known of the engines.
 #[derive(Debug, Default)]
 pub(super) struct Engines {
-    /// Those that may still answer: connected, or being connected to for the first time.
+    /// Those that may still answer: connected, being connected to for the first time, or there and silent.
     awaited: FxHashSet<Engine>,
     answers: FxHashMap<String, (Engine, Arc<Inspected>)>,
     /// Ids of `answers`, oldest first; ids that were removed may linger.
@@ -41,8 +41,14 @@ impl ContainerTable {
                 self.engines.awaited.insert(*engine);
                 None
             }
-            EngineMessage::Lost { engine, .. } => {
-                self.engines.awaited.remove(engine);
+            EngineMessage::Lost {
+                engine, is_absent, ..
+            } => {
+                if *is_absent {
+                    self.engines.awaited.remove(engine);
+                } else {
+                    self.engines.awaited.insert(*engine);
+                }
                 None
             }
             EngineMessage::Inspected {

@@ -395,6 +395,7 @@ fn metadata_is_taken_in_whatever_order_it_comes() {
         scene.table.apply(&EngineMessage::Lost {
             engine,
             reason: String::new(),
+            is_absent: true,
         });
     }
     scene.cgroup(CgroupChangeKind::Mkdir, 700, &format!("/docker/{OTHER}"));
@@ -402,6 +403,28 @@ fn metadata_is_taken_in_whatever_order_it_comes() {
         scene.table.get(OTHER).expect("it").metadata,
         Metadata::Unavailable
     ));
+}
+
+#[test]
+fn an_engine_that_is_there_and_silent_leaves_things_unknown_and_one_that_is_not_there_missing() {
+    let lost = |is_absent| EngineMessage::Lost {
+        engine: Engine::Docker,
+        reason: String::new(),
+        is_absent,
+    };
+    let mut scene = Scene::new();
+    scene.table.await_engine(Engine::Docker);
+    for (is_absent, id) in [(true, ID), (false, OTHER)] {
+        scene.table.apply(&lost(is_absent));
+        scene.cgroup(CgroupChangeKind::Mkdir, 700, &format!("/docker/{id}"));
+        let container = scene.table.get(id).expect("it");
+        assert_eq!(
+            matches!(container.metadata, Metadata::Unavailable),
+            is_absent,
+            "{:?}",
+            container.metadata
+        );
+    }
 }
 
 #[test]

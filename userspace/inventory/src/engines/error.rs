@@ -95,9 +95,15 @@ impl EngineError {
         )
     }
 
-    /// Whether there is nobody to ask: no socket at all.
+    /// Whether nobody will answer: nothing listens at the engine's socket, or somebody who never will.
     #[must_use]
     pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Connect { .. }) || self.is_unserved()
+    }
+
+    /// Whether there is no socket at all.
+    #[must_use]
+    pub fn is_not_installed(&self) -> bool {
         matches!(self, Self::Connect { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 

@@ -90,6 +90,17 @@ impl Watched {
         }
     }
 
+    /// Waits until nothing listens any more: that it broke off may be told before.
+    pub(super) async fn absence(&mut self) {
+        loop {
+            match self.next().await {
+                EngineMessage::Lost { is_absent, .. } if is_absent => return,
+                EngineMessage::Lost { .. } => {}
+                message => panic!("{message:?}"),
+            }
+        }
+    }
+
     /// Fails where there is another message soon.
     pub(super) async fn expect_nothing(&mut self) {
         let more = timeout(Duration::from_millis(100), self.messages.recv()).await;

@@ -51,7 +51,8 @@ pub async fn watch(
     mut requests: mpsc::Receiver<EngineRequest>,
 ) {
     let mut wait = options.backoff.0;
-    let mut is_lost = false;
+    // How it was lost last: whether nothing listened.
+    let mut lost: Option<bool> = None;
     loop {
         let (was_connected, ended) = match options.engine {
             Engine::Containerd | Engine::CriO => {
@@ -65,13 +66,18 @@ pub async fn watch(
             Ended::Closed => return,
             Ended::Lost(error) => error,
         };
-        if was_connected || !is_lost {
+        let is_absent = error.is_absent();
+        if was_connected || lost != Some(is_absent) {
             let reason = describe(&error);
-            complain(options.engine, &error, &reason);
+            // That nothing listens any more where it broke off is no news to people.
+            if was_connected || lost.is_none() || !is_absent {
+                complain(options.engine, &error, &reason);
+            }
             if sender
                 .send(EngineMessage::Lost {
                     engine: options.engine,
                     reason,
+                    is_absent,
                 })
                 .await
                 .is_err()
@@ -79,7 +85,7 @@ pub async fn watch(
                 return;
             }
         }
-        is_lost = true;
+        lost = Some(is_absent);
         wait = if was_connected {
             options.backoff.0
         } else {
@@ -99,7 +105,7 @@ pub async fn watch(
 /// Says once that an engine does not answer; one that is not installed is nothing to worry about.
 fn complain(engine: Engine, error: &EngineError, reason: &str) {
     let engine = engine.name();
-    if error.is_absent() {
+    if error.is_not_installed() {
         tracing::info!(engine, reason, "there is no such container engine");
     } else if error.is_unserved() {
         tracing::info!(
