@@ -4,6 +4,8 @@
 //! report when the agent itself opens it, until then by the mount it lies on, and for secrets on an in-memory
 //! file system of their own by the device alone.
 
+mod held;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use vigia_event::secret::{SecretKind, SecretRef, SecretSource};
 
 use super::{ContainerTable, LearnSecret, Request, Slot};
 use crate::mountinfo;
+use held::Held;
 
 /// Keys of secrets known at one time.
 const MAX_KEYS: usize = 16_384;
@@ -33,6 +36,8 @@ pub(super) struct Grants {
     devices: FxHashMap<u32, BTreeSet<u32>>,
     /// Mounts whose files may be plain secrets, with the container they belong to.
     plain: FxHashMap<u32, Slot>,
+    /// What of the above is whose: nobody looks through everybody's for one container's.
+    held: FxHashMap<Slot, Held>,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +52,20 @@ struct MountGrant {
     secret: SecretRef,
     /// What of the file system is mounted.
     root: bstr::BString,
+}
+
+#[cfg(test)]
+impl Grants {
+    /// How much each of its tables holds.
+    pub(super) fn sizes(&self) -> [usize; 5] {
+        [
+            self.keys.len(),
+            self.mounts.len(),
+            self.devices.len(),
+            self.plain.len(),
+            self.held.len(),
+        ]
+    }
 }
 
 impl ContainerTable {
@@ -85,15 +104,14 @@ impl ContainerTable {
     /// The secret that a container finds at a path: for opens of which no file is known.
     #[must_use]
     pub fn secret_at(&self, path: &[u8], container: &Container) -> Option<SecretRef> {
-        let is_its = |slot| {
-            let entry = self.entries.get(slot);
-            entry.is_some_and(|entry| entry.snapshot.id == container.id)
-        };
-        let grant = self
-            .grants
-            .mounts
-            .values()
-            .filter(|grant| is_below(path, &grant.secret.path) && is_its(&grant.slot))
+        let held = self
+            .lives_of(container)
+            .filter_map(|slot| self.grants.held.get(&slot));
+        let grants = held
+            .flat_map(|held| &held.mounts)
+            .filter_map(|id| self.grants.mounts.get(id));
+        let grant = grants
+            .filter(|grant| is_below(path, &grant.secret.path))
             .max_by_key(|grant| grant.secret.path.len())?;
         let secret = grant.secret.clone();
         (!mountinfo::is_public_part(&secret, path)).then_some(secret)
@@ -102,15 +120,18 @@ impl ContainerTable {
     /// Whether a container was granted the secret that a file is.
     #[must_use]
     pub fn is_granted(&self, file: &File, container: &Container) -> bool {
-        // Its own mount is proof enough while the file's key is still to be learned.
-        let by_mount = self
-            .mount_grant(file)
-            .and_then(|grant| self.entries.get(&grant.slot))
-            .map(|entry| &entry.snapshot);
-        self.granted(file.dev, file.ino)
-            .into_iter()
-            .chain(by_mount)
-            .any(|granted| granted.id == container.id)
+        let is_on_device = |mount: &u32| {
+            let is_its = |ids: &BTreeSet<u32>| ids.contains(mount);
+            self.grants.devices.get(&file.dev).is_some_and(is_its)
+        };
+        self.lives_of(container).any(|slot| {
+            self.grants.held.get(&slot).is_some_and(|held| {
+                // Its own mount is proof enough while the file's key is still to be learned.
+                held.keys.contains(&(file.dev, file.ino))
+                    || held.mounts.contains(&file.mount_id) && self.mount_grant(file).is_some()
+                    || held.mounts.iter().any(is_on_device)
+            })
+        })
     }
 
     /// The containers that were granted a secret, by its key; by its device alone where the key is not known.
@@ -190,15 +211,18 @@ impl ContainerTable {
             let Some(secret) = secrets.find(|secret| secret.path == mount.point) else {
                 continue;
             };
-            let keys = self.grants.keys.values_mut();
-            for key in
-                keys.filter(|key| key.slots.contains(&slot) && key.secret.path == secret.path)
-            {
-                key.secret = SecretRef {
-                    ino: key.secret.ino,
-                    dev: key.secret.dev,
-                    ..secret.clone()
-                };
+            let held = self.grants.held.entry(slot).or_default();
+            held.mounts.insert(mount.id);
+            for place in &held.keys {
+                if let Some(key) = self.grants.keys.get_mut(place)
+                    && key.secret.path == secret.path
+                {
+                    key.secret = SecretRef {
+                        ino: key.secret.ino,
+                        dev: key.secret.dev,
+                        ..secret.clone()
+                    };
+                }
             }
             let is_watched = self
                 .device_grants(mount.dev)
@@ -208,7 +232,12 @@ impl ContainerTable {
                 secret: secret.clone(),
                 root: mount.root.clone(),
             };
-            self.grants.mounts.insert(mount.id, grant);
+            let former = self.grants.mounts.insert(mount.id, grant);
+            if let Some(former) = former.filter(|former| former.slot != slot)
+                && let Some(held) = self.grants.held.get_mut(&former.slot)
+            {
+                held.mounts.remove(&mount.id);
+            }
             if mount.fs_type == "tmpfs" {
                 let ids = self.grants.devices.entry(mount.dev).or_default();
                 ids.insert(mount.id);
@@ -258,6 +287,8 @@ impl ContainerTable {
             .filter(|mount| mount.id != 0 && mount.kind != MountKind::Secret)
         {
             self.grants.plain.insert(below.id, slot);
+            let held = self.grants.held.entry(slot).or_default();
+            held.plain.insert(below.id);
             wanted.push(Request::LearnSecret(LearnSecret {
                 pid,
                 mount_id: below.id,
@@ -312,6 +343,7 @@ impl ContainerTable {
         let is_watched = known.is_some_and(|key| key.slots.iter().any(|slot| self.is_there(*slot)));
         let key = self.grants.keys.entry(place).or_default();
         key.slots.insert(slot);
+        self.grants.held.entry(slot).or_default().keys.insert(place);
         if !is_watched {
             key.secret = secret;
             self.request(Request::WatchSecret {
@@ -319,45 +351,6 @@ impl ContainerTable {
                 ino: Some(file.ino),
             });
         }
-    }
-
-    /// Stops watching what only a gone container was granted.
-    pub(super) fn unwatch(&mut self, slot: Slot) {
-        let mut unwatch = Vec::new();
-        for (&(dev, ino), key) in &self.grants.keys {
-            let is_left = key.slots.iter().any(|slot| self.is_there(*slot));
-            if key.slots.contains(&slot) && !is_left {
-                unwatch.push(Request::UnwatchSecret {
-                    dev,
-                    ino: Some(ino),
-                });
-            }
-        }
-        for &dev in self.grants.devices.keys() {
-            let is_its = self.device_grants(dev).any(|grant| grant.slot == slot);
-            let mut left = self.device_grants(dev).map(|grant| grant.slot);
-            if is_its && !left.any(|slot| self.is_there(slot)) {
-                unwatch.push(Request::UnwatchSecret { dev, ino: None });
-            }
-        }
-        for request in unwatch {
-            self.request(request);
-        }
-    }
-
-    /// Forgets a container's grants.
-    pub(super) fn revoke(&mut self, slot: Slot) {
-        self.grants.keys.retain(|_, key| {
-            key.slots.remove(&slot);
-            !key.slots.is_empty()
-        });
-        let mounts = &mut self.grants.mounts;
-        mounts.retain(|_, grant| grant.slot != slot);
-        self.grants.devices.retain(|_, ids| {
-            ids.retain(|id| mounts.contains_key(id));
-            !ids.is_empty()
-        });
-        self.grants.plain.retain(|_, owner| *owner != slot);
     }
 }
 

@@ -27,6 +27,14 @@ pub(super) struct Engines {
     order: VecDeque<String>,
 }
 
+#[cfg(test)]
+impl Engines {
+    /// How many answers are held.
+    pub(super) fn held(&self) -> usize {
+        self.answers.len()
+    }
+}
+
 impl ContainerTable {
     /// Announces an engine that will be connected to: until it says otherwise, metadata is on its way.
     pub fn await_engine(&mut self, engine: Engine) {

@@ -1,4 +1,5 @@
 mod identity;
+mod many;
 
 use bstr::BString;
 use tempfile::TempDir;
