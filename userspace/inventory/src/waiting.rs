@@ -4,7 +4,7 @@
 //! their order is kept. The queue is bounded per container and in total: what does not fit makes its container's
 //! events go on at once, to be judged with unknown values. Pure: time is a parameter.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -50,6 +50,8 @@ pub struct Counts {
 pub struct Waiting {
     limits: Limits,
     queues: FxHashMap<String, Queue>,
+    /// When each queue's wait is over, the first one first: asked for with every batch of events.
+    deadlines: BTreeSet<(u64, String)>,
     /// Containers that are waited for no longer, until their metadata comes or they are forgotten.
     given_up: FxHashSet<String>,
     /// Events in all queues.
@@ -83,9 +85,13 @@ impl Waiting {
             self.counts.passed += 1;
             return vec![event];
         };
-        let queue = self.queues.entry(id.clone()).or_insert_with(|| Queue {
-            events: VecDeque::new(),
-            deadline_ns,
+        let deadlines = &mut self.deadlines;
+        let queue = self.queues.entry(id.clone()).or_insert_with(|| {
+            deadlines.insert((deadline_ns, id.clone()));
+            Queue {
+                events: VecDeque::new(),
+                deadline_ns,
+            }
         });
         queue.events.push_back(event);
         self.total += 1;
@@ -137,16 +143,15 @@ impl Waiting {
 
     /// What has waited until its deadline; its metadata stays pending, so that fields from it are unknown.
     pub fn expired(&mut self, now_ns: u64) -> Vec<Event> {
-        let due = self
-            .queues
-            .iter()
-            .filter(|(_, queue)| queue.deadline_ns <= now_ns);
-        let mut due: Vec<(u64, String)> = due
-            .map(|(id, queue)| (queue.deadline_ns, id.clone()))
-            .collect();
-        due.sort_unstable();
         let mut events = Vec::new();
-        for (_, id) in due {
+        while self
+            .deadlines
+            .first()
+            .is_some_and(|(deadline_ns, _)| *deadline_ns <= now_ns)
+        {
+            let Some((_, id)) = self.deadlines.pop_first() else {
+                break;
+            };
             events.append(&mut self.take(&id));
             self.give_up(id);
         }
@@ -157,7 +162,7 @@ impl Waiting {
     /// When [`Waiting::expired`] will have something to return.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        self.queues.values().map(|queue| queue.deadline_ns).min()
+        self.deadlines.first().map(|(deadline_ns, _)| *deadline_ns)
     }
 
     /// Forgets that a container was given up; called when the container itself is forgotten.
@@ -191,13 +196,12 @@ impl Waiting {
     }
 
     fn take(&mut self, container_id: &str) -> Vec<Event> {
-        let events: Vec<Event> = self
-            .queues
-            .remove(container_id)
-            .map(|queue| queue.events.into())
-            .unwrap_or_default();
-        self.total -= events.len();
-        events
+        let Some((id, queue)) = self.queues.remove_entry(container_id) else {
+            return Vec::new();
+        };
+        self.deadlines.remove(&(queue.deadline_ns, id));
+        self.total -= queue.events.len();
+        queue.events.into()
     }
 
     fn give_up(&mut self, id: String) {
@@ -379,6 +383,11 @@ mod tests {
         );
         waiting.expired(9);
         waiting.release("x", &known(), None);
+        assert_eq!(
+            (waiting.queues.len(), waiting.deadlines.len()),
+            (0, 0),
+            "nothing is left of what went"
+        );
         let counts = waiting.counts();
         let gone = counts.passed + counts.released + counts.overflowed + counts.expired;
         assert_eq!(
