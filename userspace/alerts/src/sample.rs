@@ -40,6 +40,7 @@ pub(crate) fn refused_write(path: &[u8]) -> Event {
             ..User::default()
         }],
         groups: Vec::new(),
+        ..Users::default()
     };
     let mounts = Arc::new(MountTable {
         mounts: vec![Mount {

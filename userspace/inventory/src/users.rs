@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bstr::ByteSlice;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
-use vigia_event::users::{User, Users};
+use vigia_event::users::{IdRange, User, Users};
 
 use crate::patience;
 
@@ -50,7 +50,32 @@ pub enum UsersError {
 /// # Errors
 /// If the process is gone, or its passwd file is missing, not regular, or does not answer.
 pub fn of_process(proc_root: &Path, pid: u32) -> Result<Users, UsersError> {
-    below(&proc_root.join(pid.to_string()).join("root"))
+    let folder = proc_root.join(pid.to_string());
+    let mut users = below(&folder.join("root"))?;
+    users.gid_ranges = std::fs::read(folder.join("gid_map"))
+        .map(|text| id_ranges(&text))
+        .unwrap_or_default();
+    Ok(users)
+}
+
+/// Parses the text of a `gid_map`: the kernel's, of at most 340 lines. The host's own maps every id to itself, and is
+/// nothing worth knowing.
+fn id_ranges(text: &[u8]) -> Vec<IdRange> {
+    let ranges: Vec<IdRange> = text.lines().filter_map(id_range).collect();
+    let is_identity = |range: &IdRange| range.inside == range.outside;
+    if ranges.iter().all(is_identity) {
+        return Vec::new();
+    }
+    ranges
+}
+
+fn id_range(line: &[u8]) -> Option<IdRange> {
+    let mut numbers = line.fields().map(|field| field.to_str().ok()?.parse().ok());
+    Some(IdRange {
+        inside: numbers.next()??,
+        outside: numbers.next()??,
+        count: numbers.next()??,
+    })
 }
 
 /// Reads `etc/passwd` and `etc/group` below a root, without ever leaving it.
@@ -91,7 +116,11 @@ pub fn parse(passwd: &[u8], group: &[u8]) -> Users {
         .collect();
     groups.sort_by_key(|group| group.0);
     groups.dedup_by_key(|group| group.0);
-    Users { users, groups }
+    Users {
+        users,
+        groups,
+        gid_ranges: Vec::new(),
+    }
 }
 
 fn user(line: &[u8]) -> Option<User> {
@@ -185,6 +214,16 @@ mod tests {
             users.user(0).map(|user| user.shell.as_slice()),
             Some(&b"/bin/sh"[..])
         );
+    }
+
+    #[test]
+    fn the_ids_of_a_user_namespace_are_read_and_those_of_the_host_are_not() {
+        let ranges: Vec<_> = id_ranges(b"         0       1002          1\n  1 100000 65536\nx\n")
+            .into_iter()
+            .map(|range| (range.inside, range.outside, range.count))
+            .collect();
+        assert_eq!(ranges, [(0, 1002, 1), (1, 100_000, 65_536)]);
+        assert_eq!(id_ranges(b"0 0 4294967295\n"), []);
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Weigh for MountTable {
 }
 impl Weigh for Users {
     fn elements(&self) -> usize {
-        self.groups.len() + 2 * self.users.len()
+        self.groups.len() + 2 * self.users.len() + self.gid_ranges.len()
     }
 }
 impl Weigh for Inspected {

@@ -178,7 +178,11 @@ fn users(process: &process::Cast) -> Users {
         .iter()
         .map(|user| (user.uid, user.name.clone()))
         .collect();
-    Users { users, groups }
+    Users {
+        users,
+        groups,
+        ..Users::default()
+    }
 }
 
 /// A secret that is read: who reads it, or a map.

@@ -223,5 +223,6 @@ fn users() -> Users {
     Users {
         users: vec![user(0, "root"), user(33, "app")],
         groups: vec![(0, "root".into()), (33, "app".into())],
+        ..Users::default()
     }
 }

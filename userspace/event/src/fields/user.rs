@@ -108,7 +108,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "www-data",
         |view, _| {
             let gid = view.event.captured.task.credentials.egid;
-            match view.event.users.group(gid) {
+            match view.event.users.group_outside(gid) {
                 Some(name) => Value::text(name).into(),
                 None => unlisted(gid),
             }

@@ -220,6 +220,7 @@ fn numbers_print_as_their_kind_asks() {
                 ..User::default()
             }],
             groups: vec![(50, "staff".into())],
+            ..Users::default()
         });
         let mut process = crate::Process::default();
         process.task.pid = 4711;

@@ -105,6 +105,7 @@ fn users() -> Users {
             shell: "/bin/sh".into(),
         }],
         groups: vec![(0, "root".into())],
+        ..Users::default()
     }
 }
 

@@ -77,6 +77,7 @@ fn container() -> Container {
                 ..User::default()
             }],
             groups: Vec::new(),
+            ..Users::default()
         }),
         metadata: Metadata::Known(Arc::new(Inspected {
             labels: [
