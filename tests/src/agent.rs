@@ -315,7 +315,8 @@ fn configuration(settings: &Settings, address: SocketAddr, folder: &Path) -> Res
     let mut config = json!({
         "node": {"name": "test-node"},
         "rules": {"paths": settings.rules},
-        "engines": {"sockets": [settings.socket]},
+        // Whatever else runs on this machine is none of the tests' business.
+        "engines": {"sockets": [settings.socket], "discover": false},
         "secrets": {"window_s": 3},
         "metrics": {"listen": address},
         "throttle": {"window_s": 5},

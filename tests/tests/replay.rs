@@ -82,7 +82,7 @@ fn what_was_recorded_without_judging_is_judged_afterwards() -> Result<()> {
     let config = folder.path().join("vigia.yaml");
     let text = json!({
         "rules": {"paths": [default_rules()]},
-        "engines": {"sockets": [docker.socket()]},
+        "engines": {"sockets": [docker.socket()], "discover": false},
         "state_dir": folder.path().join("state"),
     });
     std::fs::write(&config, text.to_string())?;

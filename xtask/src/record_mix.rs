@@ -106,7 +106,7 @@ fn record(program: &Path, recording: &Path) -> Result<()> {
     let text = json!({
         "node": {"name": "node-1"},
         "rules": {"paths": [scene::default_rules()]},
-        "engines": {"sockets": [docker.socket()]},
+        "engines": {"sockets": [docker.socket()], "discover": false},
         "state_dir": recording.with_extension("state"),
     });
     fs::write(&config, text.to_string())?;

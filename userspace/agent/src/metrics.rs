@@ -88,6 +88,8 @@ labels! {
         Refused = "refused",
         /// The queue to the engine was full.
         Overflow = "overflow",
+        /// A user's engine spoke of a container that is not known to be that user's; it is not believed.
+        Foreign = "foreign",
     }
 }
 
@@ -212,9 +214,9 @@ metrics! {
         "Entries forgotten because a table was full.";
     processes_unknown: IntCounter, "vigia_processes_unknown_total", [],
         "Events of a process whose start was not seen; it was then read from /proc.";
-    engine_connected: IntGaugeVec, "vigia_engine_connected", ["engine"],
+    engine_connected: IntGaugeVec, "vigia_engine_connected", ["socket"],
         "1 while a container engine answers, 0 while it does not.";
-    engine_lost: IntCounterVec, "vigia_engine_disconnects_total", ["engine"],
+    engine_lost: IntCounterVec, "vigia_engine_disconnects_total", ["socket"],
         "Times the connection to a container engine broke.";
     metadata_fetched: IntCounter, "vigia_container_metadata_fetched_total", [],
         "Containers whose metadata an engine gave.";
@@ -394,7 +396,7 @@ mod tests {
             .inc();
         let _ = metrics.rules([("Rule one", "Notice")]);
         let _ = metrics.output("stdout");
-        let _ = metrics.engine("docker");
+        let _ = metrics.engine("/var/run/docker.sock");
         metrics
     }
 

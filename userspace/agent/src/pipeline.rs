@@ -22,12 +22,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use vigia_alerts::Outputs;
 use vigia_engine::EventTypes;
-use vigia_event::container::Engine;
 use vigia_event::names::DomainNames;
 use vigia_event::users::Users;
 use vigia_event::{Captured, Event, Node};
 use vigia_inventory::containers::ContainerTable;
-use vigia_inventory::engines::{EngineMessage, Latency};
+use vigia_inventory::engines::{Latency, Said, Source};
 use vigia_inventory::images::ImageIndex;
 use vigia_inventory::processes::ScanOptions;
 use vigia_inventory::waiting::Waiting;
@@ -58,7 +57,7 @@ struct Pipeline {
     sensor: Sensor,
     stages: Stages,
     engines: Engines,
-    from_engines: mpsc::Receiver<EngineMessage>,
+    from_engines: mpsc::Receiver<Said>,
     /// What others find out about images.
     from_images: watch::Receiver<Arc<ImageIndex>>,
     /// New answers for domain names.
@@ -100,7 +99,8 @@ struct Stages {
     outputs: Outputs,
     metrics: Arc<Metrics>,
     rule_metrics: RuleMetrics,
-    engine_metrics: Vec<(Engine, EngineMetrics)>,
+    /// The engines that may speak.
+    engines: Vec<(Source, EngineMetrics)>,
     losses: Losses,
     events: u64,
     samples: u64,
@@ -138,7 +138,7 @@ impl Pipeline {
                 },
                 () = sleep_until(recorded) => return Ok(Ending::Duration),
                 _ = sampling.tick() => self.sample(),
-                Some(message) = self.from_engines.recv() => self.stages.hear(&message),
+                Some(said) = self.from_engines.recv() => self.stages.hear(&said),
                 Ok(()) = self.from_images.changed() => {
                     let images = Arc::clone(&self.from_images.borrow_and_update());
                     self.stages.containers.set_images(images);
@@ -205,6 +205,7 @@ impl Stages {
             return;
         }
         let tracked = self.track(captured);
+        self.release_settled();
         self.report_containers();
         let Some(tracked) = tracked else {
             return;
@@ -248,23 +249,35 @@ impl Stages {
     }
 
     /// An engine spoke: what waited for it goes on.
-    fn hear(&mut self, message: &EngineMessage) {
-        self.note_engine(message);
-        let Some(id) = self.containers.apply(message) else {
-            return;
-        };
-        let Some(container) = self.containers.get(&id) else {
+    fn hear(&mut self, said: &Said) {
+        self.note_engine(said);
+        if let Some(id) = self.containers.apply(said) {
+            self.release(&id);
+        }
+        self.release_settled();
+        self.report_containers();
+    }
+
+    /// What waited for metadata that came of themselves goes on: it turned out whose a container is.
+    fn release_settled(&mut self) {
+        for id in self.containers.take_settled() {
+            self.release(&id);
+        }
+    }
+
+    /// The metadata of a container is settled: what waited for it goes on.
+    fn release(&mut self, id: &str) {
+        let Some(container) = self.containers.get(id) else {
             return;
         };
         let (metadata, mounts) = (&container.metadata, container.mounts.as_ref());
-        let released = self.waiting.release(&id, metadata, mounts);
+        let released = self.waiting.release(id, metadata, mounts);
         self.metrics
             .released
             .add(Release::Metadata, released.len() as u64);
         for event in released {
             self.judge(event);
         }
-        self.report_containers();
     }
 
     /// Deadlines passed: events go on with what is known, and windows of repeats are summed up.

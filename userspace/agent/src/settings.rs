@@ -1,6 +1,6 @@
 //! What the configuration asks of each crate: the one place that knows both sides.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -8,11 +8,10 @@ use vigia_alerts::{
     FileOptions, Form, JsonProperties, OutputConfig, RenderOptions, StdoutOptions, Target,
     TimeStyle, WebhookOptions,
 };
-use vigia_event::container::Engine;
 use vigia_inventory::{containers, engines, images, processes, readers};
 
 use crate::config::selection::{AppendOutput, ExtraField, Select, Which};
-use crate::config::{Config, FileFormat, Matching, Scope, StdoutFormat, Webhook};
+use crate::config::{self, Config, FileFormat, Matching, Scope, StdoutFormat, Webhook};
 use crate::input;
 
 /// A header's value is not longer than this.
@@ -154,6 +153,7 @@ pub fn containers(
         proc_root: config.proc_root().to_owned(),
         host_mnt_ns,
         cgroup_folder,
+        user_namespace,
         max_containers: config.inventory.max_containers.count(),
         ..containers::Options::default()
     }
@@ -177,31 +177,25 @@ pub fn readers(config: &Config, host_mnt_ns: u32) -> readers::Options {
     }
 }
 
-/// The engines to ask, told by the paths of their sockets: those of Podman, containerd and CRI-O carry their names. An engine
-/// that serves Kubernetes says itself which one it is.
+/// How to watch the engine behind a socket.
 #[must_use]
-pub fn engines(config: &Config) -> Vec<engines::Options> {
-    let engine_of = |socket: &Path| {
-        let path = socket.to_string_lossy();
-        [
-            ("podman", Engine::Podman),
-            ("containerd", Engine::Containerd),
-            ("crio", Engine::CriO),
-        ]
-        .into_iter()
-        .find(|(name, _)| path.contains(name))
-        .map_or(Engine::Docker, |(_, engine)| engine)
-    };
-    config
-        .engines
-        .sockets
-        .iter()
-        .map(|socket| {
-            let mut options = engines::Options::new(engine_of(socket), &socket.to_string_lossy());
-            options.timeout = config.engines.timeout_s.seconds();
-            options
-        })
-        .collect()
+pub fn engine_at(config: &config::Engines, socket: &Path) -> engines::Options {
+    engines::Options {
+        timeout: config.timeout_s.seconds(),
+        ..engines::Options::new(
+            engines::places::engine_at(socket),
+            &socket.to_string_lossy(),
+        )
+    }
+}
+
+/// Looks at the user namespace of a process, for [`containers::Options::user_namespace`].
+fn user_namespace(proc_root: &Path, pid: u32) -> io::Result<containers::UserNamespace> {
+    let found = vigia_sensor::user_namespace::of_process(proc_root, pid)?;
+    Ok(containers::UserNamespace {
+        inode: found.inode,
+        maker: found.maker,
+    })
 }
 
 /// Where reports and lists about images are.
@@ -438,34 +432,6 @@ mod tests {
             Form::Readable { colour: true }
         );
         assert_eq!(stdout_form(StdoutFormat::Auto, false, false), Form::Json);
-    }
-
-    #[test]
-    fn engines_are_told_by_their_sockets() {
-        let told = |config: &Config| -> Vec<Engine> {
-            let engines = engines(config).into_iter();
-            engines.map(|options| options.engine).collect()
-        };
-        assert_eq!(
-            told(&Config::default()),
-            [
-                Engine::Docker,
-                Engine::Podman,
-                Engine::Containerd,
-                Engine::CriO
-            ]
-        );
-        let sockets = [
-            "/run/k3s/containerd/containerd.sock",
-            "/run/user/7/podman/podman.sock",
-            "/run/x.sock",
-        ];
-        assert_eq!(
-            told(&config(
-                serde_json::json!({"engines": {"sockets": sockets}})
-            )),
-            [Engine::Containerd, Engine::Podman, Engine::Docker]
-        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What runs on this machine now, as far as it can be told without probes: containers with what their engines and the
 //! kernel say of them, and the rules that judge how they were started.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +9,9 @@ use anyhow::Context as _;
 use tokio::time::{Instant, timeout_at};
 use vigia_engine::{Outcome, Ruleset};
 use vigia_event::captured::{Captured, ContainerChange, Task, What};
-use vigia_event::container::Engine;
 use vigia_event::{Container, Event, Metadata, Node, PathSpellings, Process};
 use vigia_inventory::containers::{ContainerTable, ExistingTask, Request};
-use vigia_inventory::engines::{EngineMessage, EngineRequest};
+use vigia_inventory::engines::{EngineMessage, EngineRequest, SourceId};
 use vigia_inventory::images::ImageFiles;
 use vigia_inventory::processes::{self, ScanOptions};
 use vigia_inventory::{ProcessTable, WallClock};
@@ -31,8 +31,8 @@ const GRACE: Duration = Duration::from_millis(300);
 pub(crate) struct Survey {
     /// The running containers, by name and id: an event of type `container` for each.
     pub(crate) containers: Vec<Event>,
-    /// Engines that did not answer in time, and why.
-    pub(crate) silent: Vec<(Engine, String)>,
+    /// Sockets of engines that did not answer in time, and why.
+    pub(crate) silent: Vec<(PathBuf, String)>,
 }
 
 /// Looks around.
@@ -61,8 +61,10 @@ pub(crate) async fn take(config: &Config) -> anyhow::Result<Survey> {
     let mut config = config.clone();
     config.engines.sockets.retain(|socket| socket.exists());
     let (engines, mut from_engines) = Engines::start(&config);
-    for engine in engines.names() {
-        containers.await_engine(engine);
+    let mut awaited: Vec<(SourceId, PathBuf)> = Vec::new();
+    for engine in engines.watched() {
+        containers.await_engine(engine.source);
+        awaited.push((engine.source.id, engine.socket.clone()));
     }
     let tasks: Vec<ExistingTask> = scanned
         .iter()
@@ -70,7 +72,7 @@ pub(crate) async fn take(config: &Config) -> anyhow::Result<Survey> {
         .collect();
     containers.add_existing(&tasks, time_ns);
 
-    let mut silent: Vec<(Engine, String)> = Vec::new();
+    let mut silent: Vec<(PathBuf, String)> = Vec::new();
     let deadline = Instant::now() + PATIENCE;
     let mut asked = ask(&mut containers, &engines);
     // An engine that has nothing to say of a secret says nothing at all: for those the wait is short.
@@ -79,27 +81,26 @@ pub(crate) async fn take(config: &Config) -> anyhow::Result<Survey> {
             true => deadline,
             false => deadline.min(Instant::now() + GRACE),
         };
-        let Ok(Some(message)) = timeout_at(until, from_engines.recv()).await else {
+        let Ok(Some(said)) = timeout_at(until, from_engines.recv()).await else {
             break;
         };
-        if let EngineMessage::Lost { engine, reason, .. } = &message
-            && silent.iter().all(|(known, _)| known != engine)
-        {
-            silent.push((*engine, reason.clone()));
-            if silent.len() == engines.names().count() {
+        if let EngineMessage::Lost { reason, .. } = &said.message {
+            let lost = awaited.extract_if(.., |(source, _)| *source == said.source);
+            silent.extend(lost.map(|(_, socket)| (socket, reason.clone())));
+            if awaited.is_empty() {
                 break;
             }
         }
-        containers.apply(&message);
+        containers.apply(&said);
         asked |= ask(&mut containers, &engines);
     }
-    if is_pending(&containers) && silent.len() < engines.names().count() {
+    if is_pending(&containers) {
         let reason = format!("not about all containers within {PATIENCE:?}");
-        let others = engines
-            .names()
-            .filter(|engine| silent.iter().all(|(known, _)| known != engine));
-        let others: Vec<_> = others.map(|engine| (engine, reason.clone())).collect();
-        silent.extend(others);
+        silent.extend(
+            awaited
+                .into_iter()
+                .map(|(_, socket)| (socket, reason.clone())),
+        );
     }
     let mut found: Vec<Arc<Container>> = containers.running().cloned().collect();
     found.sort_by(|one, other| {
@@ -118,12 +119,15 @@ pub(crate) async fn take(config: &Config) -> anyhow::Result<Survey> {
 fn ask(containers: &mut ContainerTable, engines: &Engines) -> bool {
     let mut any = false;
     for request in containers.take_requests() {
-        let (engine, question) = match request {
-            Request::Inspect { id, engine } => (engine, EngineRequest::Inspect(id)),
-            Request::Resolve { id } => (Engine::Unknown, EngineRequest::Resolve(id)),
-            _ => continue,
-        };
-        any |= engines.ask(engine, &question);
+        match request {
+            Request::Inspect { id, sources } => {
+                for source in sources {
+                    any |= engines.ask(source, EngineRequest::Inspect(id.clone()));
+                }
+            }
+            Request::Resolve { id } => any |= engines.ask_all(&EngineRequest::Resolve(id)),
+            _ => {}
+        }
     }
     any
 }

@@ -10,28 +10,34 @@ mod grants;
 mod life;
 mod metadata;
 mod mounts;
+mod owner;
 mod requests;
 mod secret_files;
+mod sources;
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use vigia_event::captured::{ContainerChange, Task, What};
-use vigia_event::container::{Container, Engine};
+use vigia_event::container::Container;
 use vigia_event::mount::MountTable;
 use vigia_event::{Captured, Process};
 
 pub use existing::ExistingTask;
+pub use owner::{LookUpUserNamespace, UserNamespace};
 pub use requests::{LearnSecret, Request};
 pub use secret_files::open_secret_files;
 
+use crate::engines::SourceId;
 use crate::images::ImageIndex;
 use crate::mountinfo::SwarmObjects;
 use grants::Grants;
-use metadata::Engines;
 use mounts::MountCache;
+use owner::Owner;
+use sources::Sources;
 
 /// What the table needs to know.
 #[derive(Clone, Debug)]
@@ -43,6 +49,9 @@ pub struct Options {
     /// Where the hierarchy in which engines make their groups is mounted; needed only for containers that ran
     /// before the agent. `None`: their cgroup ids stay unknown.
     pub cgroup_folder: Option<PathBuf>,
+    /// Looks at the user namespace of a process, which takes a system call that is not safe Rust. Without it nothing is
+    /// known of it.
+    pub user_namespace: LookUpUserNamespace,
     /// Containers kept at most, gone ones included.
     pub max_containers: usize,
     /// How long a gone container is kept, in nanoseconds.
@@ -55,6 +64,7 @@ impl Default for Options {
             proc_root: "/proc".into(),
             host_mnt_ns: 0,
             cgroup_folder: None,
+            user_namespace: |_, _| Err(io::ErrorKind::Unsupported.into()),
             max_containers: 4096,
             grace_ns: 60_000_000_000,
         }
@@ -81,6 +91,8 @@ pub struct Counts {
     pub impostors: u64,
     /// Cgroups below containers beyond what is remembered.
     pub subgroups_ignored: u64,
+    /// Answers of users' engines about containers that are not known to be those users'.
+    pub foreign_answers: u64,
     /// Requests that did not fit.
     pub requests_dropped: u64,
 }
@@ -101,8 +113,10 @@ struct Entry {
     init_over: bool,
     /// Whether its start was judged while nobody had said what it is: then it is told again once somebody does.
     told_without_metadata: bool,
+    /// Who made it.
+    owner: Owner,
     /// Engines that do not know it.
-    denied_by: Vec<Engine>,
+    denied_by: Vec<SourceId>,
     /// What was mounted before its first program ran: only that was granted. What a container mounts later, it
     /// has not been given, even if it looks like a secret.
     first_mounts: Option<Arc<MountTable>>,
@@ -125,7 +139,7 @@ pub struct ContainerTable {
     next_slot: Slot,
     host_mounts: Arc<MountTable>,
     mount_cache: MountCache,
-    engines: Engines,
+    sources: Sources,
     swarm: SwarmObjects,
     grants: Grants,
     requests: VecDeque<Request>,
@@ -133,6 +147,8 @@ pub struct ContainerTable {
     /// What is to be told of containers, by id.
     news: Vec<(String, ContainerChange)>,
     forgotten: Vec<String>,
+    /// Containers whose metadata was settled by something else than an engine's message.
+    settled: Vec<String>,
     counts: Counts,
 }
 
@@ -150,13 +166,14 @@ impl ContainerTable {
             next_slot: 0,
             host_mounts: Arc::default(),
             mount_cache: MountCache::default(),
-            engines: Engines::default(),
+            sources: Sources::default(),
             swarm: SwarmObjects::default(),
             grants: Grants::default(),
             requests: VecDeque::new(),
             images: Arc::default(),
             news: Vec::new(),
             forgotten: Vec::new(),
+            settled: Vec::new(),
             counts: Counts::default(),
         };
         table.read_host_mounts();
@@ -274,6 +291,12 @@ impl ContainerTable {
     /// Ids of containers forgotten since the last call.
     pub fn take_forgotten(&mut self) -> Vec<String> {
         std::mem::take(&mut self.forgotten)
+    }
+
+    /// Ids of containers whose metadata was settled since the last call, but not by a message of an engine: what waited for
+    /// it need not wait any longer.
+    pub fn take_settled(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.settled)
     }
 
     /// The cgroup the task is in, else the one it came from, else its mount namespace.

@@ -4,6 +4,7 @@
 
 mod asking;
 mod cache;
+mod connect;
 mod cri;
 mod declared;
 mod docker;
@@ -13,7 +14,9 @@ mod image;
 mod latency;
 mod lenient;
 mod limits;
+pub mod places;
 mod session;
+mod source;
 #[cfg(test)]
 mod watched;
 mod watching;
@@ -28,6 +31,7 @@ use crate::mountinfo::SwarmObject;
 pub use error::EngineError;
 pub use image::ImageName;
 pub use latency::Latency;
+pub use source::{EngineSender, Reach, Said, Source, SourceId};
 pub use watching::{Options, watch};
 
 /// Something an engine said, or that it says nothing any more.

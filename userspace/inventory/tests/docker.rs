@@ -16,7 +16,9 @@ use vigia_event::secret::SecretKind;
 use vigia_inventory::containers::{
     ContainerTable, ExistingTask, Options, Request, open_secret_files,
 };
-use vigia_inventory::engines::{self, EngineMessage, EngineRequest};
+use vigia_inventory::engines::{
+    self, EngineMessage, EngineRequest, EngineSender, Reach, Said, Source, SourceId,
+};
 use vigia_inventory::{cgroup, processes};
 
 const SOCKET: &str = "/var/run/docker.sock";
@@ -82,8 +84,13 @@ fn image(made: &mut Made) -> Option<String> {
     Some(name)
 }
 
+const SOURCE: Source = Source {
+    id: SourceId(0),
+    reach: Reach::Everybody,
+};
+
 struct Watched {
-    messages: mpsc::Receiver<EngineMessage>,
+    messages: mpsc::Receiver<Said>,
     requests: mpsc::Sender<EngineRequest>,
 }
 
@@ -93,7 +100,7 @@ impl Watched {
         let (requests, asked) = mpsc::channel(64);
         tokio::spawn(engines::watch(
             engines::Options::new(Engine::Docker, SOCKET),
-            sender,
+            EngineSender::new(SOURCE, sender),
             asked,
         ));
         Self { messages, requests }
@@ -106,7 +113,8 @@ impl Watched {
             let message = timeout(left, self.messages.recv())
                 .await
                 .expect("in time")
-                .expect("a message");
+                .expect("a message")
+                .message;
             if let Some(found) = wanted(&message) {
                 return found;
             }
@@ -247,7 +255,7 @@ async fn the_secrets_of_a_swarm_task_are_found_learned_and_named() {
         host_mnt_ns: own.process.task.namespaces.mnt,
         ..Options::default()
     });
-    table.await_engine(Engine::Docker);
+    table.await_engine(SOURCE);
     let scanned = processes::read_process(proc_root, pid, &Default::default())
         .expect("the container's first process");
     let cgroup_path = [Some("memory"), Some("name=systemd"), None]
@@ -316,7 +324,10 @@ async fn the_secrets_of_a_swarm_task_are_found_learned_and_named() {
                             .then(|| message.clone())
                     })
                     .await;
-                table.apply(&message);
+                table.apply(&Said {
+                    source: SOURCE.id,
+                    message,
+                });
             }
             _ => {}
         }

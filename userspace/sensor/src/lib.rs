@@ -36,6 +36,7 @@ mod procfs;
 mod ring;
 mod secrets;
 mod sensor;
+pub mod user_namespace;
 
 pub use counters::{Cause, Class, Counters, Table};
 pub use interest::{DEFAULT_DATA_BYTES, Interest, Outcomes};

@@ -58,10 +58,10 @@ impl Containers {
             .build()
             .context("cannot start threads")?;
         let found = runtime.block_on(survey::take(&config))?;
-        for (engine, reason) in &found.silent {
+        for (socket, reason) in &found.silent {
             super::tell(&format!(
                 "vigia: {} does not answer: {}",
-                engine.name(),
+                socket.display(),
                 super::one_line(reason)
             ));
         }

@@ -22,14 +22,8 @@ impl Default for Rules {
 impl Default for Engines {
     fn default() -> Self {
         Self {
-            sockets: [
-                "/var/run/docker.sock",
-                "/run/podman/podman.sock",
-                "/run/containerd/containerd.sock",
-                "/run/crio/crio.sock",
-            ]
-            .map(AbsolutePath::fixed)
-            .to_vec(),
+            sockets: Vec::new(),
+            discover: true,
             timeout_s: Bounded::of::<10>(),
         }
     }

@@ -102,15 +102,22 @@ impl Metrics {
         }
     }
 
-    /// Handles for a container engine; it counts as not connected.
+    /// Handles for the container engine behind a socket; it counts as not connected.
     #[must_use]
-    pub fn engine(&self, name: &str) -> EngineMetrics {
+    pub fn engine(&self, socket: &str) -> EngineMetrics {
         let handles = EngineMetrics {
-            connected: self.engine_connected.with_label_values(&[name]),
-            lost: self.engine_lost.with_label_values(&[name]),
+            connected: self.engine_connected.with_label_values(&[socket]),
+            lost: self.engine_lost.with_label_values(&[socket]),
         };
         handles.connected.set(0);
         handles
+    }
+
+    /// There is no such socket any more: nobody shall be warned of it.
+    pub fn forget_engine(&self, socket: &str) {
+        // It was never shown, perhaps.
+        let _ = self.engine_connected.remove_label_values(&[socket]);
+        let _ = self.engine_lost.remove_label_values(&[socket]);
     }
 }
 
@@ -130,10 +137,16 @@ mod tests {
     #[test]
     fn only_a_connection_that_was_there_can_break() {
         let metrics = Metrics::new();
-        let engine = metrics.engine("docker");
+        let engine = metrics.engine("/run/a.sock");
         engine.lose();
         engine.connect();
         engine.lose();
-        assert_eq!(metrics.engine_lost.with_label_values(&["docker"]).get(), 1);
+        assert_eq!(
+            metrics
+                .engine_lost
+                .with_label_values(&["/run/a.sock"])
+                .get(),
+            1
+        );
     }
 }

@@ -1,24 +1,25 @@
 //! What the container table wants done elsewhere: engines to be asked, probes to be told.
 
-use vigia_event::container::{Engine, Metadata};
+use std::path::Path;
+
+use vigia_event::container::Metadata;
 use vigia_inventory::containers::{LearnSecret, Request, open_secret_files};
-use vigia_inventory::engines::{EngineMessage, EngineRequest};
+use vigia_inventory::engines::{EngineMessage, EngineRequest, Reach, Said, Source, SourceId};
 
 use super::{Pipeline, Stages};
-use crate::metrics::{EngineMetrics, MetadataFailure};
+use crate::metrics::MetadataFailure;
 
 impl Pipeline {
     /// Does what the container table asked for since the last call.
     pub(super) fn serve_requests(&mut self) {
         for request in self.stages.containers.take_requests() {
             let done = match request {
-                Request::Inspect { id, engine } => {
-                    self.inspect(id, engine);
+                Request::Inspect { id, sources } => {
+                    self.inspect(&id, &sources);
                     Ok(())
                 }
                 Request::Resolve { id } => {
-                    self.engines
-                        .ask(Engine::Unknown, &EngineRequest::Resolve(id));
+                    self.engines.ask_all(&EngineRequest::Resolve(id));
                     Ok(())
                 }
                 Request::LearnSecret(wanted) => {
@@ -47,18 +48,31 @@ impl Pipeline {
         }
     }
 
-    fn inspect(&mut self, id: String, engine: Engine) {
-        if self
-            .engines
-            .ask(engine, &EngineRequest::Inspect(id.clone()))
-        {
+    fn inspect(&mut self, id: &str, sources: &[SourceId]) {
+        let question = EngineRequest::Inspect(id.to_owned());
+        let asked = sources
+            .iter()
+            .filter(|source| self.engines.ask(**source, question.clone()));
+        if asked.count() > 0 {
             return;
         }
         self.stages
             .metrics
             .metadata_failed
             .inc(MetadataFailure::Overflow);
-        self.stages.give_up_metadata(&id);
+        self.stages.give_up_metadata(id);
+    }
+
+    /// Takes notice of engines that came and went.
+    pub(super) fn look_for_engines(&mut self) {
+        let changes = self.engines.look_around();
+        for gone in changes.vanished {
+            tracing::info!(socket = %gone.socket.display(), "the container engine's socket is gone");
+            self.stages.forget_engine(gone.source.id, &gone.socket);
+        }
+        for (source, socket) in changes.appeared {
+            self.stages.await_engine(source, &socket);
+        }
     }
 
     fn learn_secret(&mut self, wanted: &LearnSecret) {
@@ -80,27 +94,37 @@ impl Stages {
         }
     }
 
-    fn engine_metrics(&self, engine: Engine) -> Option<&EngineMetrics> {
-        self.engine_metrics
-            .iter()
-            .find(|(known, _)| *known == engine)
-            .map(|(_, metrics)| metrics)
+    /// Expects an engine to speak.
+    pub(super) fn await_engine(&mut self, source: Source, socket: &Path) {
+        let metrics = self.metrics.engine(&socket.to_string_lossy());
+        self.engines.push((source, metrics));
+        self.containers.await_engine(source);
+    }
+
+    fn forget_engine(&mut self, source: SourceId, socket: &Path) {
+        self.metrics.forget_engine(&socket.to_string_lossy());
+        self.engines.retain(|(known, _)| known.id != source);
+        self.containers.forget_engine(source);
     }
 
     /// Counts what an engine said; the task that watches it logs.
-    pub(super) fn note_engine(&mut self, message: &EngineMessage) {
-        match message {
-            EngineMessage::Connected { engine, .. } => {
-                self.engine_metrics(*engine)
-                    .inspect(|metrics| metrics.connect());
-            }
-            EngineMessage::Lost { engine, .. } => {
-                self.engine_metrics(*engine)
-                    .inspect(|metrics| metrics.lose());
-            }
+    pub(super) fn note_engine(&mut self, said: &Said) {
+        let Some((source, metrics)) = self
+            .engines
+            .iter()
+            .find(|(known, _)| known.id == said.source)
+        else {
+            return;
+        };
+        match &said.message {
+            EngineMessage::Connected { .. } => metrics.connect(),
+            EngineMessage::Lost { .. } => metrics.lose(),
             EngineMessage::Inspected { took, .. } => {
                 self.metrics.metadata_fetched.inc();
-                self.latency.observe(*took);
+                // A user's engine must not make everybody wait.
+                if source.reach == Reach::Everybody {
+                    self.latency.observe(*took);
+                }
             }
             EngineMessage::NotFound { .. } => {
                 self.metrics.metadata_failed.inc(MetadataFailure::Refused)

@@ -7,7 +7,7 @@ use vigia_inventory::{WallClock, users};
 use vigia_sensor::Counters;
 
 use super::{Pipeline, Stages, setup};
-use crate::metrics::{Table, advance};
+use crate::metrics::{MetadataFailure, Table, advance};
 
 /// How often, in samples, /proc is compared with the process table: records of ends may be among those that were lost.
 const RESCAN: u64 = 300;
@@ -60,6 +60,7 @@ impl Pipeline {
             }
         }
         self.stages.keep_recording();
+        self.look_for_engines();
         self.rescan();
         self.health.beat();
         let now_ns = self.stages.clock.epoch_ns(WallClock::boot_now_ns());
@@ -154,9 +155,13 @@ impl Stages {
             .table_evicted
             .advance(Table::Processes, processes.evicted + processes.untracked);
         advance(&metrics.processes_unknown, processes.placeholders);
+        let containers = self.containers.counts();
         metrics
             .table_evicted
-            .advance(Table::Containers, self.containers.counts().evicted);
+            .advance(Table::Containers, containers.evicted);
+        metrics
+            .metadata_failed
+            .advance(MetadataFailure::Foreign, containers.foreign_answers);
         let readers = self.readers.counts();
         metrics
             .table_evicted

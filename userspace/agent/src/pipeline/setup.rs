@@ -141,10 +141,7 @@ impl Pipeline {
                     .iter()
                     .map(|rule| (rule.name.as_str(), rule.priority.name())),
             ),
-            engine_metrics: engines
-                .names()
-                .map(|engine| (engine, metrics.engine(engine.name())))
-                .collect(),
+            engines: Vec::new(),
             wanted,
             scope: config.scope.clone(),
             recorder: recording
@@ -164,8 +161,8 @@ impl Pipeline {
             events: 0,
             samples: 0,
         };
-        for engine in engines.names() {
-            stages.containers.await_engine(engine);
+        for engine in engines.watched() {
+            stages.await_engine(engine.source, &engine.socket);
         }
         stages
             .containers

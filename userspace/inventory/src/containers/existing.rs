@@ -4,12 +4,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bstr::BString;
+use rustc_hash::FxHashSet;
 use vigia_event::captured::ContainerChange;
 use vigia_event::container::Container;
 use vigia_event::process::ProcessKey;
 
 use super::{ContainerTable, Request, Slot};
-use crate::cgroup;
+use crate::cgroup::{self, CgroupContainer};
+use crate::mountinfo;
 
 /// A running process, as far as it says which container it is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,17 +34,39 @@ impl ContainerTable {
     pub fn add_existing(&mut self, tasks: &[ExistingTask], time_ns: u64) {
         let mut tasks: Vec<&ExistingTask> = tasks.iter().collect();
         tasks.sort_unstable_by_key(|task| (task.process.start_ticks, task.process.pid));
+        let mut seen = FxHashSet::default();
         for task in tasks {
-            if let Some(slot) = self.existing_slot(task, time_ns) {
+            let slot = match cgroup::container_of(&task.cgroup_path) {
+                Some(found) => Some(self.existing_slot(task, found, time_ns)),
+                None if seen.insert(task.mnt_ns) => self.existing_by_mounts(task, time_ns),
+                None => None,
+            };
+            if let Some(slot) = slot {
                 self.add_existing_init(slot, task, time_ns);
             }
         }
     }
 
-    fn existing_slot(&mut self, task: &ExistingTask, time_ns: u64) -> Option<Slot> {
-        let Some(found) = cgroup::container_of(&task.cgroup_path) else {
-            return self.existing_slot_by_mounts(task, time_ns);
-        };
+    /// A container without a cgroup, by the mounts of the oldest process in its mount namespace.
+    fn existing_by_mounts(&mut self, task: &ExistingTask, time_ns: u64) -> Option<Slot> {
+        if task.mnt_ns == 0
+            || task.mnt_ns == self.options.host_mnt_ns
+            || self.by_mnt_ns.contains_key(&task.mnt_ns)
+        {
+            return None;
+        }
+        let pid = task.process.pid;
+        let read = mountinfo::read(&self.options.proc_root, pid).ok()?;
+        let container = self.named_by_mounts(&read.mounts, pid)?;
+        Some(self.add(container, time_ns))
+    }
+
+    fn existing_slot(
+        &mut self,
+        task: &ExistingTask,
+        found: CgroupContainer<'_>,
+        time_ns: u64,
+    ) -> Slot {
         let slot = match self.by_id.get(found.id) {
             Some(&slot) => slot,
             None => {
@@ -69,16 +93,7 @@ impl ContainerTable {
                 self.add_subgroup(slot, cgroup_id);
             }
         }
-        Some(slot)
-    }
-
-    /// The container of a process whose cgroup tells none, but whose mount namespace may.
-    fn existing_slot_by_mounts(&mut self, task: &ExistingTask, time_ns: u64) -> Option<Slot> {
-        if task.mnt_ns == 0 || task.mnt_ns == self.options.host_mnt_ns {
-            return None;
-        }
-        let known = self.by_mnt_ns.get(&task.mnt_ns).copied();
-        known.or_else(|| self.adopt((task.process.pid, task.mnt_ns), false, time_ns))
+        slot
     }
 
     fn add_existing_init(&mut self, slot: Slot, task: &ExistingTask, time_ns: u64) {
@@ -100,6 +115,7 @@ impl ContainerTable {
             container.start_time_ns = task.start_time_ns;
         });
         self.read_first_mounts(slot, task.process.pid, time_ns);
+        self.learn_owner(slot, task.process.pid, 0);
         self.announce(slot, ContainerChange::Started);
     }
 

@@ -8,6 +8,7 @@ use vigia_event::captured::{CgroupChange, CgroupChangeKind, ContainerChange, Tas
 use vigia_event::container::Container;
 use vigia_event::mount::is_below;
 
+use super::owner::Owner;
 use super::{ContainerTable, Entry, Request, Slot};
 use crate::cgroup::{self, CgroupContainer};
 
@@ -121,6 +122,7 @@ impl ContainerTable {
             survived: false,
             init_over: false,
             told_without_metadata: false,
+            owner: Owner::default(),
             denied_by: Vec::new(),
             first_mounts: None,
             mounts_read_ns: 0,
@@ -134,11 +136,14 @@ impl ContainerTable {
     /// A program started: perhaps the first of a container.
     pub(super) fn program_started(&mut self, task: &Task, process: &Process, time_ns: u64) {
         let mnt_ns = task.namespaces.mnt;
-        if mnt_ns == 0 || mnt_ns == self.options.host_mnt_ns || task.entered == Some(true) {
+        if mnt_ns == 0 || mnt_ns == self.options.host_mnt_ns {
             return;
         }
         let known = self.slot_of(task);
-        let Some(slot) = known.or_else(|| self.adopt((task.pid, mnt_ns), true, time_ns)) else {
+        if task.entered == Some(true) && !self.may_carry_engines_mark(task, known) {
+            return;
+        }
+        let Some(slot) = known.or_else(|| self.adopt(task, time_ns)) else {
             return;
         };
         let Some(entry) = self.entries.get_mut(&slot) else {
@@ -170,7 +175,20 @@ impl ContainerTable {
             container.confinement = None;
         });
         self.read_first_mounts(slot, task.pid, time_ns);
+        self.learn_owner(slot, task.pid, task.namespaces.user);
         self.announce(slot, ContainerChange::Started);
+    }
+
+    /// Whether a task may be a container's first although it is marked as entered: a user's engine joins the user's
+    /// namespaces before it makes a container, and all processes of the container inherit that mark. Whoever is the first in
+    /// a pid namespace has not entered that; and once a container's first process is known, whoever is marked has entered it.
+    fn may_carry_engines_mark(&self, task: &Task, known: Option<Slot>) -> bool {
+        let is_awaited = |slot| {
+            self.entries
+                .get(&slot)
+                .is_some_and(|entry| entry.snapshot.observed && entry.snapshot.init.is_none())
+        };
+        task.vpid == 1 && known.is_none_or(is_awaited)
     }
 
     pub(super) fn process_ended(&mut self, process: &Process, time_ns: u64) {

@@ -1,62 +1,42 @@
 //! What engines say of containers, in whatever order it comes: before the container's cgroup, after it, or never.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
 use vigia_event::captured::ContainerChange;
 use vigia_event::container::{Container, Engine, Inspected, Metadata};
 
-use super::{ContainerTable, Request};
-use crate::engines::EngineMessage;
+use super::owner::Owner;
+use super::{ContainerTable, Request, Slot};
+use crate::engines::{EngineMessage, Reach, Said, Source, SourceId};
 use crate::images::ImageIndex;
 use crate::mountinfo::SwarmObject;
 
-/// Answers kept for containers that are not (or not yet) in the table.
-const MAX_ANSWERS: usize = 8192;
 /// Secrets and configurations of a Swarm whose names are kept.
 const MAX_SWARM_OBJECTS: usize = 8192;
 
-/// What is known of the engines.
-#[derive(Debug, Default)]
-pub(super) struct Engines {
-    /// Those that may still answer: connected, being connected to for the first time, or there and silent.
-    awaited: FxHashSet<Engine>,
-    answers: FxHashMap<String, (Engine, Arc<Inspected>)>,
-    /// Ids of `answers`, oldest first; ids that were removed may linger.
-    order: VecDeque<String>,
-}
-
-#[cfg(test)]
-impl Engines {
-    /// How many answers are held.
-    pub(super) fn held(&self) -> usize {
-        self.answers.len()
-    }
-}
-
 impl ContainerTable {
     /// Announces an engine that will be connected to: until it says otherwise, metadata is on its way.
-    pub fn await_engine(&mut self, engine: Engine) {
-        self.engines.awaited.insert(engine);
+    pub fn await_engine(&mut self, source: Source) {
+        self.sources.add(source);
+    }
+
+    /// Forgets an engine that is watched no longer; what it said of containers stays with them.
+    pub fn forget_engine(&mut self, source: SourceId) {
+        self.sources.forget(source);
     }
 
     /// Applies what an engine said. Returns the id of the container whose metadata is settled by it: known, or
     /// known not to come.
-    pub fn apply(&mut self, message: &EngineMessage) -> Option<String> {
-        match message {
+    pub fn apply(&mut self, said: &Said) -> Option<String> {
+        let source = said.source;
+        match &said.message {
             EngineMessage::Connected { engine, .. } => {
-                self.engines.awaited.insert(*engine);
+                self.sources.connected(source, *engine);
+                self.settle_denied();
                 None
             }
-            EngineMessage::Lost {
-                engine, is_absent, ..
-            } => {
-                if *is_absent {
-                    self.engines.awaited.remove(engine);
-                } else {
-                    self.engines.awaited.insert(*engine);
-                }
+            EngineMessage::Lost { is_absent, .. } => {
+                self.sources.lost(source, *is_absent);
                 None
             }
             EngineMessage::Inspected {
@@ -64,14 +44,17 @@ impl ContainerTable {
                 id,
                 inspected,
                 ..
-            } => self.set_inspected(*engine, id, inspected),
-            EngineMessage::NotFound { engine, id } => self.deny(*engine, id),
+            } => self.set_inspected(source, *engine, id, inspected),
+            EngineMessage::NotFound { id, .. } => self.deny(source, id),
             EngineMessage::Gone { id, .. } => {
-                self.engines.answers.remove(id);
+                self.sources.drop_answer(source, id);
                 None
             }
             EngineMessage::Resolved { id, object } => {
-                self.set_swarm_object(id, object);
+                // What is called a configuration is no secret any more: not for a user to say.
+                if self.sources.reach(source) == Some(Reach::Everybody) {
+                    self.set_swarm_object(id, object);
+                }
                 None
             }
         }
@@ -117,37 +100,80 @@ impl ContainerTable {
         Some(id.to_owned())
     }
 
-    /// An engine does not know a container: final if it is the one that made it, or if no other is left to ask. A path can
-    /// be mistaken about containerd, whose groups those of cri-dockerd look like, and which runs beside Docker on most
-    /// machines without knowing Docker's containers.
-    fn deny(&mut self, engine: Engine, id: &str) -> Option<String> {
-        let entry = self.entries.get_mut(self.by_id.get(id)?)?;
-        if !matches!(entry.snapshot.metadata, Metadata::Pending) {
-            return None;
+    /// An engine does not know a container: final if nobody is left to ask.
+    fn deny(&mut self, source: SourceId, id: &str) -> Option<String> {
+        let slot = *self.by_id.get(id)?;
+        let entry = self.entries.get_mut(&slot)?;
+        if !entry.denied_by.contains(&source) {
+            entry.denied_by.push(source);
         }
-        if !entry.denied_by.contains(&engine) {
-            entry.denied_by.push(engine);
-        }
-        let denied = |engine: &Engine| entry.denied_by.contains(engine);
-        let made_by = &entry.snapshot.engine;
-        let is_final = *made_by != Engine::Containerd && denied(made_by)
-            || self.engines.awaited.iter().all(denied);
+        self.give_up_if_denied(slot).then(|| id.to_owned())
+    }
+
+    /// Whether everybody who might have known a container has said that they do not.
+    fn give_up_if_denied(&mut self, slot: Slot) -> bool {
+        let Some(entry) = self.entries.get(&slot) else {
+            return false;
+        };
+        let container = &entry.snapshot;
+        let is_final = matches!(container.metadata, Metadata::Pending)
+            && self
+                .sources
+                .candidates(container.engine, entry.owner)
+                .iter()
+                .all(|candidate| entry.denied_by.contains(candidate));
         if is_final {
-            self.set_metadata(id, Metadata::Unavailable)
-        } else {
-            None
+            self.replace(slot, |container| {
+                container.metadata = Metadata::Unavailable;
+            });
+            self.reclassify(slot);
+        }
+        is_final
+    }
+
+    /// An engine said what it is: it may be of another kind than the one that others were still waiting for.
+    fn settle_denied(&mut self) {
+        let denied = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| !entry.denied_by.is_empty());
+        for slot in denied.map(|(slot, _)| *slot).collect::<Vec<_>>() {
+            if self.give_up_if_denied(slot)
+                && let Some(entry) = self.entries.get(&slot)
+            {
+                self.settled.push(entry.snapshot.id.clone());
+            }
         }
     }
 
     fn set_inspected(
         &mut self,
+        source: SourceId,
         engine: Engine,
         id: &str,
         inspected: &Arc<Inspected>,
     ) -> Option<String> {
-        self.remember(engine, id, inspected);
+        let reach = self.sources.reach(source)?;
+        self.sources.remember(source, id, inspected);
         let slot = *self.by_id.get(id)?;
-        let entry = self.entries.get_mut(&slot)?;
+        let owner = self.entries.get(&slot)?.owner;
+        if !owner.is_within(reach) {
+            // As long as it may turn out to be the user's, the answer is only kept.
+            if !owner.may_be_within(reach) {
+                self.sources.drop_answer(source, id);
+                self.counts.foreign_answers += 1;
+            }
+            return None;
+        }
+        self.describe(slot, engine, inspected);
+        Some(id.to_owned())
+    }
+
+    /// Takes over an answer that counts.
+    fn describe(&mut self, slot: Slot, engine: Engine, inspected: &Arc<Inspected>) {
+        let Some(entry) = self.entries.get_mut(&slot) else {
+            return;
+        };
         let known = entry.snapshot.known();
         let was_created = known.is_some_and(|known| known.pid == 0);
         let has_changed = known.is_some_and(|known| differs(known, inspected));
@@ -155,8 +181,12 @@ impl ContainerTable {
         let has_started = entry.snapshot.init.is_some();
         let runs = has_started && entry.gone_ns.is_none();
         let broken = entry.snapshot.broken_promises();
-        self.replace(slot, |container| container.engine = engine);
-        let settled = self.set_metadata(id, Metadata::Known(self.with_facts(inspected)));
+        let metadata = Metadata::Known(self.with_facts(inspected));
+        self.replace(slot, |container| {
+            container.engine = engine;
+            container.metadata = metadata;
+        });
+        self.reclassify(slot);
         // Security profiles are told only of what runs: then a promise may turn out to be broken.
         let turned_out = was_created
             && self
@@ -168,45 +198,60 @@ impl ContainerTable {
         } else if runs && (has_changed || turned_out) {
             self.announce(slot, ContainerChange::Changed);
         }
-        settled
     }
 
     /// The metadata of a container that is being learned.
     pub(super) fn prepare_metadata(&mut self, container: &mut Container) {
-        if let Some((engine, inspected)) = self.engines.answers.get(&container.id) {
-            container.engine = *engine;
+        let owner = Owner::Unknown;
+        if let Some((engine, inspected)) = self.sources.answer(&container.id, owner) {
             container.metadata = Metadata::Known(self.with_facts(inspected));
-        } else if self.engines.awaited.is_empty() {
+            container.engine = engine;
+            return;
+        }
+        let candidates = self.sources.candidates(container.engine, owner);
+        if candidates.is_empty() {
             container.metadata = Metadata::Unavailable;
-        } else {
-            container.metadata = Metadata::Pending;
-            // A path tells Docker and Podman for sure. What serves Kubernetes is told by its socket, which may be called
-            // anything.
-            let engine = match container.engine {
-                Engine::Docker | Engine::Podman => container.engine,
-                Engine::Containerd | Engine::CriO | Engine::Unknown => Engine::Unknown,
-            };
-            self.request(Request::Inspect {
-                id: container.id.clone(),
-                engine,
-            });
+            return;
+        }
+        container.metadata = Metadata::Pending;
+        // A user's engine is asked once it is known that the container is the user's: its id is nobody else's business.
+        let ask = candidates
+            .into_iter()
+            .filter(|candidate| self.sources.reach(*candidate) == Some(Reach::Everybody))
+            .collect();
+        self.ask(container.id.clone(), ask);
+    }
+
+    /// Takes over what users' engines have said of a container, now that it is known whose it is, or asks them.
+    pub(super) fn owner_known(&mut self, slot: Slot) {
+        let Some(entry) = self.entries.get(&slot) else {
+            return;
+        };
+        let (id, owner) = (entry.snapshot.id.clone(), entry.owner);
+        let made_by = entry.snapshot.engine;
+        self.counts.foreign_answers += self.sources.drop_foreign(&id, owner);
+        if entry.snapshot.known().is_some() {
+            return;
+        }
+        let answer = self.sources.answer(&id, owner);
+        if let Some((engine, inspected)) = answer.map(|(engine, one)| (engine, Arc::clone(one))) {
+            self.describe(slot, engine, &inspected);
+            self.settled.push(id);
+            return;
+        }
+        let is_users = |reach| matches!(reach, Some(Reach::User(_)));
+        let mut candidates = self.sources.candidates(made_by, owner);
+        candidates.retain(|candidate| is_users(self.sources.reach(*candidate)));
+        if !candidates.is_empty() {
+            self.ask(id, candidates);
+        } else if self.give_up_if_denied(slot) {
+            self.settled.push(id);
         }
     }
 
-    fn remember(&mut self, engine: Engine, id: &str, inspected: &Arc<Inspected>) {
-        let engines = &mut self.engines;
-        if engines
-            .answers
-            .insert(id.to_owned(), (engine, Arc::clone(inspected)))
-            .is_some()
-        {
-            return;
-        }
-        engines.order.push_back(id.to_owned());
-        while engines.order.len() > MAX_ANSWERS {
-            if let Some(oldest) = engines.order.pop_front() {
-                engines.answers.remove(&oldest);
-            }
+    fn ask(&mut self, id: String, sources: Vec<SourceId>) {
+        if !sources.is_empty() {
+            self.request(Request::Inspect { id, sources });
         }
     }
 

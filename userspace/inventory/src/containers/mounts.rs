@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use vigia_event::call::EventType;
 use vigia_event::captured::{Call, Task};
-use vigia_event::container::Container;
-use vigia_event::mount::MountTable;
+use vigia_event::container::{Container, Engine};
+use vigia_event::mount::{Mount, MountTable};
 
 use super::{ContainerTable, Slot};
 use crate::mountinfo::{self, Surroundings};
@@ -33,7 +33,15 @@ const MOUNT_CALLS: &[&str] = &[
 /// containers inside containers, of `unshare`. `None` where they could not be read.
 #[derive(Debug, Default)]
 pub(super) struct MountCache {
-    tables: FxHashMap<u32, (u64, Option<Arc<MountTable>>)>,
+    tables: FxHashMap<u32, Cached>,
+}
+
+#[derive(Debug)]
+struct Cached {
+    read_ns: u64,
+    /// Whether it was read because a program started there. Before, the mounts may still be in the making.
+    by_program: bool,
+    table: Option<Arc<MountTable>>,
 }
 
 impl ContainerTable {
@@ -61,7 +69,7 @@ impl ContainerTable {
                 container.mounts.clone().unwrap_or_default()
             }
             _ => self
-                .foreign_mounts(task.pid, mnt_ns, time_ns)
+                .foreign_mounts(task, false, time_ns)
                 .unwrap_or_default(),
         }
     }
@@ -79,30 +87,40 @@ impl ContainerTable {
 
     /// A process in a mount namespace nobody knows: perhaps of an engine without cgroups (rootless ones on version 1), or
     /// in a group that does not carry the id. The engine's binds do.
+    pub(super) fn adopt(&mut self, task: &Task, time_ns: u64) -> Option<Slot> {
+        let mounts = self.foreign_mounts(task, true, time_ns)?;
+        let container = self.named_by_mounts(&mounts.mounts, task.pid)?;
+        self.mount_cache.tables.remove(&task.namespaces.mnt);
+        let container = Container {
+            observed: true,
+            ..container
+        };
+        Some(self.add(container, time_ns))
+    }
+
+    /// The container that a process without a cgroup of a container's lies in, as its mounts name it.
     ///
     /// They can be imitated by anybody who may mount: a container that is known stays what it is, and an unknown one
     /// is at worst one that nobody has.
-    pub(super) fn adopt(
-        &mut self,
-        (pid, mnt_ns): (u32, u32),
-        observed: bool,
-        time_ns: u64,
-    ) -> Option<Slot> {
-        let mounts = self.foreign_mounts(pid, mnt_ns, time_ns)?;
-        let (id, engine) = mountinfo::container_id(&mounts.mounts)?;
-        if self.by_id.contains_key(id) {
+    pub(super) fn named_by_mounts(&mut self, mounts: &[Mount], pid: u32) -> Option<Container> {
+        let (id, engine) = mountinfo::container_id(mounts)?;
+        // Root's Docker and containerd make a cgroup for every container.
+        let without_cgroup = engine == Engine::Podman || self.is_users(pid);
+        let is_taken = self
+            .by_id
+            .get(id)
+            .and_then(|slot| self.entries.get(slot))
+            .is_some_and(|entry| entry.gone_ns.is_none() || entry.snapshot.cgroup_id != 0);
+        if !without_cgroup || is_taken {
             self.counts.impostors += 1;
             return None;
         }
-        let container = Container {
+        self.counts.adopted += 1;
+        Some(Container {
             id: id.to_owned(),
             engine,
-            observed,
             ..Container::default()
-        };
-        self.counts.adopted += 1;
-        self.mount_cache.tables.remove(&mnt_ns);
-        Some(self.add(container, time_ns))
+        })
     }
 
     /// Reads what a container's first process sees, and who its users are.
@@ -217,13 +235,22 @@ impl ContainerTable {
         }
     }
 
-    fn foreign_mounts(&mut self, pid: u32, mnt_ns: u32, time_ns: u64) -> Option<Arc<MountTable>> {
-        if let Some((read_ns, table)) = self.mount_cache.tables.get(&mnt_ns)
-            && time_ns < read_ns.saturating_add(CACHE_NS)
+    /// The mounts of a namespace that is no container's, read anew where a program has started and they were not read
+    /// for that reason a moment ago.
+    fn foreign_mounts(
+        &mut self,
+        task: &Task,
+        by_program: bool,
+        time_ns: u64,
+    ) -> Option<Arc<MountTable>> {
+        let mnt_ns = task.namespaces.mnt;
+        if let Some(cached) = self.mount_cache.tables.get(&mnt_ns)
+            && time_ns < cached.read_ns.saturating_add(CACHE_NS)
+            && (cached.by_program || !by_program)
         {
-            return table.clone();
+            return cached.table.clone();
         }
-        let read = mountinfo::read(&self.options.proc_root, pid).ok();
+        let read = mountinfo::read(&self.options.proc_root, task.pid).ok();
         let surroundings = Surroundings {
             host: &self.host_mounts,
             swarm: &self.swarm,
@@ -241,9 +268,12 @@ impl ContainerTable {
         if self.mount_cache.tables.len() >= MAX_CACHED {
             self.mount_cache.tables.clear();
         }
-        self.mount_cache
-            .tables
-            .insert(mnt_ns, (time_ns, table.clone()));
+        let cached = Cached {
+            read_ns: time_ns,
+            by_program,
+            table: table.clone(),
+        };
+        self.mount_cache.tables.insert(mnt_ns, cached);
         table
     }
 }

@@ -1,9 +1,9 @@
 //! What the table wants done: it does no I/O but read /proc, and knows neither engines nor probes.
 
 use bstr::BString;
-use vigia_event::container::Engine;
 
 use super::ContainerTable;
+use crate::engines::SourceId;
 
 /// Requests that may wait to be taken.
 const MAX_REQUESTS: usize = 8192;
@@ -15,8 +15,8 @@ pub enum Request {
     Inspect {
         /// The container.
         id: String,
-        /// The engine that made it; [`Engine::Unknown`]: ask all.
-        engine: Engine,
+        /// Those that may know it.
+        sources: Vec<SourceId>,
     },
     /// Ask a Swarm manager whether this is a secret or a configuration, and its name.
     Resolve {

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use vigia_event::EventType;
 use vigia_event::captured::{Call, CgroupChange, CgroupChangeKind};
 use vigia_event::container::{
-    DeclaredMount, Inspected, Metadata, Promises, PublishedPort, Seccomp,
+    DeclaredMount, Engine, Inspected, Metadata, Promises, PublishedPort, Seccomp,
 };
 use vigia_event::file::{File, Layer};
 use vigia_event::process::ProcessKey;
@@ -14,9 +14,11 @@ use vigia_event::secret::SecretKind;
 
 use super::life::MAX_SUBGROUPS;
 use super::*;
-use crate::engines::EngineMessage;
+use crate::engines::{EngineMessage, Reach, Said, Source, SourceId};
 use crate::fixture::{self, HOST_MNT, SECOND};
 use crate::mountinfo::SwarmObject;
+
+mod several_engines;
 
 const ID: &str = "cb88e9aa616de881d907571c99dd391a8b8e42a205685db372ef402055eb838a";
 const OTHER: &str = "aa0ab810283dba822752b3bc8e939426f544725b0f000f67a61b213765fd8854";
@@ -106,13 +108,46 @@ impl Scene {
     fn apply_inspected(&mut self, inspected: Inspected) -> Option<String> {
         let inspected = Arc::new(inspected);
         let took = std::time::Duration::ZERO;
-        self.table.apply(&EngineMessage::Inspected {
-            engine: Engine::Docker,
-            id: ID.into(),
-            inspected,
-            took,
-        })
+        self.hear(
+            Engine::Docker,
+            EngineMessage::Inspected {
+                engine: Engine::Docker,
+                id: ID.into(),
+                inspected,
+                took,
+            },
+        )
     }
+
+    /// Watches the only engine of this kind, which answers.
+    fn await_engine(&mut self, engine: Engine) {
+        let id = source_of(engine);
+        self.table.await_engine(Source {
+            id,
+            reach: Reach::Everybody,
+        });
+        let version = String::new();
+        self.hear(engine, EngineMessage::Connected { engine, version });
+    }
+
+    /// The only engine of this kind says something, which may be all that it will say.
+    fn hear(&mut self, engine: Engine, message: EngineMessage) -> Option<String> {
+        let source = source_of(engine);
+        if self.table.sources.reach(source).is_none() {
+            let reach = Reach::Everybody;
+            self.table.await_engine(Source { id: source, reach });
+            self.table.sources.lost(source, true);
+        }
+        self.table.apply(&Said { source, message })
+    }
+}
+
+fn source_of(engine: Engine) -> SourceId {
+    SourceId(match engine {
+        Engine::Docker | Engine::Unknown => 0,
+        Engine::Podman => 1,
+        Engine::Containerd | Engine::CriO => 2,
+    })
 }
 
 fn write_mounts(proc_root: &TempDir, pid: u32, text: &str) {
@@ -141,11 +176,11 @@ fn id_of(container: Option<Arc<Container>>) -> Option<String> {
 #[test]
 fn a_container_is_known_before_it_starts_and_a_while_after_it_went() {
     let mut scene = Scene::new();
-    scene.table.await_engine(Engine::Docker);
+    scene.await_engine(Engine::Docker);
     scene.cgroup(CgroupChangeKind::Mkdir, CGROUP, &format!("/docker/{ID}"));
     let inspect = Request::Inspect {
         id: ID.into(),
-        engine: Engine::Docker,
+        sources: vec![source_of(Engine::Docker)],
     };
     assert_eq!(scene.table.take_requests(), [inspect]);
 
@@ -292,7 +327,7 @@ fn groups_below_a_container_are_its_and_impostors_are_not() {
 #[test]
 fn a_restarted_container_has_a_new_first_process_and_its_old_metadata() {
     let mut scene = Scene::new();
-    scene.table.await_engine(Engine::Docker);
+    scene.await_engine(Engine::Docker);
     scene.apply_inspected(Inspected {
         name: "web".into(),
         ..Inspected::default()
@@ -362,7 +397,7 @@ fn metadata_is_taken_in_whatever_order_it_comes() {
     );
 
     let mut scene = Scene::new();
-    scene.table.await_engine(Engine::Docker);
+    scene.await_engine(Engine::Docker);
     assert_eq!(scene.apply_inspected(web()), None);
     scene.cgroup(CgroupChangeKind::Mkdir, CGROUP, &mkdir);
     assert!(
@@ -372,8 +407,8 @@ fn metadata_is_taken_in_whatever_order_it_comes() {
     assert!(scene.table.take_requests().is_empty());
 
     let mut scene = Scene::new();
-    scene.table.await_engine(Engine::Docker);
-    scene.table.await_engine(Engine::Podman);
+    scene.await_engine(Engine::Docker);
+    scene.await_engine(Engine::Podman);
     scene.cgroup(CgroupChangeKind::Mkdir, CGROUP, &mkdir);
     assert!(matches!(scene.container().metadata, Metadata::Pending));
     let not_found = |engine| EngineMessage::NotFound {
@@ -381,23 +416,24 @@ fn metadata_is_taken_in_whatever_order_it_comes() {
         id: ID.into(),
     };
     assert_eq!(
-        scene.table.apply(&not_found(Engine::Podman)),
+        scene.hear(Engine::Podman, not_found(Engine::Podman)),
         None,
         "another engine's container"
     );
     assert_eq!(
-        scene.table.apply(&not_found(Engine::Docker)),
+        scene.hear(Engine::Docker, not_found(Engine::Docker)),
         Some(ID.into())
     );
     assert!(matches!(scene.container().metadata, Metadata::Unavailable));
-    assert_eq!(scene.table.apply(&not_found(Engine::Docker)), None);
+    assert_eq!(scene.hear(Engine::Docker, not_found(Engine::Docker)), None);
 
     for engine in [Engine::Docker, Engine::Podman] {
-        scene.table.apply(&EngineMessage::Lost {
+        let message = EngineMessage::Lost {
             engine,
             reason: String::new(),
             is_absent: true,
-        });
+        };
+        scene.hear(engine, message);
     }
     scene.cgroup(CgroupChangeKind::Mkdir, 700, &format!("/docker/{OTHER}"));
     assert!(matches!(
@@ -414,9 +450,9 @@ fn an_engine_that_is_there_and_silent_leaves_things_unknown_and_one_that_is_not_
         is_absent,
     };
     let mut scene = Scene::new();
-    scene.table.await_engine(Engine::Docker);
+    scene.await_engine(Engine::Docker);
     for (is_absent, id) in [(true, ID), (false, OTHER)] {
-        scene.table.apply(&lost(is_absent));
+        scene.hear(Engine::Docker, lost(is_absent));
         scene.cgroup(CgroupChangeKind::Mkdir, 700, &format!("/docker/{id}"));
         let container = scene.table.get(id).expect("it");
         assert_eq!(
@@ -431,7 +467,7 @@ fn an_engine_that_is_there_and_silent_leaves_things_unknown_and_one_that_is_not_
 #[test]
 fn a_container_that_is_gone_before_its_mounts_are_read_is_judged_by_its_declaration() {
     let mut scene = Scene::new();
-    scene.table.await_engine(Engine::Docker);
+    scene.await_engine(Engine::Docker);
     scene.cgroup(CgroupChangeKind::Mkdir, CGROUP, &format!("/docker/{ID}"));
     let container = scene.exec(&inside(61)).expect("its container");
     assert_eq!(
@@ -708,10 +744,13 @@ fn secrets_are_watched_learned_and_told_apart() {
         kind: SecretKind::Config,
         name: "app".into(),
     };
-    scene.table.apply(&EngineMessage::Resolved {
-        id: "irji60vbbc0f5240ofhh8xld7".into(),
-        object,
-    });
+    scene.hear(
+        Engine::Docker,
+        EngineMessage::Resolved {
+            id: "irji60vbbc0f5240ofhh8xld7".into(),
+            object,
+        },
+    );
     assert_eq!(
         secret(&scene, &file(SECRET_DEV, 3, 103, "/etc/app.conf")),
         named("app", SecretKind::Config)
@@ -943,8 +982,8 @@ fn what_a_container_mounts_itself_it_was_not_granted() {
 #[test]
 fn a_container_that_looks_like_containerds_is_settled_when_all_deny_it() {
     let mut scene = Scene::new();
-    scene.table.await_engine(Engine::Docker);
-    scene.table.await_engine(Engine::Containerd);
+    scene.await_engine(Engine::Docker);
+    scene.await_engine(Engine::Containerd);
     scene.cgroup(
         CgroupChangeKind::Mkdir,
         CGROUP,
@@ -952,7 +991,7 @@ fn a_container_that_looks_like_containerds_is_settled_when_all_deny_it() {
     );
     let inspect = Request::Inspect {
         id: ID.into(),
-        engine: Engine::Unknown,
+        sources: [Engine::Docker, Engine::Containerd].map(source_of).to_vec(),
     };
     assert_eq!(scene.table.take_requests(), [inspect]);
     for (engine, settled) in [
@@ -964,7 +1003,7 @@ fn a_container_that_looks_like_containerds_is_settled_when_all_deny_it() {
             engine,
             id: ID.into(),
         };
-        assert_eq!(scene.table.apply(&denied), settled);
+        assert_eq!(scene.hear(engine, denied), settled);
     }
 }
 

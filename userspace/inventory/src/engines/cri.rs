@@ -32,9 +32,11 @@ pub(super) async fn open(options: &Options) -> Result<Opened<Api, Announcements>
     let version = client.call(VersionRequest::default()).await?;
     // Announcements first, then the list: what starts in between is in one or both, never in neither.
     let events = Announcements::new(client.clone(), options.ping_every);
-    let api = Api::new(client, engine_of(&version.runtime_name, options.engine));
+    let engine = engine_of(&version.runtime_name, options.engine);
+    let api = Api::new(client, engine);
     let running = api.running().await?;
     Ok(Opened {
+        engine,
         version: limits::text(version.runtime_version).to_string(),
         api,
         events,

@@ -34,9 +34,9 @@ const PODMAN_EVENTS: &str = r#"{"type":["container"]}"#;
 /// # Errors
 /// The engine does not answer, or not as promised.
 pub(super) async fn open(options: &Options) -> Result<Opened<Api, Lines>, EngineError> {
-    let mut client = Client::new(&options.socket, options.timeout);
-    let version = agree(&mut client).await?;
-    let filters = match options.engine {
+    let mut client = Client::new(options);
+    let (engine, version) = agree(&mut client).await?;
+    let filters = match engine {
         Engine::Docker => DOCKER_EVENTS,
         _ => PODMAN_EVENTS,
     };
@@ -45,8 +45,9 @@ pub(super) async fn open(options: &Options) -> Result<Opened<Api, Lines>, Engine
         .await?;
     let running = list::running(&client).await?;
     Ok(Opened {
+        engine,
         version,
-        api: Api::new(client, options.engine),
+        api: Api::new(client, engine),
         events,
         running,
     })
@@ -76,8 +77,8 @@ fn announced(line: &[u8]) -> Heard {
     }
 }
 
-/// Agrees on a version of the API and returns the engine's own version.
-async fn agree(client: &mut Client) -> Result<String, EngineError> {
+/// Agrees on a version of the API, and returns which engine answers and its own version.
+async fn agree(client: &mut Client) -> Result<(Engine, String), EngineError> {
     let answer: Version = client.get("/version", MAX_ANSWER).await?;
     let version = |text: &str| {
         let (major, minor) = text.split_once('.')?;
@@ -94,7 +95,8 @@ async fn agree(client: &mut Client) -> Result<String, EngineError> {
     // What is older than known is read as far as it is the same; what is newer is asked in the oldest way it still knows.
     let (major, minor) = offered.min(NEWEST.max(least));
     client.set_prefix(format!("/v{major}.{minor}"));
-    Ok(limits::text(answer.version).to_string())
+    let engine = answer.engine();
+    Ok((engine, limits::text(answer.version).to_string()))
 }
 
 /// Percent-encodes everything but letters and digits.

@@ -21,6 +21,14 @@ pub enum EngineError {
         /// Why.
         source: io::Error,
     },
+    /// It lies in the folder of a user, and somebody else listens there.
+    #[error("user {listener} listens at {}", socket.display())]
+    Stranger {
+        /// The socket.
+        socket: PathBuf,
+        /// Who listens.
+        listener: u32,
+    },
     /// What it sent is not HTTP, or it closed the connection.
     #[error("{path}: the engine's answer broke off")]
     Http {
@@ -98,7 +106,7 @@ impl EngineError {
     /// Whether nobody will answer: nothing listens at the engine's socket, or somebody who never will.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        matches!(self, Self::Connect { .. }) || self.is_unserved()
+        matches!(self, Self::Connect { .. } | Self::Stranger { .. }) || self.is_unserved()
     }
 
     /// Whether there is no socket at all.

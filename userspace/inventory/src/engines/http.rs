@@ -4,7 +4,7 @@
 //! So each request has its own connection, a deadline, and a limit of bytes, and nothing of an answer is logged:
 //! it holds the environment of containers.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bstr::ByteSlice;
@@ -14,15 +14,19 @@ use hyper::client::conn::http1;
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
+use super::Options;
+use super::connect::connect;
 use super::error::{EngineError, explanation, within};
+use super::source::Reach;
 
 /// Bytes kept of one line of a stream.
 const MAX_LINE: usize = 1 << 20;
 /// Bytes of a longer line that are passed over before the stream is given up.
 const MAX_PASSED_OVER: usize = 256 << 20;
+/// Bytes of an answer of a user's engine: there may be many such engines, and each may send as much as it can.
+const MAX_OF_USER: usize = 2 << 20;
 /// Bytes of the head of an answer.
 const MAX_HEAD: usize = 64 << 10;
 
@@ -30,16 +34,18 @@ const MAX_HEAD: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     socket: PathBuf,
+    reach: Reach,
     timeout: Duration,
     /// What every path starts with: `/v1.41`, or nothing before a version is agreed on.
     prefix: String,
 }
 
 impl Client {
-    pub(super) fn new(socket: &Path, timeout: Duration) -> Self {
+    pub(super) fn new(options: &Options) -> Self {
         Self {
-            socket: socket.to_path_buf(),
-            timeout,
+            socket: options.socket.clone(),
+            reach: options.reach,
+            timeout: options.timeout,
             prefix: String::new(),
         }
     }
@@ -48,12 +54,16 @@ impl Client {
         self.prefix = prefix;
     }
 
-    /// Asks for one JSON document of at most `max` bytes.
+    /// Asks for one JSON document of at most `max` bytes, fewer of a user's engine.
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
         path: &str,
         max: usize,
     ) -> Result<T, EngineError> {
+        let max = match self.reach {
+            Reach::Everybody => max,
+            Reach::User(_) => max.min(MAX_OF_USER),
+        };
         let body = within(path, self.timeout, async {
             self.open(path).await?.collect(path, max).await
         })
@@ -103,13 +113,7 @@ impl Client {
             path: path.to_owned(),
             source,
         };
-        let stream =
-            UnixStream::connect(&self.socket)
-                .await
-                .map_err(|source| EngineError::Connect {
-                    socket: self.socket.clone(),
-                    source,
-                })?;
+        let stream = connect(&self.socket, self.reach).await?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MAX_HEAD);
         let (mut sender, connection) = builder

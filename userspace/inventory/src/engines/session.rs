@@ -5,14 +5,18 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use vigia_event::container::Engine;
+
 use super::asking::{Api, Asking, Question};
 use super::error::EngineError;
 use super::watching::Options;
-use super::{EngineMessage, EngineRequest};
+use super::{EngineMessage, EngineRequest, EngineSender};
 use crate::cgroup::is_container_id;
 
 /// An engine that answered.
 pub(super) struct Opened<A, E> {
+    /// Which one it says it is.
+    pub(super) engine: Engine,
     /// Its version.
     pub(super) version: String,
     /// How to ask it.
@@ -60,28 +64,31 @@ impl From<EngineError> for Ended {
     }
 }
 
-/// Connects and listens until something ends it; tells whether the engine ever answered.
+/// Connects and listens until something ends it; tells what the engine says it is, if it ever answered.
 pub(super) async fn session<A: Api, E: Events>(
     options: &Options,
-    sender: &mpsc::Sender<EngineMessage>,
+    sender: &EngineSender,
     requests: &mut mpsc::Receiver<EngineRequest>,
     opening: impl Future<Output = Result<Opened<A, E>, EngineError>>,
-) -> (bool, Ended) {
+) -> (Option<Engine>, Ended) {
     let opened = match opening.await {
         Ok(opened) => opened,
-        Err(error) => return (false, error.into()),
+        Err(error) => return (None, error.into()),
     };
-    (true, listen(options, sender, requests, opened).await)
+    (
+        Some(opened.engine),
+        listen(options, sender, requests, opened).await,
+    )
 }
 
 async fn listen<A: Api, E: Events>(
     options: &Options,
-    sender: &mpsc::Sender<EngineMessage>,
+    sender: &EngineSender,
     requests: &mut mpsc::Receiver<EngineRequest>,
     opened: Opened<A, E>,
 ) -> Ended {
-    let engine = options.engine;
     let Opened {
+        engine,
         version,
         api,
         mut events,
@@ -89,6 +96,7 @@ async fn listen<A: Api, E: Events>(
     } = opened;
     tracing::info!(
         engine = engine.name(),
+        socket = %options.socket.display(),
         version,
         "connected to the container engine"
     );

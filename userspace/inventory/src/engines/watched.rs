@@ -10,12 +10,17 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use vigia_event::container::{Engine, Inspected};
 
-use super::{EngineMessage, EngineRequest, Options, watch};
+use super::{
+    EngineMessage, EngineRequest, EngineSender, Options, Reach, Said, Source, SourceId, watch,
+};
+
+const SOURCE: SourceId = SourceId(3);
 
 /// A watched engine.
 pub(super) struct Watched {
     folder: TempDir,
-    messages: mpsc::Receiver<EngineMessage>,
+    socket: PathBuf,
+    messages: mpsc::Receiver<Said>,
     requests: mpsc::Sender<EngineRequest>,
     watching: JoinHandle<()>,
 }
@@ -27,9 +32,20 @@ impl Watched {
 
     /// With this much patience for one answer.
     pub(super) fn within(engine: Engine, timeout: Duration) -> Self {
+        Self::made("engine.sock", engine, Reach::Everybody, timeout)
+    }
+
+    /// An engine at a path below a folder.
+    pub(super) fn at(path: &str, engine: Engine, reach: Reach) -> Self {
+        Self::made(path, engine, reach, Duration::from_millis(300))
+    }
+
+    fn made(path: &str, engine: Engine, reach: Reach, timeout: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let socket = folder.path().join("engine.sock");
+        let socket = folder.path().join(path);
+        std::fs::create_dir_all(socket.parent().expect("a folder")).expect("a folder");
         let options = Options {
+            reach,
             timeout,
             backoff: (Duration::from_millis(10), Duration::from_millis(20)),
             ping_every: Duration::from_millis(100),
@@ -37,9 +53,11 @@ impl Watched {
         };
         let (sender, messages) = mpsc::channel(16);
         let (requests, asked) = mpsc::channel(16);
-        let watching = tokio::spawn(watch(options, sender, asked));
+        let source = Source { id: SOURCE, reach };
+        let watching = tokio::spawn(watch(options, EngineSender::new(source, sender), asked));
         Self {
             folder,
+            socket,
             messages,
             requests,
             watching,
@@ -47,14 +65,16 @@ impl Watched {
     }
 
     pub(super) fn socket(&self) -> PathBuf {
-        self.folder.path().join("engine.sock")
+        self.socket.clone()
     }
 
     pub(super) async fn next(&mut self) -> EngineMessage {
-        timeout(Duration::from_secs(20), self.messages.recv())
+        let said = timeout(Duration::from_secs(20), self.messages.recv())
             .await
             .expect("in time")
-            .expect("a message")
+            .expect("a message");
+        assert_eq!(said.source, SOURCE);
+        said.message
     }
 
     /// The next message in short, passing over losses: a new script takes over between two tries.
@@ -129,6 +149,7 @@ pub(super) fn short(message: &EngineMessage) -> String {
 async fn watching_ends_with_its_listener() {
     let Watched {
         folder: _folder,
+        socket: _socket,
         messages,
         requests: _requests,
         watching,

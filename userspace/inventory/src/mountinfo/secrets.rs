@@ -100,15 +100,13 @@ fn kubernetes(
     ))
 }
 
-/// Podman keeps a container's secrets in `overlay-containers/ID/userdata/secrets/NAME`.
+/// Podman keeps a container's secrets in `overlay-containers/ID/userdata/secrets/NAME`, or `vfs-containers` and the like.
 fn podman(mount: &Mount, came_from: Option<&[u8]>) -> Option<SecretRef> {
     [came_from, Some(mount.root.as_bytes())]
         .into_iter()
         .flatten()
         .find(|path| {
-            let (_, rest) = path
-                .split_once_str("/overlay-containers/")
-                .unwrap_or_default();
+            let (_, rest) = path.split_once_str("-containers/").unwrap_or_default();
             let mut parts = rest.split_str("/").skip(1);
             let folder = (parts.next(), parts.next(), parts.next());
             matches!(folder, (Some(b"userdata"), Some(b"secrets"), Some(_)))

@@ -122,10 +122,23 @@ fn the_cgroup_and_the_mounts_of_each_engine_are_read_as_they_are_known_to_be() {
     }
 }
 
+/// A scene in which all processes are of rootless engines: root's make a cgroup for every container.
+fn scene_of_a_user() -> Scene {
+    Scene::with(Options {
+        user_namespace: |_, _| {
+            Ok(UserNamespace {
+                inode: 1,
+                maker: Some(1000),
+            })
+        },
+        ..Options::default()
+    })
+}
+
 #[test]
 fn a_container_is_what_its_cgroup_says_and_else_what_its_mounts_say() {
     for sample in samples() {
-        let mut scene = Scene::new();
+        let mut scene = scene_of_a_user();
         let mut task = inside(61);
         match &sample.by_cgroup {
             Some(own) => scene.cgroup(CgroupChangeKind::Mkdir, CGROUP, &own.own_path),
@@ -143,7 +156,7 @@ fn a_container_is_what_its_cgroup_says_and_else_what_its_mounts_say() {
 #[test]
 fn a_container_that_ran_before_is_the_same() {
     for sample in samples() {
-        let mut scene = Scene::new();
+        let mut scene = scene_of_a_user();
         scene.mounts_of_pid(61, &sample.mountinfo());
         let task = |pid| ExistingTask {
             process: ProcessKey::new(pid, fixture::task(pid).start_boottime_ns),

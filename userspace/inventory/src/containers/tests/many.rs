@@ -16,7 +16,7 @@ fn crowd(count: usize) -> Scene {
         max_containers: 2 * MANY,
         ..Options::default()
     });
-    scene.table.await_engine(Engine::Docker);
+    scene.await_engine(Engine::Docker);
     for number in 0..count {
         begin(&mut scene, number);
     }
@@ -169,17 +169,23 @@ fn containers_that_come_and_go_by_the_thousand_leave_nothing() {
     let mut scene = crowd(0);
     for number in 0..MANY {
         begin(&mut scene, number);
-        scene.table.apply(&EngineMessage::Inspected {
-            engine: Engine::Docker,
-            id: id(number),
-            inspected: Arc::new(Inspected::default()),
-            took: std::time::Duration::ZERO,
-        });
+        scene.hear(
+            Engine::Docker,
+            EngineMessage::Inspected {
+                engine: Engine::Docker,
+                id: id(number),
+                inspected: Arc::new(Inspected::default()),
+                took: std::time::Duration::ZERO,
+            },
+        );
         scene.cgroup(CgroupChangeKind::Rmdir, of(number).0, "");
-        scene.table.apply(&EngineMessage::Gone {
-            engine: Engine::Docker,
-            id: id(number),
-        });
+        scene.hear(
+            Engine::Docker,
+            EngineMessage::Gone {
+                engine: Engine::Docker,
+                id: id(number),
+            },
+        );
         scene.table.take_requests();
         scene.table.take_news();
         scene.now_ns += SECOND;
@@ -190,7 +196,7 @@ fn containers_that_come_and_go_by_the_thousand_leave_nothing() {
     assert!(scene.table.is_empty());
     assert_eq!(scene.table.take_forgotten().len(), MANY);
     assert_eq!(scene.table.grants.sizes(), [0; 5]);
-    assert_eq!(scene.table.engines.held(), 0);
+    assert_eq!(scene.table.sources.held(), 0);
 }
 
 #[test]
@@ -200,12 +206,15 @@ fn a_container_made_again_is_the_new_one_by_name_and_by_id() {
         ..Inspected::default()
     };
     let inspected = |scene: &mut Scene, id: &str, inspected| {
-        scene.table.apply(&EngineMessage::Inspected {
-            engine: Engine::Docker,
-            id: id.to_owned(),
-            inspected: Arc::new(inspected),
-            took: std::time::Duration::ZERO,
-        })
+        scene.hear(
+            Engine::Docker,
+            EngineMessage::Inspected {
+                engine: Engine::Docker,
+                id: id.to_owned(),
+                inspected: Arc::new(inspected),
+                took: std::time::Duration::ZERO,
+            },
+        )
     };
     let mut scene = crowd(1);
     inspected(&mut scene, &id(0), named("web"));
@@ -215,7 +224,7 @@ fn a_container_made_again_is_the_new_one_by_name_and_by_id() {
         engine: Engine::Docker,
         id: id(0),
     };
-    scene.table.apply(&gone);
+    scene.hear(Engine::Docker, gone);
 
     // Another id with the same name is another container.
     begin(&mut scene, 1);
@@ -230,7 +239,7 @@ fn a_container_made_again_is_the_new_one_by_name_and_by_id() {
     scene.cgroup(CgroupChangeKind::Mkdir, 77, &format!("/docker/{}", id(0)));
     let anew = Request::Inspect {
         id: id(0),
-        engine: Engine::Docker,
+        sources: vec![source_of(Engine::Docker)],
     };
     assert!(scene.table.take_requests().contains(&anew));
     inspected(&mut scene, &id(0), named("other"));

@@ -12,6 +12,7 @@ use tonic_prost::ProstCodec;
 
 use super::messages::Call;
 use crate::engines::error::{EngineError, explanation, within};
+use crate::engines::source::Reach;
 use crate::engines::watching::Options;
 
 /// Bytes of an answer: what an engine lists of all its containers, which gRPC on its side bounds by as much.
@@ -36,6 +37,11 @@ impl Client {
             socket: options.socket.clone(),
             source,
         };
+        if let Reach::User(_) = options.reach {
+            // The transport connects again by itself, and would follow where the user leads.
+            let why = "engines of users are asked through Docker's API only";
+            return Err(failed(io::Error::other(why)));
+        }
         // The transport does not tell an absent socket from one that refuses.
         drop(UnixStream::connect(&options.socket).await.map_err(failed)?);
         let other = |error| failed(io::Error::other(error));

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use vigia_event::container::{DeclaredMount, Inspected, Promises};
+use vigia_event::container::{DeclaredMount, Engine, Inspected, Promises};
 
 use super::promises::{self, ConfigPromises, HostPromises, Ports};
 
@@ -25,6 +25,30 @@ pub(super) struct Version {
     pub(super) api_version: String,
     #[serde(rename = "MinAPIVersion", deserialize_with = "or_default")]
     pub(super) min_api_version: String,
+    #[serde(deserialize_with = "or_default")]
+    components: Vec<Component>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Component {
+    #[serde(deserialize_with = "or_default")]
+    name: String,
+}
+
+impl Version {
+    /// Which engine answers. Whoever does not say that it is Podman speaks Docker's API as Docker does.
+    pub(super) fn engine(&self) -> Engine {
+        let is_podman = self
+            .components
+            .iter()
+            .any(|component| component.name == "Podman Engine");
+        if is_podman {
+            Engine::Podman
+        } else {
+            Engine::Docker
+        }
+    }
 }
 
 /// A line of `GET /events`.

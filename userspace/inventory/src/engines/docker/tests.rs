@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use vigia_event::container::Engine;
 use vigia_event::secret::SecretKind;
 
-use crate::engines::EngineRequest;
 use crate::engines::watched::{Watched, short};
+use crate::engines::{EngineMessage, EngineRequest, Reach};
 
 const ID: &str = "cb88e9aa616de881d907571c99dd391a8b8e42a205685db372ef402055eb838a";
 const OTHER: &str = "aa0ab810283dba822752b3bc8e939426f544725b0f000f67a61b213765fd8854";
@@ -413,5 +413,108 @@ async fn a_pods_labels_are_those_of_its_sandbox() {
         let inspected = scene.inspected().await.1;
         let app = inspected.pod_labels.get("app").map(ToString::to_string);
         assert_eq!(app.as_deref(), expected, "{uid}");
+    }
+}
+
+#[tokio::test]
+async fn an_engine_is_what_it_says_it_is_wherever_it_listens() {
+    for (components, engine) in [
+        (
+            r#"[{"Name":"Engine"},{"Name":"containerd"}]"#,
+            Engine::Docker,
+        ),
+        (
+            r#"[{"Name":"Podman Engine"},{"Name":"Conmon"}]"#,
+            Engine::Podman,
+        ),
+        ("7", Engine::Docker),
+    ] {
+        let mut scene = Watched::new(Engine::Unknown);
+        let version = VERSION.replacen('{', &format!(r#"{{"Components":{components},"#), 1);
+        let filters = Arc::new(Mutex::new(String::new()));
+        let heard = Arc::clone(&filters);
+        let _fake = Fake::start(&scene.socket(), move |path| {
+            if path.starts_with("/events?") {
+                path.clone_into(&mut heard.lock().expect("the filters"));
+            }
+            match path {
+                "/version" => ok(version.clone()),
+                path => healthy(path),
+            }
+        });
+        let connected = loop {
+            match scene.next().await {
+                EngineMessage::Lost { .. } => {}
+                message => break message,
+            }
+        };
+        let version = "20.10.24".to_owned();
+        assert_eq!(connected, EngineMessage::Connected { engine, version });
+        // Podman refuses lists with names that it does not know.
+        let names_events = filters.lock().expect("the filters").contains("rename");
+        assert_eq!(names_events, engine == Engine::Docker, "{components}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_lets_little_through_costs_only_what_it_refuses() {
+    let mut scene = Watched::new(Engine::Unknown);
+    let image = "a".repeat(64);
+    let described = format!(
+        r#"{{"Id":"{ID}","Name":"/web","Image":"sha256:{image}","Config":{{"Image":"shop/web:1","Labels":{{"a":"b"}}}}}}"#
+    );
+    let _proxy = Fake::start(&scene.socket(), move |path| {
+        let is_let_through = ["/containers/", "/events?", "/version"]
+            .iter()
+            .any(|prefix| path.starts_with(prefix));
+        if path == format!("/containers/{ID}/json") {
+            ok(described.clone())
+        } else if is_let_through {
+            healthy(path)
+        } else {
+            Answer::Status(403, "Forbidden".into())
+        }
+    });
+    assert_eq!(scene.next_but_lost().await, "connected 20.10.24");
+    for _ in 0..2 {
+        let EngineMessage::Inspected { inspected, .. } = scene.next().await else {
+            panic!("the container")
+        };
+        assert_eq!(inspected.image_repository, "shop/web");
+        assert_eq!(inspected.image_tag, "1");
+        assert_eq!(inspected.image_id, format!("sha256:{image}"));
+        assert_eq!(inspected.labels["a"], "b");
+        scene.ask(EngineRequest::Resolve(SECRET.into())).await;
+        scene.ask(EngineRequest::Inspect(ID.into())).await;
+    }
+}
+
+#[tokio::test]
+async fn in_the_folder_of_a_user_only_that_user_is_listened_to() {
+    let own = rustix::process::geteuid().as_raw();
+    // The socket's file is said to be another user's, the listener is whoever runs this test.
+    let user = own + 4242;
+    for (user, is_heard) in [(own, true), (user, false)] {
+        let path = format!("run/user/{user}/docker.sock");
+        let mut scene = Watched::at(&path, Engine::Unknown, Reach::User(user));
+        let socket = scene.socket();
+        let _fake = Fake::start(&socket, healthy);
+        let folder = socket.parent().expect("a folder");
+        for path in [folder, &socket] {
+            // Only root can give it away; to others it stays their own, which is refused as well.
+            let _ = std::os::unix::fs::chown(path, Some(user), None);
+        }
+        let reason = loop {
+            match scene.next().await {
+                EngineMessage::Lost { reason, .. }
+                    if reason.contains("listens") || own != 0 && !is_heard =>
+                {
+                    break Some(reason);
+                }
+                EngineMessage::Connected { .. } => break None,
+                _ => {}
+            }
+        };
+        assert_eq!(reason.is_none(), is_heard, "{reason:?}");
     }
 }
