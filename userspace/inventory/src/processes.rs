@@ -112,6 +112,9 @@ struct Entry {
     children: u32,
     /// `CLOCK_BOOTTIME` of the newest record applied.
     seen_ns: u64,
+    /// The mount namespace of the container that it or an ancestor is the first process of, where the engine that made
+    /// the container had itself entered a namespace; 0 for none.
+    native_mnt: u32,
     exited: bool,
     /// Past its grace period and kept for its children only.
     retained: bool,
@@ -128,6 +131,7 @@ impl Entry {
             parent: None,
             children: 0,
             seen_ns,
+            native_mnt: 0,
             exited: false,
             retained: false,
             ancestors: None,
@@ -182,7 +186,7 @@ impl ProcessTable {
     pub fn observe(&mut self, captured: &Captured, time_ns: u64) -> Arc<Process> {
         let moment = Moment::new(captured.boot_time_ns, time_ns);
         self.expire(moment.boot_ns);
-        let task = &captured.task;
+        let task = &*self.without_engines_mark(&captured.task);
         let process = match &captured.what {
             What::Exec(exec) => self.exec(task, exec, moment),
             _ => self.refresh(task, moment),

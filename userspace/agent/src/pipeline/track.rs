@@ -18,11 +18,21 @@ pub(super) struct Tracked {
 
 impl Stages {
     /// Updates processes, containers and what is known of readers; `None` for records that only keep state.
-    pub(super) fn track(&mut self, captured: Captured) -> Option<Tracked> {
+    pub(super) fn track(&mut self, mut captured: Captured) -> Option<Tracked> {
         self.metrics.tracked.inc();
         let time_ns = self.clock.epoch_ns(captured.boot_time_ns);
         let mut process = self.processes.observe(&captured, time_ns);
         let container = self.containers.observe(&captured, &process, time_ns);
+        if process.task.entered == Some(true)
+            && container
+                .as_ref()
+                .is_some_and(|container| container.init == Some(process.key()))
+        {
+            process = self.processes.begins_container(&process);
+        }
+        if process.task.entered == Some(false) {
+            captured.task.entered = Some(false);
+        }
         if matches!(captured.what, What::Exec(_)) {
             let mounts = container
                 .as_ref()

@@ -1,5 +1,6 @@
 //! What each kind of record does to the table.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use vigia_event::Truncated;
@@ -143,10 +144,12 @@ impl ProcessTable {
         as_main_thread(&mut task);
         task.entered = task.entered.or(creator.task.entered);
         let key = ProcessKey::new(task.pid, task.start_boottime_ns);
-        let image_observed = self
-            .entries
-            .get(&creator.key())
-            .is_some_and(|entry| entry.image_observed);
+        let parent = self.entries.get(&creator.key());
+        let image_observed = parent.is_some_and(|entry| entry.image_observed);
+        let native_mnt = parent.map_or(0, |entry| entry.native_mnt);
+        if native_mnt != 0 && native_mnt == task.namespaces.mnt {
+            task.entered = Some(false);
+        }
         if let Some(child) = self.entries.get_mut(&key) {
             // The child was heard of before its birth: what it said itself is newer.
             if child.parent.is_none() && self.entries.contains_key(&creator.key()) {
@@ -163,10 +166,36 @@ impl ProcessTable {
         };
         let entry = Entry {
             image_observed,
+            native_mnt,
             ..Entry::new(Arc::new(process), moment.boot_ns)
         };
         if self.insert(key, entry) {
             self.link(key, creator.key());
+        }
+    }
+
+    /// Takes a process for the first of a container whose engine has itself entered a mount namespace, as rootless ones
+    /// do: the mark that all its processes inherit is the engine's, and says nothing of how they came into the container.
+    pub fn begins_container(&mut self, process: &Arc<Process>) -> Arc<Process> {
+        if let Some(entry) = self.entries.get_mut(&process.key()) {
+            entry.native_mnt = process.task.namespaces.mnt;
+        }
+        self.replace(process, |process| process.task.entered = Some(false))
+    }
+
+    /// A header as it counts: without the mark of an engine, in the mount namespace of the container it made.
+    pub(super) fn without_engines_mark<'t>(&self, task: &'t Task) -> Cow<'t, Task> {
+        let key = ProcessKey::new(task.pid, task.start_boottime_ns);
+        let native_mnt = self.entries.get(&key).map_or(0, |entry| entry.native_mnt);
+        // A task that is about to end has no namespaces any more.
+        let is_native = native_mnt != 0 && [0, native_mnt].contains(&task.namespaces.mnt);
+        if is_native && task.entered == Some(true) {
+            Cow::Owned(Task {
+                entered: Some(false),
+                ..task.clone()
+            })
+        } else {
+            Cow::Borrowed(task)
         }
     }
 

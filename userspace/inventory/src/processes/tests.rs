@@ -95,6 +95,39 @@ fn a_task_that_is_about_to_end_keeps_the_namespaces_it_had() {
 }
 
 #[test]
+fn the_mark_of_an_engine_is_not_that_of_the_container_it_made() {
+    const INNER_MNT: u32 = 77;
+    let mut table = table();
+    let marked = |pid: u32, mnt: u32| {
+        let mut task = task(pid);
+        task.entered = Some(true);
+        task.namespaces.mnt = mnt;
+        task
+    };
+    let init = marked(100, INNER_MNT);
+    let seen = table.observe(&sign_of_life(1, &init), 0);
+    assert_eq!(seen.task.entered, Some(true));
+    assert_eq!(table.begins_container(&seen).task.entered, Some(false));
+
+    let mut entered = |child: &Task, parent: &Task| {
+        table.observe(&fork(2, parent, child), 0);
+        table.observe(&sign_of_life(3, child), 0).task.entered
+    };
+    let child = marked(101, INNER_MNT);
+    assert_eq!(entered(&child, &init), Some(false));
+    assert_eq!(entered(&marked(102, INNER_MNT), &child), Some(false));
+    // It has joined another one since.
+    assert_eq!(entered(&marked(103, INNER_MNT + 1), &child), Some(true));
+    // It has come from outside.
+    let outside = marked(200, HOST_MNT);
+    assert_eq!(entered(&marked(201, INNER_MNT), &outside), Some(true));
+    assert_eq!(
+        table.observe(&sign_of_life(4, &init), 0).task.entered,
+        Some(false)
+    );
+}
+
+#[test]
 fn a_record_made_before_an_execution_and_read_after_it_belongs_to_the_old_image() {
     let mut table = table();
     let mut one = task(100);
