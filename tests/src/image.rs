@@ -56,33 +56,7 @@ impl Image {
     /// # Errors
     /// As there.
     pub fn import_with(docker: &Docker, root: &Path, instructions: &[&str]) -> Result<Self> {
-        let name = format!("{}:1", unique("image"));
-        let mut tar = Command::new("tar")
-            .args(["--create", "--file=-", "--numeric-owner", "--directory"])
-            .args([root, Path::new(".")])
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("starting tar")?;
-        let imported = docker
-            .command(&[
-                "import",
-                "--change",
-                &format!("LABEL {LABEL}=1"),
-                "--change",
-                "ENV PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-            ])
-            .args(instructions.iter().flat_map(|line| ["--change", line]))
-            .args(["-", &name])
-            .stdin(tar.stdout.take().context("standard output of tar")?)
-            .output()?;
-        // A tar that nobody reads to its end fails, too.
-        let packed = tar.wait()?;
-        ensure!(
-            imported.status.success(),
-            "docker import: {}",
-            String::from_utf8_lossy(&imported.stderr)
-        );
-        ensure!(packed.success(), "tar failed");
+        let name = import(root, instructions, |args| docker.command(args))?;
         Ok(Self {
             docker: docker.clone(),
             name,
@@ -94,6 +68,45 @@ impl Drop for Image {
     fn drop(&mut self) {
         drop(self.docker.attempt(&["image", "rm", "-f", &self.name]));
     }
+}
+
+/// Makes an image of a folder that holds its whole root and of instructions of a Dockerfile, with the command that an
+/// engine's client is for these arguments; the image's name and tag.
+///
+/// # Errors
+/// The engine does not take the image.
+pub(crate) fn import(
+    root: &Path,
+    instructions: &[&str],
+    client: impl FnOnce(&[&str]) -> Command,
+) -> Result<String> {
+    let name = format!("{}:1", unique("image"));
+    let mut tar = Command::new("tar")
+        .args(["--create", "--file=-", "--numeric-owner", "--directory"])
+        .args([root, Path::new(".")])
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("starting tar")?;
+    let imported = client(&[
+        "import",
+        "--change",
+        &format!("LABEL {LABEL}=1"),
+        "--change",
+        "ENV PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+    ])
+    .args(instructions.iter().flat_map(|line| ["--change", line]))
+    .args(["-", &name])
+    .stdin(tar.stdout.take().context("standard output of tar")?)
+    .output()?;
+    // A tar that nobody reads to its end fails, too.
+    let packed = tar.wait()?;
+    ensure!(
+        imported.status.success(),
+        "import: {}",
+        String::from_utf8_lossy(&imported.stderr)
+    );
+    ensure!(packed.success(), "tar failed");
+    Ok(name)
 }
 
 /// Fills a folder with the root file system of the image of the tests.

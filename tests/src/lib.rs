@@ -16,14 +16,18 @@ pub mod docker;
 pub mod http;
 pub mod identity;
 pub mod image;
+pub mod imposture;
 pub mod metrics;
+pub mod mounts;
 pub mod orders;
+pub mod podman;
 pub mod prometheus;
 pub mod proxy;
 pub mod quiet;
 pub mod rules;
 pub mod scene;
 pub mod sums;
+pub mod user;
 pub mod wait;
 pub mod webhook;
 

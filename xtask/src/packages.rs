@@ -40,6 +40,21 @@ pub(crate) const BUSYBOX: Package = Package {
     what: "a static busybox",
     present: || image::static_busybox().is_ok(),
 };
+pub(crate) const PODMAN: Package = Package {
+    name: "podman",
+    what: "Podman",
+    present: || on_path("podman"),
+};
+pub(crate) const RUNC: Package = Package {
+    name: "runc",
+    what: "a runtime that runs on hosts with both versions of cgroups",
+    present: || on_path("runc"),
+};
+pub(crate) const UIDMAP: Package = Package {
+    name: "uidmap",
+    what: "newuidmap, with which users run containers",
+    present: || on_path("newuidmap"),
+};
 pub(crate) const PROMETHEUS: Package = Package {
     name: "prometheus",
     what: "prometheus and promtool",

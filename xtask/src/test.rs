@@ -107,6 +107,12 @@ const SUITES: &[Suite] = &[
         kind: Kind::EndToEnd,
         packages: &[packages::CONTAINERD],
     },
+    Suite {
+        name: "podman",
+        kind: Kind::EndToEnd,
+        packages: &[packages::PODMAN, packages::RUNC, packages::UIDMAP],
+    },
+    end_to_end("user_namespaces"),
     end_to_end("storm"),
     end_to_end("escape"),
     end_to_end("shortlived"),
@@ -145,7 +151,15 @@ const SUITES: &[Suite] = &[
 ];
 
 /// What together shows that containers are known: on every engine, by what they promised, with their secrets.
-const IDENTITY: &[&str] = &["promises", "docker", "containerd", "storm", "stack"];
+const IDENTITY: &[&str] = &[
+    "promises",
+    "docker",
+    "containerd",
+    "podman",
+    "user_namespaces",
+    "storm",
+    "stack",
+];
 
 /// What may be named on the command line.
 pub(crate) fn names() -> Vec<&'static str> {

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::{DEFAULT_SOCKET, Docker};
-use crate::wait;
+use crate::{mounts, wait};
 
 /// How much of the machine's network a daemon of ours may touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,23 +158,6 @@ impl Daemon {
             .is_none_or(|child| child.try_wait().is_ok_and(|status| status.is_some()))
     }
 
-    /// Unmounts what it leaves mounted below its folder, which cannot be removed so: its data on itself, network
-    /// namespaces.
-    fn unmount(&self) {
-        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-        let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
-        let below = points.filter(|point| Path::new(point).starts_with(self.folder.path()));
-        // Later mounts lie on earlier ones.
-        for point in below.collect::<Vec<_>>().into_iter().rev() {
-            drop(
-                Command::new("umount")
-                    .arg(point)
-                    .stderr(Stdio::null())
-                    .status(),
-            );
-        }
-    }
-
     fn log_tail(&self) -> String {
         let log =
             std::fs::read_to_string(self.folder.path().join("dockerd.log")).unwrap_or_default();
@@ -200,6 +183,7 @@ impl Drop for Daemon {
             drop(child.kill());
             drop(child.wait());
         }
-        self.unmount();
+        // Its data on itself, network namespaces.
+        mounts::remove_below(self.folder.path());
     }
 }
