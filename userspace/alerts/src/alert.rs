@@ -87,6 +87,8 @@ pub(crate) struct Finding<'f, 'e> {
     /// Values of the fields that say which repeats are about the same object; empty for the usual order (secret,
     /// path, executable).
     pub group: Vec<Extracted<'e>>,
+    /// For how many seconds its repeats are folded; `None`: as the throttle's options say.
+    pub window_s: Option<u32>,
 }
 
 /// One alert.
@@ -118,6 +120,8 @@ pub struct Alert {
     pub metadata: AlertMetadata,
     /// What it is about, for telling repeats; never shown.
     pub subject: Subject,
+    /// For how many seconds repeats of it are folded, where its rule says so; never shown.
+    pub window_s: Option<u32>,
 }
 
 /// About an alert itself.
@@ -171,6 +175,7 @@ impl Alert {
                 .iter()
                 .map(|field| field.extract(view))
                 .collect(),
+            window_s: rule.window_s,
         };
         let mut alert = Self::of_finding(event, finding, &texts, context);
         for extra in rule.extra_fields.iter().filter(|extra| extra.is_text()) {
@@ -221,6 +226,7 @@ impl Alert {
                 .as_deref()
                 .map(|container| ContainerEvidence::of(container, texts)),
             subject: Subject::new(view, finding.rule, &finding.group, finding.is_partial),
+            window_s: finding.window_s,
             evidence,
             metadata: AlertMetadata {
                 container: event
@@ -265,6 +271,7 @@ impl Alert {
             evidence: Evidence::default(),
             metadata: AlertMetadata::of_agent(node, context),
             subject: Subject::internal(rule),
+            window_s: None,
         }
     }
 }

@@ -200,6 +200,7 @@ pub(crate) fn finding(event: &Event) -> Finding<'static, '_> {
             ("k8s.pod.name", Extracted::Missing),
         ],
         group: Vec::new(),
+        window_s: None,
     }
 }
 

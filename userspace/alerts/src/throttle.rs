@@ -10,7 +10,7 @@
 //! of the outputs, and the alerts about other containers would find no room.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
@@ -22,9 +22,9 @@ use crate::alert::{self, Alert, AlertId, Context, Subject};
 /// How repeats are folded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThrottleOptions {
-    /// How long repeats of an alert are folded; zero lets everything pass.
+    /// How long repeats of an alert are folded where its rule does not say; zero lets everything pass.
     pub window: Duration,
-    /// Keys that are remembered; beyond that the oldest window ends early.
+    /// Keys that are remembered; beyond that the window that is the next to end does so early.
     pub max_keys: usize,
     /// Objects that one rule tells apart in one container at a time; all others count as one.
     pub max_objects: usize,
@@ -61,8 +61,9 @@ pub struct ThrottleCounters {
 pub struct Throttle {
     options: ThrottleOptions,
     windows: HashMap<Subject, Window, FxBuildHasher>,
-    /// Keys in the order in which their windows opened, and therefore end.
-    order: VecDeque<Subject>,
+    /// Keys in the order in which their windows end, with a number that tells those of the same end apart.
+    ends: BTreeMap<(Instant, u64), Subject>,
+    opened: u64,
     /// How many windows are open for a rule and a container, by the subject that stands for all others of theirs.
     objects: HashMap<Subject, usize, FxBuildHasher>,
     /// Summaries of windows that ended while something else was done.
@@ -73,6 +74,7 @@ pub struct Throttle {
 #[derive(Debug)]
 struct Window {
     opened: Instant,
+    length: Duration,
     first: AlertId,
     count: u64,
     /// Speaks for the repeats in the summary.
@@ -88,7 +90,8 @@ impl Throttle {
         Self {
             options,
             windows: HashMap::default(),
-            order: VecDeque::new(),
+            ends: BTreeMap::new(),
+            opened: 0,
             objects: HashMap::default(),
             due: Vec::new(),
             counters: ThrottleCounters::default(),
@@ -97,7 +100,9 @@ impl Throttle {
 
     /// The alert if it is the first of its kind; `None` if it was folded into the summary to come.
     pub fn admit(&mut self, alert: Alert, now: Instant) -> Option<Alert> {
-        if self.options.window.is_zero() || self.options.max_keys == 0 {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let length = alert.window_s.map_or(self.options.window, seconds);
+        if length.is_zero() || self.options.max_keys == 0 {
             self.counters.passed += 1;
             return Some(alert);
         }
@@ -110,13 +115,14 @@ impl Throttle {
         }
         if self.windows.len() >= self.options.max_keys {
             self.counters.evicted += 1;
-            self.close_oldest(now);
+            self.close_next(now);
         }
         if let Some(others) = key.others() {
             *self.objects.entry(others).or_default() += 1;
         }
-        self.order.push_back(key.clone());
-        self.windows.insert(key, Window::open(&alert, now));
+        self.opened += 1;
+        self.ends.insert((now + length, self.opened), key.clone());
+        self.windows.insert(key, Window::open(&alert, now, length));
         self.counters.passed += 1;
         Some(alert)
     }
@@ -158,15 +164,15 @@ impl Throttle {
     /// summaries wait already.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let oldest = self.order.front().and_then(|key| self.windows.get(key));
-        let waiting = self.due.first().and(oldest).map(|window| window.opened);
-        waiting.or_else(|| oldest.map(|window| window.opened + self.options.window))
+        let (&(end, _), key) = self.ends.first_key_value()?;
+        let opened = self.windows.get(key).map(|window| window.opened);
+        opened.filter(|_| !self.due.is_empty()).or(Some(end))
     }
 
     /// Ends all windows now: the summaries of everything folded so far, as before a stop.
     pub fn flush(&mut self, now: Instant) -> Vec<Alert> {
-        while !self.order.is_empty() {
-            self.close_oldest(now);
+        while !self.ends.is_empty() {
+            self.close_next(now);
         }
         std::mem::take(&mut self.due)
     }
@@ -202,16 +208,16 @@ impl Throttle {
     }
 
     fn close_ended(&mut self, now: Instant) {
-        while let Some(window) = self.order.front().and_then(|key| self.windows.get(key)) {
-            if now.saturating_duration_since(window.opened) < self.options.window {
+        while let Some((&(end, _), _)) = self.ends.first_key_value() {
+            if now < end {
                 break;
             }
-            self.close_oldest(now);
+            self.close_next(now);
         }
     }
 
-    fn close_oldest(&mut self, now: Instant) {
-        let Some(key) = self.order.pop_front() else {
+    fn close_next(&mut self, now: Instant) {
+        let Some((_, key)) = self.ends.pop_first() else {
             return;
         };
         if let Some(others) = key.others()
@@ -227,7 +233,7 @@ impl Throttle {
         };
         let lasted = now
             .saturating_duration_since(window.opened)
-            .min(self.options.window);
+            .min(window.length);
         if let Some(summary) = window.summary(lasted, key.is_others()) {
             self.counters.summaries += 1;
             self.due.push(summary);
@@ -236,9 +242,10 @@ impl Throttle {
 }
 
 impl Window {
-    fn open(alert: &Alert, now: Instant) -> Self {
+    fn open(alert: &Alert, now: Instant, length: Duration) -> Self {
         Self {
             opened: now,
+            length,
             first: alert.id.clone(),
             count: 0,
             repeat: None,

@@ -59,6 +59,7 @@ pub(crate) struct RuleDefinition {
     /// Sorted and without duplicates when all files are read.
     pub(crate) tags: Vec<String>,
     pub(crate) group_by: Vec<(String, Span)>,
+    pub(crate) window_s: Option<u32>,
     /// Until all files are read, when they have become part of `condition`.
     exceptions: Exceptions,
 }

@@ -233,6 +233,7 @@ impl Compiler<'_> {
             output,
             extra_fields,
             group_by,
+            window_s: definition.window_s,
             enabled: definition.enabled,
             capture: definition.capture,
             capture_duration_ms: definition.capture_duration_ms,

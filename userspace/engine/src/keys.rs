@@ -321,6 +321,12 @@ pub const RULE: Kind = Kind {
             Replace,
             "Ours: the fields whose values say which repeats are about the same thing.",
         ),
+        key(
+            "window_s",
+            Shape::Uint32,
+            Replace,
+            "Ours: for how many seconds repeats are folded into one summary; the configuration says where absent.",
+        ),
     ],
 };
 

@@ -39,6 +39,8 @@ pub struct Rule {
     pub extra_fields: Vec<ExtraField>,
     /// The fields whose values say which of its matches are about the same object; empty for the default.
     pub group_by: Vec<FieldReference>,
+    /// For how many seconds repeats are folded into one summary; `None`: as the configuration says.
+    pub window_s: Option<u32>,
     /// Whether it is switched on.
     pub enabled: bool,
     /// Whether it asks for a capture of what follows. It is read for compatibility; nothing is captured.

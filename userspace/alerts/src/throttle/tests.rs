@@ -86,6 +86,45 @@ fn a_window_without_repeats_ends_without_a_word() {
 }
 
 #[test]
+fn a_rule_may_fold_its_repeats_for_longer_than_others() {
+    let start = Instant::now();
+    let seconds = Duration::from_secs;
+    for window in [WINDOW, Duration::ZERO] {
+        let mut throttle = Throttle::new(ThrottleOptions {
+            window,
+            ..ThrottleOptions::default()
+        });
+        let daily = || Alert {
+            window_s: Some(86_400),
+            ..alert("daily", "/x")
+        };
+        assert!(throttle.admit(daily(), start).is_some());
+        assert!(
+            throttle
+                .admit(alert("a", "/x"), start + seconds(1))
+                .is_some()
+        );
+        assert!(throttle.admit(daily(), start + seconds(3600)).is_none());
+        assert_eq!(throttle.next_deadline(), Some(start + seconds(86_400)));
+        let summaries = throttle.expire(start + seconds(86_400));
+        assert_eq!(summaries.len(), 1);
+        assert_eq!(summaries[0].evidence.window_s, Some(86_400));
+    }
+    let mut throttle = throttle(10);
+    assert!(throttle.admit(alert("a", "/x"), start).is_some());
+    let long = Alert {
+        window_s: Some(86_400),
+        ..alert("b", "/x")
+    };
+    assert!(throttle.admit(long, start).is_some());
+    assert_eq!(
+        throttle.next_deadline(),
+        Some(start + WINDOW),
+        "the next to end, whenever it began"
+    );
+}
+
+#[test]
 fn what_is_undecided_is_one_key_for_rule_and_container() {
     let start = Instant::now();
     let mut throttle = throttle(10);

@@ -92,6 +92,7 @@ impl Collection {
             capture_duration_ms: item.number("capture_duration"),
             tags: tags(item),
             group_by: group_by(item),
+            window_s: window_s(item),
             exceptions,
         };
         if condition.is_none() {
@@ -237,6 +238,7 @@ impl RuleDefinition {
             "capture" => self.capture = item.bool("capture", false),
             "capture_duration" => self.capture_duration_ms = item.number("capture_duration"),
             "group_by" => self.group_by = group_by(item),
+            "window_s" => self.window_s = window_s(item),
             // Exceptions are the caller's; nothing else can be replaced.
             _ => {}
         }
@@ -282,4 +284,8 @@ fn group_by(item: &mut ItemReader<'_, '_>) -> Vec<(String, Span)> {
         .iter()
         .filter_map(|node| Some((node.scalar()?.to_owned(), node.span)))
         .collect()
+}
+
+fn window_s(item: &mut ItemReader<'_, '_>) -> Option<u32> {
+    item.has("window_s").then(|| item.number("window_s"))
 }

@@ -63,6 +63,7 @@ struct ExpectedRule {
     capture: Option<bool>,
     capture_duration: Option<u32>,
     group_by: Option<Vec<String>>,
+    window_s: Option<u32>,
     /// Whether it is left out of the compiled rules.
     #[serde(default)]
     skipped: bool,
@@ -270,6 +271,9 @@ fn rules(expected: &[ExpectedRule], collection: &Collection, wrong: &mut Vec<Str
             duration,
         );
         differ(wrong, "group_by", expected.group_by.as_ref(), &group_by);
+        if expected.window_s.is_some() && rule.window_s != expected.window_s {
+            wrong.push(format!("window_s: {:?}", rule.window_s));
+        }
     }
 }
 
