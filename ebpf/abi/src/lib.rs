@@ -34,7 +34,7 @@ pub use record::{
 pub use wire::Wire;
 
 /// Grows with every change of what is in this crate; the loader refuses an object of another version.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// What [`abi_mark`] begins with.
 const MARK: [u8; 12] = *b"vigia-abi-v\0";

@@ -155,6 +155,8 @@ pub mod config {
     pub const READS_BY_PATH: u32 = 4;
     /// The same for [`SUCCEEDED`](crate::calls::interest::SUCCEEDED).
     pub const WRITES_BY_PATH: u32 = 8;
+    /// The environments that proc shows of processes count as secrets: opens of tasks out of scope are looked at, too.
+    pub const ENVIRONMENTS: u32 = 16;
 }
 
 /// How much of a path one entry of [`names::OPEN_PATHS`] holds.
@@ -197,6 +199,8 @@ pub mod secret {
     pub const CONFIG: u32 = 3;
     /// One of the two.
     pub const UNKNOWN: u32 = 4;
+    /// What a process was started with, as proc shows it; in no map.
+    pub const ENVIRONMENT: u32 = 5;
 }
 
 wire! {

@@ -17,7 +17,7 @@ use vigia_abi::record::{RECORD_MAX, TEXT_MAX, call, flags, text};
 use vigia_abi::settings::Setting;
 use vigia_abi::{CallBody, Kind, Task, Text};
 
-use crate::calls::open::{self, Opened, Verdict};
+use crate::calls::open::{self, OpenFlags, Opened, Verdict};
 use crate::kernel::{Addr, Ptr, has, setting};
 use crate::maps::{RING_REQUESTS, RING_SCRATCH, RING_STAGES, SUBMIT_SCRATCH};
 use crate::record::{ADDRESS_MAX, LargeScratch};
@@ -209,7 +209,7 @@ fn ring_complete(context: BtfTracePointContext) -> i32 {
                 opened.result = core::cmp::min(result, -1);
             }
             let how: [u64; 3] = request.load(RING_OPEN_HOW);
-            let open_flags = || how[0];
+            let open_flags = OpenFlags::Known(how[0]);
             let slotted = opened.result != result;
             let judged = open::judge(who, config, word, &mut opened, found, this, open_flags);
             match judged {

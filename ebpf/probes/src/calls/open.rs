@@ -37,6 +37,15 @@ pub(crate) struct Opened {
     pub(crate) file: Addr,
 }
 
+/// Where the flags of an open stand.
+#[derive(Clone, Copy)]
+pub(crate) enum OpenFlags {
+    /// Among the arguments of the call of this number.
+    Passed { regs: Ptr, number: u32 },
+    /// Here.
+    Known(u64),
+}
+
 /// What the judgement of a call came to.
 pub(crate) struct Verdict {
     pub(crate) kind: Kind,
@@ -84,7 +93,7 @@ fn call_open(context: BtfTracePointContext) -> i32 {
             }
         } else {
             emit::count(Class::Open, Cause::Seen);
-            let flags = || flags_of(this, regs, number);
+            let flags = OpenFlags::Passed { regs, number };
             match judge(who, config, word, &mut opened, found, this, flags) {
                 Ok(verdict) => verdict,
                 Err(cause) => {
@@ -157,30 +166,26 @@ pub(crate) unsafe fn judge(
     opened: &mut Opened,
     found: u16,
     this: *mut LargeScratch,
-    open_flags: impl FnOnce() -> u64,
+    open_flags: OpenFlags,
 ) -> Result<Verdict, Cause> {
     // SAFETY: as the caller promises; the configuration is a value of an array map.
-    let (in_scope, secrets) = unsafe {
+    let (in_scope, secret_kind) = unsafe {
         if scope::is_agent(config, who) {
             return Err(Cause::Agent);
         }
         let in_scope = scope::is_in_scope(config, opened.task, who, found);
-        let secrets = read_volatile(addr_of!((*config).flags)) & config::SECRETS != 0;
-        if !in_scope && !secrets {
+        let flags = read_volatile(addr_of!((*config).flags));
+        if !in_scope && flags & (config::SECRETS | config::ENVIRONMENTS) == 0 {
             return Err(Cause::OutOfScope);
         }
         opened.resolve(this);
-        (in_scope, secrets)
-    };
-    let secret_kind = if secrets && !opened.file.is_null() {
-        secrets::kind(&file::key(opened.file))
-    } else {
-        0
+        (in_scope, secrets::kind_of(opened.file, flags))
     };
     if secret_kind == 0 && !in_scope {
         return Err(Cause::OutOfScope);
     }
-    let outcome = opened.outcome(open_flags);
+    // SAFETY: as the caller promises.
+    let outcome = unsafe { opened.outcome(this, open_flags) };
     let is_wanted = in_scope && word & interest::ALL & outcome != 0;
     if secret_kind == 0 && !is_wanted {
         return Err(Cause::NoInterest);
@@ -222,8 +227,11 @@ impl Opened {
     }
 
     /// The bit of [`interest`]: a successful open that can neither have written nor made nor emptied the file is a read.
+    ///
+    /// # Safety
+    /// `this` must point to the scratch of the running program.
     #[inline(always)]
-    fn outcome(&self, open_flags: impl FnOnce() -> u64) -> u32 {
+    unsafe fn outcome(&self, this: *const LargeScratch, flags: OpenFlags) -> u32 {
         let outcome = super::outcome(self.result);
         if outcome != interest::SUCCEEDED {
             return outcome;
@@ -234,7 +242,8 @@ impl Opened {
         }
         // The program may have changed what it passed in memory; the file keeps a part of it.
         let kept = u64::from(self.file.load::<u32>(FILE_FLAGS)) & O_ACCMODE;
-        if (open_flags() | kept) & MORE_THAN_A_READ != 0 {
+        // SAFETY: as the caller promises.
+        if (unsafe { flags_of(this, flags) } | kept) & MORE_THAN_A_READ != 0 {
             interest::SUCCEEDED
         } else {
             interest::READ
@@ -247,7 +256,11 @@ impl Opened {
 /// # Safety
 /// `this` must point to the scratch of the running program.
 #[inline(always)]
-unsafe fn flags_of(this: *const LargeScratch, regs: Ptr, number: u32) -> u64 {
+unsafe fn flags_of(this: *const LargeScratch, flags: OpenFlags) -> u64 {
+    let (regs, number) = match flags {
+        OpenFlags::Passed { regs, number } => (regs, number),
+        OpenFlags::Known(flags) => return flags,
+    };
     // SAFETY: as the caller promises.
     let arg = |index| unsafe { super::argument(this, regs, index) };
     match number {

@@ -33,6 +33,14 @@ impl Sensor {
         self.set_flag(config::SECRETS, !self.watches.is_empty())
     }
 
+    /// Reports every successful open of an environment that proc shows of a process, whoever makes it; or no longer.
+    ///
+    /// # Errors
+    /// When the kernel refuses the change.
+    pub fn watch_environments(&mut self, wanted: bool) -> Result<(), MapFailure> {
+        self.set_flag(config::ENVIRONMENTS, wanted)
+    }
+
     /// Asks the probes for the keys of files, which are opened with `O_PATH`: each is answered with a
     /// [`What::SecretKey`](vigia_event::captured::What::SecretKey) record.
     ///

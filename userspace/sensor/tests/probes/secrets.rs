@@ -128,3 +128,39 @@ fn a_watched_device_covers_every_file_on_it() {
     assert_eq!(records.len(), 1, "{records:#?}");
     assert!(records[0].is_secret);
 }
+
+#[test]
+fn environments_are_reported_whoever_opens_them_while_they_are_asked_for() {
+    let Some(mut rig) = Rig::arm() else { return };
+    rig.sensor.set_interest(&Interest::nothing()).unwrap();
+    // Out of scope: this one is in no cgroup of the test.
+    let mut stranger = Actor::start();
+    let folder = stranger.proc();
+    let imitation = rig.path("environ");
+    fs::write(&imitation, "x").unwrap();
+    for (wanted, path, expected) in [
+        (false, format!("{folder}/environ"), 0),
+        (true, format!("{folder}/environ"), 1),
+        (true, "/proc/self/task/../environ".to_owned(), 1),
+        (true, format!("{folder}/status"), 0),
+        (true, format!("{folder}/cmdline"), 0),
+        (true, imitation, 0),
+        (false, format!("{folder}/environ"), 0),
+    ] {
+        rig.sensor.watch_environments(wanted).unwrap();
+        rig.read();
+        let open = args![AT_FDCWD, path.as_str(), libc::O_RDONLY, 0];
+        assert!(stranger.call(libc::SYS_openat, open) >= 0);
+        let records = rig.read_of(stranger.pid());
+        assert_eq!(records.len(), expected, "{path}: {records:#?}");
+        for record in records {
+            assert!(record.is_secret && !record.in_scope);
+            let file = super::rig::call(record).unwrap().file.unwrap();
+            let of_process = file
+                .path
+                .starts_with(format!("/proc/{}/", stranger.pid()).as_bytes());
+            assert!(of_process && file.path.ends_with(b"/environ"), "{file:?}");
+            assert_eq!(file.fs_magic, 0x9fa0);
+        }
+    }
+}
