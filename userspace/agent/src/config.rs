@@ -56,7 +56,7 @@ pub struct Config {
     pub engines: Engines,
     /// Domain names that rules compare with.
     pub domain_names: DomainNames,
-    /// Who may read secrets.
+    /// What is a secret, and who may read it.
     pub secrets: Secrets,
     /// What others found out about images.
     pub images: Images,
@@ -145,8 +145,28 @@ pub struct Secrets {
     pub window_s: Bounded<1, DAY_S>,
     /// Executables that may always read secrets: absolute paths or globs.
     pub declared_readers: Vec<Text<4096>>,
+    /// Executables of the host that may always read secrets: absolute paths or globs.
+    pub host_readers: Vec<Text<4096>>,
+    /// Executables of container engines in unusual places: absolute paths.
+    pub engine_programs: Vec<AbsolutePath>,
+    /// Files of containers that are secrets although no mount says so.
+    pub declared: Vec<DeclaredSecrets>,
+    /// Files of the host that are secrets, beside those that engines keep there: absolute paths or globs.
+    pub host_paths: Vec<Text<256>>,
     /// Where learned reader chains are kept; `readers.json` in the state folder if absent.
     pub state_file: Option<AbsolutePath>,
+}
+
+/// An item of `secrets.declared`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeclaredSecrets {
+    /// Absolute paths or globs in the container.
+    pub paths: Vec<Text<256>>,
+    /// Which images' containers are meant: the image's name with or without its tag, or a glob; all if absent.
+    pub image: Option<Text<512>>,
+    /// Which containers are meant: the name, or a glob; all if absent.
+    pub container: Option<Text<256>>,
 }
 
 /// Section `images`.

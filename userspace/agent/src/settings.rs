@@ -1,6 +1,7 @@
 //! What the configuration asks of each crate: the one place that knows both sides.
 
 use std::io::{self, IsTerminal};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -8,10 +9,14 @@ use vigia_alerts::{
     FileOptions, Form, JsonProperties, OutputConfig, RenderOptions, StdoutOptions, Target,
     TimeStyle, WebhookOptions,
 };
+use vigia_event::secret::SecretSource;
 use vigia_inventory::{containers, engines, images, processes, readers};
 
 use crate::config::selection::{AppendOutput, ExtraField, Select, Which};
-use crate::config::{self, Config, FileFormat, Matching, Scope, StdoutFormat, Webhook};
+use crate::config::value::Text;
+use crate::config::{
+    self, Config, DeclaredSecrets, FileFormat, Matching, Scope, StdoutFormat, Webhook,
+};
 use crate::input;
 
 /// A header's value is not longer than this.
@@ -155,8 +160,35 @@ pub fn containers(
         cgroup_folder,
         user_namespace,
         max_containers: config.inventory.max_containers.count(),
+        declared_secrets: config.secrets.declared.iter().map(declared).collect(),
+        host_secrets: containers::engine_state()
+            .into_iter()
+            .chain(
+                config
+                    .secrets
+                    .host_paths
+                    .iter()
+                    .map(|path| containers::HostSecret {
+                        path: path.as_bytes().into(),
+                        name: None,
+                        source: SecretSource::Declared,
+                    }),
+            )
+            .collect(),
         ..containers::Options::default()
     }
+}
+
+fn declared(declared: &DeclaredSecrets) -> containers::DeclaredSecrets {
+    containers::DeclaredSecrets {
+        paths: texts(&declared.paths),
+        image: declared.image.as_ref().map(ToString::to_string),
+        container: declared.container.as_ref().map(ToString::to_string),
+    }
+}
+
+fn texts<const MAX: usize>(texts: &[Text<MAX>]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
 }
 
 /// How readers of secrets are judged.
@@ -164,11 +196,13 @@ pub fn containers(
 pub fn readers(config: &Config, host_mnt_ns: u32) -> readers::Options {
     readers::Options {
         window_ns: config.secrets.window_s.get().saturating_mul(1_000_000_000),
-        declared: config
+        declared: texts(&config.secrets.declared_readers),
+        declared_on_host: texts(&config.secrets.host_readers),
+        engines: config
             .secrets
-            .declared_readers
+            .engine_programs
             .iter()
-            .map(ToString::to_string)
+            .map(|path| path.as_os_str().as_bytes().into())
             .collect(),
         host_mnt_ns,
         max_processes: config.inventory.max_processes.count(),

@@ -40,6 +40,11 @@ pub enum SecretSource {
     Compose,
     Podman,
     Kubernetes,
+    /// A driver of the Container Storage Interface, such as the Secrets Store.
+    Csi,
+    Vault,
+    /// Variables that a process was started with, read where /proc shows them.
+    Environment,
     Declared,
     #[default]
     Unknown,
@@ -98,6 +103,19 @@ impl SecretKind {
 }
 
 impl SecretSource {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Swarm,
+        Self::Compose,
+        Self::Podman,
+        Self::Kubernetes,
+        Self::Csi,
+        Self::Vault,
+        Self::Environment,
+        Self::Declared,
+        Self::Unknown,
+    ];
+
     /// The word rules use.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -106,6 +124,9 @@ impl SecretSource {
             Self::Compose => "compose",
             Self::Podman => "podman",
             Self::Kubernetes => "kubernetes",
+            Self::Csi => "csi",
+            Self::Vault => "vault",
+            Self::Environment => "environment",
             Self::Declared => "declared",
             Self::Unknown => "unknown",
         }

@@ -5,6 +5,7 @@
 //! because everything below its cgroup can be made and named by whoever controls the container, and a group
 //! named like another container must not borrow that container's identity.
 
+use bstr::ByteSlice;
 use vigia_event::container::Engine;
 
 /// Digits of a container id.
@@ -65,6 +66,15 @@ pub fn container_of(path: &[u8]) -> Option<CgroupContainer<'_>> {
         end += 1;
     }
     None
+}
+
+/// The cgroup of the pod that a container of the kubelet's is in, by the path of the container's own; `None` for any other
+/// container.
+#[must_use]
+pub fn pod_of(own_path: &[u8]) -> Option<&[u8]> {
+    let (pod, _) = own_path.rsplit_once_str("/")?;
+    let name = pod.rsplit_str("/").next()?;
+    (pod.contains_str("kubepods") && name.contains_str("pod") && name != b"kubepods").then_some(pod)
 }
 
 /// The path of one hierarchy in the text of `/proc/PID/cgroup`: `controller` names a v1 controller
@@ -131,6 +141,26 @@ fn engine_of_parent(parent: &[u8]) -> Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn containers_of_one_pod_share_its_group() {
+        let id = "a".repeat(64);
+        for (parent, is_pod) in [
+            ("/kubepods/burstable/pod1234", true),
+            (
+                "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod12.slice",
+                true,
+            ),
+            ("/docker", false),
+            ("/libpod_parent", false),
+            ("/kubepods", false),
+            ("/machine.slice/pods", false),
+        ] {
+            let path = format!("{parent}/{id}");
+            let expected = is_pod.then_some(parent.as_bytes());
+            assert_eq!(pod_of(path.as_bytes()), expected, "{path}");
+        }
+    }
 
     const ID: &str = "cb88e9aa616de881d907571c99dd391a8b8e42a205685db372ef402055eb838a";
     const OTHER: &str = "aa0ab810283dba822752b3bc8e939426f544725b0f000f67a61b213765fd8854";

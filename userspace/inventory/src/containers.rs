@@ -5,9 +5,13 @@
 //! a mount namespace that is not the host's: before that, only stages of the runtime run there. At that moment
 //! its mounts are final and are read; what the engine knows arrives separately and later, or never.
 
+mod declared_secrets;
+mod environments;
 mod existing;
 mod grants;
+mod learning;
 mod life;
+mod looking;
 mod metadata;
 mod mounts;
 mod owner;
@@ -20,16 +24,19 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use bstr::BString;
+use rustc_hash::{FxHashMap, FxHashSet};
 use vigia_event::captured::{ContainerChange, Task, What};
 use vigia_event::container::Container;
 use vigia_event::mount::MountTable;
 use vigia_event::{Captured, Process};
 
+pub use declared_secrets::{DeclaredSecrets, HostSecret, LABEL as SECRETS_LABEL, engine_state};
+pub use environments::{EnvironmentFile, environment_at};
 pub use existing::ExistingTask;
 pub use owner::{LookUpUserNamespace, UserNamespace};
 pub use requests::{LearnSecret, Request};
-pub use secret_files::open_secret_files;
+pub use secret_files::{SecretFiles, open_secret_files};
 
 use crate::engines::SourceId;
 use crate::images::ImageIndex;
@@ -56,6 +63,10 @@ pub struct Options {
     pub max_containers: usize,
     /// How long a gone container is kept, in nanoseconds.
     pub grace_ns: u64,
+    /// Secrets of containers of which no mount tells.
+    pub declared_secrets: Vec<DeclaredSecrets>,
+    /// Secrets on the host that were granted to no container.
+    pub host_secrets: Vec<HostSecret>,
 }
 
 impl Default for Options {
@@ -67,6 +78,8 @@ impl Default for Options {
             user_namespace: |_, _| Err(io::ErrorKind::Unsupported.into()),
             max_containers: 4096,
             grace_ns: 60_000_000_000,
+            declared_secrets: Vec::new(),
+            host_secrets: Vec::new(),
         }
     }
 }
@@ -120,6 +133,8 @@ struct Entry {
     /// What was mounted before its first program ran: only that was granted. What a container mounts later, it
     /// has not been given, even if it looks like a secret.
     first_mounts: Option<Arc<MountTable>>,
+    /// Paths declared to be its secrets that are looked for already.
+    declared: Vec<BString>,
     /// When its mounts were last read.
     mounts_read_ns: u64,
     /// Whether they changed since then.
@@ -142,6 +157,8 @@ pub struct ContainerTable {
     sources: Sources,
     swarm: SwarmObjects,
     grants: Grants,
+    /// Running containers with secrets in their environments: while there are any, the probes report opens of those.
+    secret_environments: FxHashSet<Slot>,
     requests: VecDeque<Request>,
     images: Arc<ImageIndex>,
     /// What is to be told of containers, by id.
@@ -169,6 +186,7 @@ impl ContainerTable {
             sources: Sources::default(),
             swarm: SwarmObjects::default(),
             grants: Grants::default(),
+            secret_environments: FxHashSet::default(),
             requests: VecDeque::new(),
             images: Arc::default(),
             news: Vec::new(),
@@ -198,7 +216,7 @@ impl ContainerTable {
                 process_ended: true,
                 ..
             } => self.process_ended(process, time_ns),
-            What::SecretKey(file) => self.learn_secret(file),
+            What::SecretKey(file) => self.learn_secret(file, time_ns),
             _ => {}
         }
         let slot = self.slot_of(&captured.task)?;

@@ -1,7 +1,7 @@
 //! Records as the probes would make them, for tests.
 
 use vigia_event::File;
-use vigia_event::captured::{Captured, Exec, Fork, Namespaces, Task, What};
+use vigia_event::captured::{Captured, Credentials, Exec, Fork, Namespaces, Task, What};
 use vigia_event::file::Layer;
 use vigia_event::process::TICK_NS;
 
@@ -26,6 +26,10 @@ pub(crate) fn task(pid: u32) -> Task {
             net: 1,
         },
         entered: Some(false),
+        credentials: Credentials {
+            loginuid: u32::MAX,
+            ..Credentials::default()
+        },
         ..Task::default()
     }
 }

@@ -33,6 +33,7 @@ pub mod engines;
 mod fixture;
 pub mod images;
 pub mod mountinfo;
+mod path_pattern;
 mod patience;
 pub mod processes;
 pub mod readers;

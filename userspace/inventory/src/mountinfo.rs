@@ -7,6 +7,7 @@
 mod classify;
 mod declared;
 mod identity;
+mod kubernetes;
 mod secrets;
 
 use std::fs::File;
@@ -19,7 +20,9 @@ use vigia_event::mount::{Mount, MountKind};
 pub use classify::{Surroundings, classify, classify_host};
 pub use declared::table_of_declared;
 pub use identity::container_id;
+pub(crate) use kubernetes::key_on_host;
 pub use secrets::{SECRET_FOLDERS, SwarmObject, SwarmObjects, is_public_part, is_swarm_id};
+pub(crate) use secrets::{holds_only_secrets, last_part, part_of};
 
 /// Bytes read of one mountinfo.
 const MAX_BYTES: u64 = 8 << 20;
@@ -80,7 +83,7 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
     let id = number(fields.next()?)?;
     let parent_id = number(fields.next()?)?;
     let dev = device(fields.next()?)?;
-    let root = unescape(fields.next()?);
+    let root = without_mark(unescape(fields.next()?));
     let point = unescape(fields.next()?);
     let options = fields.next()?;
     // Zero or more optional fields, then a single dash.
@@ -103,6 +106,14 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
         kind: MountKind::Other,
         upper: upper_folder(fs_options),
     })
+}
+
+/// What is mounted, if its name is gone since: the kernel says so behind it.
+fn without_mark(mut root: BString) -> BString {
+    if let Some(len) = root.strip_suffix(b"//deleted").map(<[u8]>::len) {
+        root.truncate(len);
+    }
+    root
 }
 
 /// What an overlay names as the folder of what was written. A comma in it would be written as an escape.

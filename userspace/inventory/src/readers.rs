@@ -44,6 +44,8 @@ pub struct Options {
     pub window_ns: u64,
     /// Readers that are expected everywhere: paths of programs or scripts, `*` and `**` as in the label.
     pub declared: Vec<String>,
+    /// Readers that are expected on the host, likewise.
+    pub declared_on_host: Vec<String>,
     /// Paths of further executables that belong to a container engine.
     pub engines: Vec<BString>,
     /// The host's mount namespace (inode number); 0 for unknown.
@@ -61,6 +63,7 @@ impl Default for Options {
         Self {
             window_ns: 60_000_000_000,
             declared: Vec::new(),
+            declared_on_host: Vec::new(),
             engines: Vec::new(),
             host_mnt_ns: 0,
             max_processes: 65_536,
@@ -83,6 +86,9 @@ pub struct Reading<'a> {
     pub secret: &'a SecretRef,
     /// Whether its container was granted this secret.
     pub granted: bool,
+    /// Whether its container was started with the kubelet's folder of pods, in which it may write: as the drivers of volumes
+    /// are.
+    pub serves_volumes: bool,
     /// `CLOCK_BOOTTIME` of the reading, in nanoseconds.
     pub boot_time_ns: u64,
 }
@@ -101,6 +107,7 @@ pub struct Counts {
 pub struct Readers {
     options: Options,
     declared: Patterns,
+    declared_on_host: Patterns,
     descents: Descents,
     starts: FxHashMap<String, Start>,
     memory: Memory,
@@ -118,6 +125,7 @@ impl Readers {
     fn with_memory(options: Options, memory: Memory) -> Self {
         Self {
             declared: Patterns::from_list(&options.declared),
+            declared_on_host: Patterns::from_list(&options.declared_on_host),
             descents: Descents::new(options.max_processes, options.grace_ns),
             starts: FxHashMap::default(),
             memory,

@@ -305,7 +305,9 @@ async fn the_secrets_of_a_swarm_task_are_found_learned_and_named() {
     for request in table.take_requests() {
         match request {
             Request::LearnSecret(learn) if learn.path != "/run/secrets" => {
-                let files = open_secret_files(proc_root, &learn).expect("its file");
+                let files = open_secret_files(proc_root, &learn)
+                    .expect("its file")
+                    .files;
                 assert_eq!(files.len(), 1, "{learn:?}");
                 let content = std::fs::read(format!("/proc/self/fd/{}", files[0].as_raw_fd()))
                     .expect("its content");

@@ -203,10 +203,10 @@ fn secret(node: &Node) -> Result<SecretAccess> {
         Reader::Unknown,
     ];
     let reader = |node: &Node| reading::one_of(node, &READERS, Reader::name);
-    let (kind, reader, name) = if let Kind::Scalar(_) = &node.kind {
-        (SecretKind::Secret, reader(node)?, None)
+    let (kind, reader, name, source) = if let Kind::Scalar(_) = &node.kind {
+        (SecretKind::Secret, reader(node)?, None, None)
     } else {
-        let keys = Keys::only(node, &["reader", "kind", "name"])?;
+        let keys = Keys::only(node, &["reader", "kind", "name", "source"])?;
         let who = keys
             .get("reader")
             .ok_or_else(|| node.fault("a secret needs its `reader`"))?;
@@ -217,6 +217,9 @@ fn secret(node: &Node) -> Result<SecretAccess> {
             kind.transpose()?.unwrap_or_default(),
             reader(who)?,
             keys.text("name")?,
+            keys.get("source")
+                .map(|node| reading::one_of(node, &SecretSource::ALL, SecretSource::name))
+                .transpose()?,
         )
     };
     let name = name.unwrap_or("db_password");
@@ -225,7 +228,7 @@ fn secret(node: &Node) -> Result<SecretAccess> {
             name: name.into(),
             path: format!("/run/secrets/{name}").into(),
             kind,
-            source: SecretSource::Swarm,
+            source: source.unwrap_or(SecretSource::Swarm),
             ..SecretRef::default()
         },
         reader,

@@ -43,6 +43,10 @@ impl Default for Secrets {
         Self {
             window_s: Bounded::of::<60>(),
             declared_readers: Vec::new(),
+            host_readers: Vec::new(),
+            engine_programs: Vec::new(),
+            declared: Vec::new(),
+            host_paths: Vec::new(),
             state_file: None,
         }
     }

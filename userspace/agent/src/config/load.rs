@@ -114,6 +114,18 @@ impl Config {
                 self.secrets.declared_readers.len(),
                 MAX_ITEMS,
             ),
+            (
+                "secrets.host_readers",
+                self.secrets.host_readers.len(),
+                MAX_ITEMS,
+            ),
+            (
+                "secrets.engine_programs",
+                self.secrets.engine_programs.len(),
+                16,
+            ),
+            ("secrets.declared", self.secrets.declared.len(), 64),
+            ("secrets.host_paths", self.secrets.host_paths.len(), 64),
             ("outputs.webhooks", self.outputs.webhooks.len(), 16),
             ("redaction.names", self.redaction.names.len(), MAX_ITEMS),
             ("redaction.patterns", self.redaction.patterns.len(), 64),

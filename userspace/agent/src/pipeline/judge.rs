@@ -9,6 +9,7 @@ use vigia_event::call::named;
 use vigia_event::captured::Entry;
 use vigia_event::secret::SecretRef;
 use vigia_inventory::WallClock;
+use vigia_inventory::containers::environment_at;
 use vigia_inventory::readers::Reading;
 
 use super::Stages;
@@ -19,6 +20,11 @@ impl Stages {
     pub(super) fn judge(&mut self, mut event: Event) {
         self.judge_reader(&mut event);
         self.note_start(&event);
+        // What was reported only because it might have been a secret is nobody's business where it is none.
+        if !event.captured.in_scope && event.secret.is_none() {
+            self.metrics.evaluated.inc();
+            return;
+        }
         if let Some(recorder) = &mut self.recorder {
             recorder.offer(&event, WallClock::boot_now_ns());
             if recorder.is_instead_of_rules() {
@@ -66,6 +72,10 @@ impl Stages {
             container: event.container.as_deref(),
             secret: &secret,
             granted,
+            serves_volumes: event
+                .container
+                .as_deref()
+                .is_some_and(|container| self.containers.serves_volumes(container)),
             boot_time_ns: event.captured.boot_time_ns,
         });
         event.secret = Some(Box::new(access));
@@ -75,7 +85,13 @@ impl Stages {
     fn secret_of(&self, event: &Event) -> Option<(SecretRef, bool)> {
         let container = event.container.as_deref();
         if let Some(file) = event.file() {
-            let secret = self.containers.secret_of(file, event.time_ns)?;
+            if let Some(environment) = environment_at(file) {
+                let reader = (&*event.process, container);
+                return self
+                    .containers
+                    .environment_of(environment, file, reader, &self.processes);
+            }
+            let secret = self.containers.secret_of(file, container, event.time_ns)?;
             let granted =
                 container.is_some_and(|container| self.containers.is_granted(file, container));
             return Some((secret, granted));

@@ -1,13 +1,18 @@
 //! What the container table wants done elsewhere: engines to be asked, probes to be told.
 
+use std::io;
 use std::path::Path;
 
 use vigia_event::container::Metadata;
+use vigia_inventory::WallClock;
 use vigia_inventory::containers::{LearnSecret, Request, open_secret_files};
 use vigia_inventory::engines::{EngineMessage, EngineRequest, Reach, Said, Source, SourceId};
 
 use super::{Pipeline, Stages};
 use crate::metrics::MetadataFailure;
+
+/// Looking for the files of a secret takes well under a millisecond, unless a program serves them.
+const SLOW_NS: u64 = 50_000_000;
 
 impl Pipeline {
     /// Does what the container table asked for since the last call.
@@ -34,6 +39,7 @@ impl Pipeline {
                     self.stages.metrics.secrets_watched.dec();
                     self.sensor.unwatch_secret(dev, ino)
                 }
+                Request::WatchEnvironments(wanted) => self.sensor.watch_environments(wanted),
                 Request::AddCgroup {
                     cgroup_id,
                     container_cgroup_id,
@@ -76,9 +82,27 @@ impl Pipeline {
     }
 
     fn learn_secret(&mut self, wanted: &LearnSecret) {
-        let learned = open_secret_files(&self.constants.proc_root, wanted)
-            .and_then(|files| self.sensor.learn_secret_keys(&files));
+        let Self {
+            sensor,
+            stages,
+            constants,
+            ..
+        } = self;
+        // Before the question: whatever is found is found later.
+        let began_ns = WallClock::boot_now_ns();
+        let asked_ns = stages.clock.epoch_ns(began_ns);
+        let learned = open_secret_files(&constants.proc_root, wanted).and_then(|found| {
+            stages.containers.asked(wanted, &found.place, asked_ns);
+            sensor.learn_secret_keys(&found.files)
+        });
+        if WallClock::boot_now_ns().saturating_sub(began_ns) > SLOW_NS {
+            stages.containers.looked_slowly(wanted);
+        }
         if let Err(error) = learned {
+            if error.kind() == io::ErrorKind::NotFound {
+                // Nothing is there: also an answer.
+                stages.containers.asked(wanted, &wanted.path, asked_ns);
+            }
             // Mostly a container that is gone already; in-memory secrets are still matched by their device.
             tracing::debug!(%error, path = %wanted.path, pid = wanted.pid, "cannot learn a secret's key");
         }

@@ -12,6 +12,9 @@ use crate::metrics::{MetadataFailure, Table, advance};
 /// How often, in samples, /proc is compared with the process table: records of ends may be among those that were lost.
 const RESCAN: u64 = 300;
 
+/// How often, in samples, secrets are looked for where files may have come or been replaced.
+const LOOK_AGAIN: u64 = 10;
+
 /// How often, in samples, the wall clock and the host's users are read again and learned readers are saved.
 const SELDOM: u64 = 30;
 
@@ -58,6 +61,10 @@ impl Pipeline {
             if let Some(path) = &self.constants.readers_file {
                 setup::save_readers(&mut self.stages.readers, path);
             }
+        }
+        if self.stages.samples.is_multiple_of(LOOK_AGAIN) {
+            self.stages.containers.look_again();
+            self.stages.containers.look_at_host();
         }
         self.stages.keep_recording();
         self.look_for_engines();

@@ -179,6 +179,7 @@ impl Pipeline {
             rescan: None,
         };
         pipeline.scan()?;
+        pipeline.stages.containers.look_at_host();
         pipeline.serve_requests();
         pipeline.stages.report_containers();
         // Whoever is told that the agent is ready may ask at once how much it knows.

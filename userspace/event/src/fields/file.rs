@@ -281,7 +281,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
         Text,
         Stable,
         Secrets,
-        "Who provides it: `swarm`, `compose`, `podman`, `kubernetes`, `declared`, or `unknown`.",
+        "Who provides it: `swarm`, `compose`, `podman`, `kubernetes`, `csi`, `vault`, `environment` (of a process), `declared`, or `unknown`.",
         "swarm",
         |view, _| Extracted::text(secret(view).map(|access| access.secret.source.name()))
     ),

@@ -2,56 +2,111 @@
 //!
 //! A secret is recognised by what it is, never by its path as text: by the key (device, inode) that the probes
 //! report when the agent itself opens it, until then by the mount it lies on, and for secrets on an in-memory
-//! file system of their own by the device alone.
+//! file system of their own by the device alone. How they come to be known is the subject of `learning`.
 
 mod held;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bstr::BString;
 use rustc_hash::FxHashMap;
 use vigia_event::File;
 use vigia_event::container::Container;
-use vigia_event::mount::{Mount, MountKind, MountTable, is_below};
+use vigia_event::mount::{MountTable, is_below};
 use vigia_event::secret::{SecretKind, SecretRef, SecretSource};
 
-use super::{ContainerTable, LearnSecret, Request, Slot};
-use crate::mountinfo;
+use super::{ContainerTable, Slot};
+use crate::mountinfo::{self, last_part};
+use crate::{cgroup, path_pattern};
 use held::Held;
 
-/// Keys of secrets known at one time.
-const MAX_KEYS: usize = 16_384;
-/// Mounts that grant secrets to one container.
-const MAX_GRANTS: usize = 512;
-/// Where secrets may lie as plain files of the container's own layer: what compose does with `environment:` ones.
-const PLAIN_SECRETS: &str = "/run/secrets";
+/// Stands for the host where a container would stand: what engines keep there was granted to nobody.
+pub(super) const HOST: Slot = Slot::MAX;
 
 /// What was granted to whom.
 #[derive(Debug, Default)]
 pub(super) struct Grants {
-    keys: FxHashMap<(u32, u64), Key>,
+    pub(super) keys: FxHashMap<(u32, u64), Key>,
     /// By `mnt_id` of the mount that grants it.
-    mounts: FxHashMap<u32, MountGrant>,
+    pub(super) mounts: FxHashMap<u32, MountGrant>,
     /// In-memory file systems that hold nothing but secrets (and configurations), with the mounts of each.
-    devices: FxHashMap<u32, BTreeSet<u32>>,
-    /// Mounts whose files may be plain secrets, with the container they belong to.
-    plain: FxHashMap<u32, Slot>,
+    pub(super) devices: FxHashMap<u32, BTreeSet<u32>>,
+    /// Files and folders on mounts that grant nothing by themselves, by `mnt_id`.
+    pub(super) places: FxHashMap<u32, Vec<Place>>,
     /// What of the above is whose: nobody looks through everybody's for one container's.
     held: FxHashMap<Slot, Held>,
 }
 
 #[derive(Debug, Default)]
-struct Key {
-    secret: SecretRef,
-    slots: BTreeSet<Slot>,
+pub(super) struct Key {
+    pub(super) secret: SecretRef,
+    pub(super) holders: BTreeMap<Slot, Holder>,
+}
+
+/// How a container came to hold a key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holder {
+    /// The mount that the file was found on.
+    pub(super) mount_id: u32,
+    /// When it was last found there, nanoseconds since the epoch.
+    pub(super) found_ns: u64,
 }
 
 #[derive(Debug)]
-struct MountGrant {
-    slot: Slot,
-    secret: SecretRef,
+pub(super) struct MountGrant {
+    pub(super) slot: Slot,
+    pub(super) secret: SecretRef,
     /// What of the file system is mounted.
-    root: bstr::BString,
+    pub(super) root: BString,
+    /// Whether it turned out to be a single file: that stays what it is as long as it is mounted.
+    pub(super) is_file: bool,
+    /// When its files were last looked for, nanoseconds since the epoch; 0 for never.
+    pub(super) asked_ns: u64,
+    /// How often looking took too long: its file system may be the container's own.
+    pub(super) slow: u8,
+}
+
+/// A file or folder that holds secrets because somebody says so: compose by where it puts them, people by declaring them,
+/// an engine by keeping its state there.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) slot: Slot,
+    /// Where it was looked for.
+    pub(super) wanted: BString,
+    /// Where that is when links are followed.
+    pub(super) found: BString,
+    /// What a path below must match; empty for all of it.
+    pub(super) pattern: BString,
+    /// What every file in it is called; `None`: by its own name.
+    pub(super) name: Option<BString>,
+    pub(super) source: SecretSource,
+    /// As in [`MountGrant`].
+    pub(super) asked_ns: u64,
+    /// As there.
+    pub(super) slow: u8,
+}
+
+impl Place {
+    /// The secret that a file at a path is.
+    pub(super) fn secret_at(&self, path: &[u8]) -> Option<SecretRef> {
+        if !is_below(path, &self.found) {
+            return None;
+        }
+        let below = path.get(self.found.len()..)?;
+        let below = below.strip_prefix(b"/").unwrap_or(below);
+        if !self.pattern.is_empty() && !path_pattern::matches(&self.pattern, below) {
+            return None;
+        }
+        Some(SecretRef {
+            name: self.name.clone().unwrap_or_else(|| last_part(path)),
+            path: path.into(),
+            kind: SecretKind::Secret,
+            source: self.source,
+            dev: 0,
+            ino: 0,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -62,7 +117,7 @@ impl Grants {
             self.keys.len(),
             self.mounts.len(),
             self.devices.len(),
-            self.plain.len(),
+            self.places.len(),
             self.held.len(),
         ]
     }
@@ -70,33 +125,48 @@ impl Grants {
 
 impl ContainerTable {
     /// The secret that a file is at a time (nanoseconds since the epoch), whoever has it open and by whatever path;
-    /// `None` for any other file, for a folder, and for the public parts of a Kubernetes secret.
+    /// `None` for any other file, for a folder, and for the public parts of a Kubernetes secret. `container` is the opener's:
+    /// what somebody declares for a container of theirs is no secret to others that have the file mounted, too.
     ///
     /// The time matters because the kernel gives the numbers of devices and mounts away again as soon as a container
     /// is gone: its grants then stand for late events only.
     #[must_use]
-    pub fn secret_of(&self, file: &File, time_ns: u64) -> Option<SecretRef> {
+    pub fn secret_of(
+        &self,
+        file: &File,
+        container: Option<&Container>,
+        time_ns: u64,
+    ) -> Option<SecretRef> {
         if file.is_directory() {
             return None;
         }
         let by_key = || {
             let key = self.grants.keys.get(&(file.dev, file.ino))?;
-            key.slots
-                .iter()
-                .any(|slot| self.was_there(*slot, time_ns))
-                .then(|| key.secret.clone())
+            let is_there = key
+                .holders
+                .keys()
+                .any(|slot| self.was_there(*slot, time_ns));
+            let concerns = key.secret.source != SecretSource::Declared
+                || !self.has_as_its_own(file, key, container);
+            (is_there && concerns).then(|| key.secret.clone())
         };
         // The mount of the opener says best under which name it knows the secret.
         let by_mount = || {
             let grant = self.mount_grant(file)?;
+            let below = file.path.strip_prefix(grant.secret.path.as_slice());
             let secret = SecretRef {
                 ino: file.ino,
-                ..grant.secret.clone()
+                ..mountinfo::part_of(&grant.secret, below.unwrap_or_default())
             };
             self.was_there(grant.slot, time_ns).then_some(secret)
         };
+        let by_place = || {
+            let (slot, secret) = self.place_of(file)?;
+            self.was_there(slot, time_ns).then_some(secret)
+        };
         let secret = by_mount()
             .or_else(by_key)
+            .or_else(by_place)
             .or_else(|| self.secret_by_device(file, time_ns))?;
         (!mountinfo::is_public_part(&secret, &file.path)).then_some(secret)
     }
@@ -113,23 +183,42 @@ impl ContainerTable {
         let grant = grants
             .filter(|grant| is_below(path, &grant.secret.path))
             .max_by_key(|grant| grant.secret.path.len())?;
-        let secret = grant.secret.clone();
+        let below = path.get(grant.secret.path.len()..).unwrap_or_default();
+        let secret = mountinfo::part_of(&grant.secret, below);
         (!mountinfo::is_public_part(&secret, path)).then_some(secret)
     }
 
     /// Whether a container was granted the secret that a file is.
     #[must_use]
     pub fn is_granted(&self, file: &File, container: &Container) -> bool {
-        let is_on_device = |mount: &u32| {
+        let is_of_device = |mount: &u32| {
             let is_its = |ids: &BTreeSet<u32>| ids.contains(mount);
             self.grants.devices.get(&file.dev).is_some_and(is_its)
         };
-        self.lives_of(container).any(|slot| {
+        let holds = |slot| {
             self.grants.held.get(&slot).is_some_and(|held| {
                 // Its own mount is proof enough while the file's key is still to be learned.
                 held.keys.contains(&(file.dev, file.ino))
                     || held.mounts.contains(&file.mount_id) && self.mount_grant(file).is_some()
-                    || held.mounts.iter().any(is_on_device)
+                    || held.mounts.iter().any(is_of_device)
+                    || held.places.contains(&file.mount_id)
+                        && self.place_of(file).is_some_and(|(owner, _)| owner == slot)
+            })
+        };
+        self.lives_of(container).any(holds) || self.shares(file, container)
+    }
+
+    /// Whether a container was started with the kubelet's folder of pods, and may write there: it provides volumes, or is the
+    /// kubelet.
+    #[must_use]
+    pub fn serves_volumes(&self, container: &Container) -> bool {
+        let slot = self.by_id.get(&container.id);
+        let table = slot.and_then(|slot| self.first_mounts(*slot));
+        table.is_some_and(|table| {
+            table.mounts.iter().any(|mount| {
+                let is_kubelets =
+                    |path: &[u8]| path.ends_with(b"/kubelet") || path.ends_with(b"/kubelet/pods");
+                !mount.read_only && is_kubelets(&mount.point) && is_kubelets(&mount.root)
             })
         })
     }
@@ -138,7 +227,7 @@ impl ContainerTable {
     #[must_use]
     pub fn granted(&self, dev: u32, ino: u64) -> Vec<&Arc<Container>> {
         let by_key = self.grants.keys.get(&(dev, ino)).into_iter();
-        let by_key = by_key.flat_map(|key| &key.slots).copied();
+        let by_key = by_key.flat_map(|key| key.holders.keys()).copied();
         let by_device = self.device_grants(dev).map(|grant| grant.slot);
         let slots: BTreeSet<Slot> = by_key.chain(by_device).collect();
         slots
@@ -149,13 +238,49 @@ impl ContainerTable {
     }
 
     /// Whether a container had not gone yet.
-    fn was_there(&self, slot: Slot, time_ns: u64) -> bool {
+    pub(super) fn was_there(&self, slot: Slot, time_ns: u64) -> bool {
         let gone_ns = self.entries.get(&slot).map(|entry| entry.gone_ns);
-        gone_ns.is_some_and(|gone_ns| gone_ns.is_none_or(|gone_ns| time_ns <= gone_ns))
+        slot == HOST
+            || gone_ns.is_some_and(|gone_ns| gone_ns.is_none_or(|gone_ns| time_ns <= gone_ns))
     }
 
-    fn is_there(&self, slot: Slot) -> bool {
+    pub(super) fn is_there(&self, slot: Slot) -> bool {
         self.was_there(slot, u64::MAX)
+    }
+
+    /// Whether a container reaches a file by a mount that it was started with, and holds no grant of it.
+    fn has_as_its_own(&self, file: &File, key: &Key, container: Option<&Container>) -> bool {
+        let slot = container.and_then(|container| self.by_id.get(&container.id));
+        slot.is_some_and(|slot| !key.holders.contains_key(slot) && self.started_with(*slot, file))
+    }
+
+    /// Whether a container was started with a mount of a volume of which another container of its pod was granted secrets,
+    /// wherever it put it: an agent that fetches secrets for the others writes them there.
+    fn shares(&self, file: &File, container: &Container) -> bool {
+        let Some(pod) = cgroup::pod_of(&container.cgroup_path) else {
+            return false;
+        };
+        let of_its_pod = |grant: &MountGrant| {
+            let entry = self.entries.get(&grant.slot);
+            entry.is_some_and(|entry| cgroup::pod_of(&entry.snapshot.cgroup_path) == Some(pod))
+        };
+        let slot = self.by_id.get(&container.id);
+        self.device_grants(file.dev).any(of_its_pod)
+            && slot.is_some_and(|slot| self.started_with(*slot, file))
+    }
+
+    /// Whether a container was started with the mount that a file was reached by.
+    fn started_with(&self, slot: Slot, file: &File) -> bool {
+        self.first_mounts(slot).is_some_and(|table| {
+            let mut mounts = table.mounts.iter();
+            mounts.any(|mount| mount.id == file.mount_id && mount.dev == file.dev)
+        })
+    }
+
+    pub(super) fn first_mounts(&self, slot: Slot) -> Option<Arc<MountTable>> {
+        self.entries
+            .get(&slot)
+            .and_then(|entry| entry.first_mounts.clone())
     }
 
     fn mount_grant(&self, file: &File) -> Option<&MountGrant> {
@@ -163,7 +288,22 @@ impl ContainerTable {
         (grant.secret.dev == file.dev).then_some(grant)
     }
 
-    fn device_grants(&self, dev: u32) -> impl Iterator<Item = &MountGrant> {
+    pub(super) fn place_of(&self, file: &File) -> Option<(Slot, SecretRef)> {
+        self.grants
+            .places
+            .get(&file.mount_id)?
+            .iter()
+            .find_map(|place| {
+                let secret = SecretRef {
+                    dev: file.dev,
+                    ino: file.ino,
+                    ..place.secret_at(&file.path)?
+                };
+                Some((place.slot, secret))
+            })
+    }
+
+    pub(super) fn device_grants(&self, dev: u32) -> impl Iterator<Item = &MountGrant> {
         let mount_ids = self.grants.devices.get(&dev).into_iter().flatten();
         mount_ids
             .filter_map(|id| self.grants.mounts.get(id))
@@ -181,7 +321,9 @@ impl ContainerTable {
                 || grant.root.len() > 1 && file.path.ends_with(&grant.root)
         };
         let of_file = grants.iter().find(|grant| is_of_file(grant));
-        let grant = of_file.or_else(|| grants.first())?;
+        // A volume as a whole rather than one file of it that is mounted somewhere.
+        let whole = || grants.iter().find(|grant| grant.root == "/");
+        let grant = of_file.or_else(whole).or_else(|| grants.first())?;
         let is_certain = of_file.is_some()
             || grants
                 .iter()
@@ -191,176 +333,14 @@ impl ContainerTable {
         } else {
             SecretKind::Unknown
         };
+        let below = match grant.root == "/" {
+            true => mountinfo::key_on_host(&file.path),
+            false => None,
+        };
         Some(SecretRef {
             kind,
             ino: file.ino,
-            ..grant.secret.clone()
+            ..mountinfo::part_of(&grant.secret, below.unwrap_or_default())
         })
     }
-
-    /// Takes the secrets among a container's first mounts into the catalogue, or brings the catalogue up to date
-    /// with what is now known of them.
-    pub(super) fn grant(&mut self, slot: Slot) {
-        let Some(table) = self.first_mounts(slot) else {
-            return;
-        };
-        let mounts = table.mounts.iter().filter(|mount| is_grant(mount));
-        let mut watch = Vec::new();
-        for mount in mounts.take(MAX_GRANTS) {
-            let mut secrets = table.secrets.iter();
-            let Some(secret) = secrets.find(|secret| secret.path == mount.point) else {
-                continue;
-            };
-            let held = self.grants.held.entry(slot).or_default();
-            held.mounts.insert(mount.id);
-            for place in &held.keys {
-                if let Some(key) = self.grants.keys.get_mut(place)
-                    && key.secret.path == secret.path
-                {
-                    key.secret = SecretRef {
-                        ino: key.secret.ino,
-                        dev: key.secret.dev,
-                        ..secret.clone()
-                    };
-                }
-            }
-            let is_watched = self
-                .device_grants(mount.dev)
-                .any(|grant| self.is_there(grant.slot));
-            let grant = MountGrant {
-                slot,
-                secret: secret.clone(),
-                root: mount.root.clone(),
-            };
-            let former = self.grants.mounts.insert(mount.id, grant);
-            if let Some(former) = former.filter(|former| former.slot != slot)
-                && let Some(held) = self.grants.held.get_mut(&former.slot)
-            {
-                held.mounts.remove(&mount.id);
-            }
-            if mount.fs_type == "tmpfs" {
-                let ids = self.grants.devices.entry(mount.dev).or_default();
-                ids.insert(mount.id);
-                if !is_watched {
-                    watch.push(mount.dev);
-                }
-            }
-        }
-        for dev in watch {
-            self.request(Request::WatchSecret { dev, ino: None });
-        }
-    }
-
-    fn first_mounts(&self, slot: Slot) -> Option<Arc<MountTable>> {
-        self.entries
-            .get(&slot)
-            .and_then(|entry| entry.first_mounts.clone())
-    }
-
-    /// Asks for the keys of a container's secrets, and for the names of those that only a Swarm manager knows.
-    pub(super) fn learn_secrets(&mut self, slot: Slot, pid: u32) {
-        let Some(table) = self.first_mounts(slot) else {
-            return;
-        };
-        let mut wanted = Vec::new();
-        for mount in table
-            .mounts
-            .iter()
-            .filter(|mount| is_grant(mount))
-            .take(MAX_GRANTS)
-        {
-            wanted.push(Request::LearnSecret(LearnSecret {
-                pid,
-                mount_id: mount.id,
-                path: mount.point.clone(),
-            }));
-            let id = mount.root.strip_prefix(b"/").unwrap_or_default();
-            if mountinfo::is_swarm_id(id)
-                && let Ok(id) = std::str::from_utf8(id)
-                && !self.swarm.contains_key(id)
-            {
-                wanted.push(Request::Resolve { id: id.to_owned() });
-            }
-        }
-        if let Some(below) = table
-            .find(PLAIN_SECRETS.as_bytes())
-            .filter(|mount| mount.id != 0 && mount.kind != MountKind::Secret)
-        {
-            self.grants.plain.insert(below.id, slot);
-            let held = self.grants.held.entry(slot).or_default();
-            held.plain.insert(below.id);
-            wanted.push(Request::LearnSecret(LearnSecret {
-                pid,
-                mount_id: below.id,
-                path: PLAIN_SECRETS.into(),
-            }));
-        }
-        for request in wanted {
-            self.request(request);
-        }
-    }
-
-    /// The probes report the key of a file that the agent opened.
-    pub(super) fn learn_secret(&mut self, file: &File) {
-        let (slot, secret) = if let Some(grant) = self.grants.mounts.get(&file.mount_id) {
-            let is_whole_mount = file.path == grant.secret.path;
-            let keeps_name = is_whole_mount || grant.secret.source == SecretSource::Kubernetes;
-            let name = if keeps_name {
-                grant.secret.name.clone()
-            } else {
-                last_part(&file.path)
-            };
-            (
-                grant.slot,
-                SecretRef {
-                    name,
-                    path: file.path.clone(),
-                    dev: file.dev,
-                    ino: file.ino,
-                    ..grant.secret.clone()
-                },
-            )
-        } else if let Some(slot) = self.grants.plain.get(&file.mount_id)
-            && is_below(&file.path, PLAIN_SECRETS.as_bytes())
-        {
-            let secret = SecretRef {
-                name: last_part(&file.path),
-                path: file.path.clone(),
-                kind: SecretKind::Secret,
-                source: SecretSource::Compose,
-                dev: file.dev,
-                ino: file.ino,
-            };
-            (*slot, secret)
-        } else {
-            return;
-        };
-        if mountinfo::is_public_part(&secret, &file.path) || self.grants.keys.len() >= MAX_KEYS {
-            return;
-        }
-        let place = (file.dev, file.ino);
-        let known = self.grants.keys.get(&place);
-        let is_watched = known.is_some_and(|key| key.slots.iter().any(|slot| self.is_there(*slot)));
-        let key = self.grants.keys.entry(place).or_default();
-        key.slots.insert(slot);
-        self.grants.held.entry(slot).or_default().keys.insert(place);
-        if !is_watched {
-            key.secret = secret;
-            self.request(Request::WatchSecret {
-                dev: file.dev,
-                ino: Some(file.ino),
-            });
-        }
-    }
-}
-
-fn is_grant(mount: &Mount) -> bool {
-    mount.kind == MountKind::Secret && mount.id != 0
-}
-
-fn last_part(path: &[u8]) -> bstr::BString {
-    path.rsplit(|&byte| byte == b'/')
-        .next()
-        .unwrap_or_default()
-        .into()
 }

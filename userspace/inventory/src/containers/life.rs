@@ -125,11 +125,13 @@ impl ContainerTable {
             owner: Owner::default(),
             denied_by: Vec::new(),
             first_mounts: None,
+            declared: Vec::new(),
             mounts_read_ns: 0,
             mounts_stale: false,
         };
         self.entries.insert(slot, entry);
         self.reclassify(slot);
+        self.watch_environments(slot);
         slot
     }
 
@@ -164,6 +166,7 @@ impl ContainerTable {
         entry.init_over = false;
         entry.mounts_read_ns = 0;
         entry.first_mounts = None;
+        entry.declared.clear();
         self.by_mnt_ns.remove(&entry.snapshot.mnt_ns);
         self.by_mnt_ns.insert(mnt_ns, slot);
         self.replace(slot, |container| {
@@ -222,6 +225,7 @@ impl ContainerTable {
             self.by_mnt_ns.remove(&mnt_ns);
         }
         self.unwatch(slot);
+        self.watch_environments(slot);
         self.gone
             .push_back((time_ns.saturating_add(self.options.grace_ns), slot));
     }

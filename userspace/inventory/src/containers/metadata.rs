@@ -97,6 +97,7 @@ impl ContainerTable {
         let slot = *self.by_id.get(id)?;
         self.replace(slot, |container| container.metadata = metadata);
         self.reclassify(slot);
+        self.watch_environments(slot);
         Some(id.to_owned())
     }
 

@@ -39,6 +39,8 @@ pub enum Request {
         /// As above.
         ino: Option<u64>,
     },
+    /// Have the probes report every open of an environment that proc shows, or no longer.
+    WatchEnvironments(bool),
     /// Tell the probes that this cgroup is or lies below a container's.
     AddCgroup {
         /// Its kernfs node id.
@@ -62,6 +64,8 @@ pub struct LearnSecret {
     pub mount_id: u32,
     /// Path of the file, or of the folder of files, below that process's root.
     pub path: BString,
+    /// What the paths of files below must match; empty for all of them.
+    pub pattern: BString,
 }
 
 impl ContainerTable {

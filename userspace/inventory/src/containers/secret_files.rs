@@ -6,14 +6,16 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use bstr::{BString, ByteSlice};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, StatxFlags, openat2, statx};
 
 use super::LearnSecret;
-use crate::patience;
+use crate::{path_pattern, patience};
 
 /// Files learned of one folder.
 const MAX_FILES: usize = 256;
@@ -22,23 +24,41 @@ const MAX_DEPTH: usize = 4;
 /// A file system served by the container itself may never answer.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Opens the files of a secret as places (`O_PATH`): opening `/proc/self/fd/N` of each for reading makes the
+/// The files of a secret, opened as places (`O_PATH`).
+#[derive(Debug)]
+pub struct SecretFiles {
+    /// Where the secret is when links are followed: a path below the root of whoever sees it.
+    pub place: BString,
+    /// The files: one, or those of a folder.
+    pub files: Vec<OwnedFd>,
+}
+
+/// Opens the files of a secret as places: opening `/proc/self/fd/N` of each for reading makes the
 /// probes report its key. Blocks for a tenth of a second at most.
 ///
 /// # Errors
 /// If the process is gone, the secret is not at its place, or its file system does not answer.
-pub fn open_secret_files(proc_root: &Path, wanted: &LearnSecret) -> io::Result<Vec<OwnedFd>> {
+pub fn open_secret_files(proc_root: &Path, wanted: &LearnSecret) -> io::Result<SecretFiles> {
     let root = proc_root.join(wanted.pid.to_string()).join("root");
     let wanted = wanted.clone();
     patience::wait_for(PATIENCE, move || {
         let root = File::open(root)?;
         let path = wanted.path.strip_prefix(b"/").unwrap_or(&wanted.path);
         let place = open_below(&root, path)?;
-        let mut files = Vec::new();
-        collect(place, wanted.mount_id, 0, &mut files);
-        Ok(files)
+        let mut found = SecretFiles {
+            place: path_of(&place)?,
+            files: Vec::new(),
+        };
+        collect(place, wanted.mount_id, &wanted.pattern, 0, &mut found.files);
+        Ok(found)
     })
     .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// The path of an open place. In another mount namespace it starts at that one's root.
+fn path_of(place: &OwnedFd) -> io::Result<BString> {
+    let link = std::fs::read_link(format!("/proc/self/fd/{}", place.as_raw_fd()))?;
+    Ok(link.into_os_string().into_vec().into())
 }
 
 fn open_below(folder: impl std::os::fd::AsFd, path: &[u8]) -> io::Result<OwnedFd> {
@@ -47,7 +67,8 @@ fn open_below(folder: impl std::os::fd::AsFd, path: &[u8]) -> io::Result<OwnedFd
     Ok(openat2(folder, path, flags, Mode::empty(), resolve)?)
 }
 
-fn collect(place: OwnedFd, mount_id: u32, depth: usize, files: &mut Vec<OwnedFd>) {
+/// Collects the files of a place that lie on a mount and match a pattern; an empty one stands for all.
+fn collect(place: OwnedFd, mount_id: u32, pattern: &[u8], depth: usize, files: &mut Vec<OwnedFd>) {
     let mask = StatxFlags::TYPE | StatxFlags::MNT_ID;
     let Ok(status) = statx(&place, c"", AtFlags::EMPTY_PATH, mask) else {
         return;
@@ -58,7 +79,7 @@ fn collect(place: OwnedFd, mount_id: u32, depth: usize, files: &mut Vec<OwnedFd>
         return;
     }
     match FileType::from_raw_mode(status.stx_mode.into()) {
-        FileType::RegularFile if files.len() < MAX_FILES => files.push(place),
+        FileType::RegularFile if pattern.is_empty() && files.len() < MAX_FILES => files.push(place),
         FileType::Directory if depth < MAX_DEPTH => {
             let readable = rustix::fs::openat(
                 &place,
@@ -74,16 +95,29 @@ fn collect(place: OwnedFd, mount_id: u32, depth: usize, files: &mut Vec<OwnedFd>
                 if name == b"." || name == b".." {
                     continue;
                 }
+                let Some(rest) = rest_of(pattern, name) else {
+                    continue;
+                };
                 // Kubernetes links each file to where the current version lies: that folder is visited anyway.
                 let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
                 if let Ok(place) = openat2(&place, name, flags, Mode::empty(), resolve) {
-                    collect(place, mount_id, depth + 1, files);
+                    collect(place, mount_id, rest, depth + 1, files);
                 }
             }
         }
         _ => {}
     }
+}
+
+/// What of a pattern is left for what lies below a name; `None` where nothing below it, nor itself, can match.
+fn rest_of<'p>(pattern: &'p [u8], name: &[u8]) -> Option<&'p [u8]> {
+    let (first, rest) = pattern.split_once_str("/").unwrap_or((pattern, b""));
+    // From there on any number of folders may lie between: whoever asked looks at whole paths.
+    if first.contains_str("**") {
+        return Some(b"");
+    }
+    (first.is_empty() || path_pattern::matches(first, name)).then_some(rest)
 }
 
 #[cfg(test)]
@@ -93,14 +127,19 @@ mod tests {
     use super::*;
 
     fn learn(path: &Path, mount_id: u32) -> io::Result<usize> {
+        learn_matching(path, "", mount_id)
+    }
+
+    fn learn_matching(path: &Path, pattern: &str, mount_id: u32) -> io::Result<usize> {
         use std::os::unix::ffi::OsStrExt;
         let pid = std::process::id();
         let wanted = LearnSecret {
             pid,
             mount_id,
             path: path.as_os_str().as_bytes().into(),
+            pattern: pattern.into(),
         };
-        open_secret_files(Path::new("/proc"), &wanted).map(|files| files.len())
+        open_secret_files(Path::new("/proc"), &wanted).map(|found| found.files.len())
     }
 
     #[test]
@@ -139,5 +178,37 @@ mod tests {
             "another mount"
         );
         assert!(learn(&at("missing"), mount_id).is_err());
+        for (pattern, expected) in [
+            ("*", 2),
+            ("p*", 1),
+            ("*/token", 1),
+            ("*/t*/x", 0),
+            ("**/token", 2),
+            ("other/*", 0),
+        ] {
+            let found = learn_matching(folder.path(), pattern, mount_id).expect("files");
+            assert_eq!(found, expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_told_as_links_lead_to_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("real"), "t").expect("a file");
+        symlink("real", folder.path().join("link")).expect("a link");
+        let wanted = LearnSecret {
+            pid: std::process::id(),
+            mount_id: 0,
+            path: folder
+                .path()
+                .join("link")
+                .into_os_string()
+                .into_vec()
+                .into(),
+            pattern: BString::default(),
+        };
+        let found = open_secret_files(Path::new("/proc"), &wanted).expect("a place");
+        let real = folder.path().canonicalize().expect("a path").join("real");
+        assert_eq!(found.place, real.into_os_string().into_vec());
     }
 }

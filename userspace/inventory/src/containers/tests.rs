@@ -18,6 +18,7 @@ use crate::engines::{EngineMessage, Reach, Said, Source, SourceId};
 use crate::fixture::{self, HOST_MNT, SECOND};
 use crate::mountinfo::SwarmObject;
 
+mod secrets;
 mod several_engines;
 
 const ID: &str = "cb88e9aa616de881d907571c99dd391a8b8e42a205685db372ef402055eb838a";
@@ -618,6 +619,7 @@ fn secrets_are_watched_learned_and_told_apart() {
             pid: 61,
             mount_id,
             path: path.into(),
+            pattern: BString::default(),
         })
     };
     for request in [
@@ -651,7 +653,7 @@ fn secrets_are_watched_learned_and_told_apart() {
     let secret = |scene: &Scene, file: &File| {
         scene
             .table
-            .secret_of(file, scene.now_ns)
+            .secret_of(file, None, scene.now_ns)
             .map(|secret| (secret.name.to_string(), secret.kind))
     };
     let named = |name: &str, kind| Some((name.to_owned(), kind));
@@ -1031,9 +1033,9 @@ fn numbers_that_the_kernel_gives_away_again_make_no_secret() {
         dev: SECRET_DEV,
         ino: None
     }));
-    let late = scene.table.secret_of(&on_tmpfs, gone_ns);
+    let late = scene.table.secret_of(&on_tmpfs, None, gone_ns);
     assert!(late.is_some(), "of an event that comes late");
-    let other = scene.table.secret_of(&on_tmpfs, gone_ns + 1);
+    let other = scene.table.secret_of(&on_tmpfs, None, gone_ns + 1);
     assert_eq!(other, None, "of another file system");
 
     // The next container is given the same numbers, and a secret there: it is watched anew.
@@ -1050,7 +1052,12 @@ fn numbers_that_the_kernel_gives_away_again_make_no_secret() {
         ino: None,
     };
     assert!(scene.table.take_requests().contains(&watch));
-    assert!(scene.table.secret_of(&on_tmpfs, scene.now_ns).is_some());
+    assert!(
+        scene
+            .table
+            .secret_of(&on_tmpfs, None, scene.now_ns)
+            .is_some()
+    );
 }
 
 #[test]

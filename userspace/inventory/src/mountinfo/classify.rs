@@ -1,6 +1,8 @@
 //! What each mount is to its container.
 
-use bstr::ByteSlice;
+use std::cmp::Reverse;
+
+use bstr::{BString, ByteSlice};
 use vigia_event::container::DeclaredMount;
 use vigia_event::mount::{Mount, MountKind, MountTable, is_below};
 
@@ -30,6 +32,8 @@ const KERNEL_FILE_SYSTEMS: &[&str] = &[
     "tracefs",
 ];
 const IN_MEMORY: &[&str] = &["tmpfs", "ramfs"];
+/// Places of one mount on the host that are looked at.
+const MAX_PLACES: usize = 16;
 
 /// What is known around a container when its mounts are read.
 #[derive(Clone, Copy, Debug)]
@@ -55,13 +59,13 @@ pub fn classify(mut mounts: Vec<Mount>, surroundings: &Surroundings<'_>) -> Moun
         } else if is_engine_file(mount) {
             MountKind::Engine
         } else {
-            let came_from = came_from(mount, surroundings.host);
-            match secret_of(mount, came_from.as_deref(), surroundings) {
+            let places = places(mount, surroundings.host);
+            match secret_of(mount, &places, surroundings) {
                 Some(secret) => {
                     secrets.push(secret);
                     MountKind::Secret
                 }
-                None if is_in_memory(mount) && came_from.is_none() => MountKind::Tmpfs,
+                None if is_in_memory(mount) && places.is_empty() => MountKind::Tmpfs,
                 None => MountKind::Volume,
             }
         };
@@ -114,22 +118,26 @@ fn is_engine_file(mount: &Mount) -> bool {
             || mount.root.ends_with_str("/etc-hosts"))
 }
 
-fn is_in_memory(mount: &Mount) -> bool {
+pub(super) fn is_in_memory(mount: &Mount) -> bool {
     IN_MEMORY.iter().any(|name| mount.fs_type == *name)
 }
 
-/// Where on the host the mounted tree lies; `None` for what only the container has mounted.
-fn came_from(mount: &Mount, host: &MountTable) -> Option<Vec<u8>> {
-    let same = host
+/// Where on the host the mounted tree lies, the nearest mount's place first; none for what only the container has mounted.
+fn places(mount: &Mount, host: &MountTable) -> Vec<BString> {
+    let mut same: Vec<&Mount> = host
         .mounts
         .iter()
-        .filter(|host| host.dev == mount.dev && is_below(&mount.root, &host.root));
-    let nearest = same.max_by_key(|host| host.root.len())?;
-    let rest = mount
-        .root
-        .strip_prefix(nearest.root.trim_end_with(|byte| byte == '/'))
-        .unwrap_or_default();
-    let mut path = nearest.point.trim_end_with(|byte| byte == '/').to_vec();
-    path.extend_from_slice(rest);
-    Some(path)
+        .filter(|host| host.dev == mount.dev && is_below(&mount.root, &host.root))
+        .collect();
+    same.sort_by_key(|host| Reverse(host.root.len()));
+    let places = same.into_iter().take(MAX_PLACES).map(|host| {
+        let rest = mount
+            .root
+            .strip_prefix(host.root.trim_end_with(|byte| byte == '/'))
+            .unwrap_or_default();
+        // The root of a whole file system is the place itself.
+        let rest = rest.strip_suffix(b"/").unwrap_or(rest);
+        [host.point.trim_end_with(|byte| byte == '/'), rest].concat()
+    });
+    places.map(BString::from).collect()
 }

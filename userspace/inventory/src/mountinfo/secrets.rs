@@ -2,17 +2,18 @@
 
 use bstr::{BString, ByteSlice};
 use rustc_hash::FxHashMap;
-use vigia_event::mount::{Mount, is_below};
+use vigia_event::mount::{Mount, MountTable, is_below};
 use vigia_event::secret::{SecretKind, SecretRef, SecretSource};
 
-use super::classify::Surroundings;
+use super::classify::{Surroundings, is_in_memory};
+use super::kubernetes;
 
 /// Where Swarm, compose and Podman put secrets unless told otherwise.
 pub const SECRET_FOLDERS: &[&str] = &["/run/secrets", "/var/run/secrets"];
 /// Swarm's ids: this many digits of base 36.
 const SWARM_ID_DIGITS: usize = 25;
-/// Folders of the kubelet whose volumes hold secrets.
-const KUBELET_VOLUMES: &[&[u8]] = &[b"kubernetes.io~secret", b"kubernetes.io~projected"];
+/// Where the Docker engine mounts the secrets of a Swarm task, below the task's own folder.
+const ENGINE_SECRETS: &[u8] = b"/mounts/secrets";
 /// Files beside a service account's token that are no secrets.
 const PUBLIC_PARTS: &[&[u8]] = &[b"ca.crt", b"namespace"];
 
@@ -44,15 +45,52 @@ pub fn is_public_part(secret: &SecretRef, path: &[u8]) -> bool {
     secret.source == SecretSource::Kubernetes && PUBLIC_PARTS.contains(&name)
 }
 
-/// The secret that a mount grants. `came_from` is the mount's place in the host's tree, where that is known.
+/// What a file on a mount is that grants a secret: the secret itself, or one of those in a folder. `below` is the file's path
+/// without that of the mount; empty for the mount itself.
+pub(crate) fn part_of(granted: &SecretRef, below: &[u8]) -> SecretRef {
+    let is_volume = matches!(
+        granted.source,
+        SecretSource::Kubernetes | SecretSource::Csi | SecretSource::Vault
+    );
+    let key = match is_volume {
+        true => kubernetes::key_below(below),
+        false => Some(below.trim_start_with(|byte| byte == '/')).filter(|key| !key.is_empty()),
+    };
+    let Some(key) = key else {
+        return granted.clone();
+    };
+    let joined = |start: &[u8]| BString::from([start, b"/", key].concat());
+    SecretRef {
+        name: match is_volume {
+            true => joined(&granted.name),
+            false => last_part(key),
+        },
+        path: joined(&granted.path),
+        ..granted.clone()
+    }
+}
+
+/// Whether everything on the file system of a mount that grants a secret is one: it is in memory, and made for nothing else.
+/// Of others (an engine's folder below `/run`) only known files are.
+pub(crate) fn holds_only_secrets(mount: &Mount, host: &MountTable) -> bool {
+    let whole = |other: &&Mount| other.dev == mount.dev && other.root == "/";
+    is_in_memory(mount)
+        && host
+            .mounts
+            .iter()
+            .filter(whole)
+            .all(|whole| kubernetes::is_volume(whole) || whole.point.ends_with(ENGINE_SECRETS))
+}
+
+/// The secret that a mount grants. `places` are the mount's own in the host's tree, the nearest first.
 pub(super) fn secret_of(
     mount: &Mount,
-    came_from: Option<&[u8]>,
+    places: &[BString],
     surroundings: &Surroundings<'_>,
 ) -> Option<SecretRef> {
     swarm(mount, surroundings.swarm)
-        .or_else(|| kubernetes(mount, came_from, surroundings))
-        .or_else(|| podman(mount, came_from))
+        .or_else(|| kubernetes::secret_of(mount, places, surroundings))
+        .or_else(|| podman(mount, places.first().map(|place| place.as_bytes())))
         .or_else(|| below_secret_folder(mount))
 }
 
@@ -69,35 +107,6 @@ fn swarm(mount: &Mount, known: &SwarmObjects) -> Option<SecretRef> {
         None => (SecretKind::Unknown, last_part(&mount.point)),
     };
     Some(secret(mount, name, kind, SecretSource::Swarm))
-}
-
-/// The kubelet mounts a tmpfs below its own folder and binds that: only the host's mounts, or the runtime's
-/// declaration, tell from where.
-fn kubernetes(
-    mount: &Mount,
-    came_from: Option<&[u8]>,
-    surroundings: &Surroundings<'_>,
-) -> Option<SecretRef> {
-    let declared = surroundings
-        .declared
-        .iter()
-        .find(|declared| declared.destination == mount.point);
-    let sources = [
-        came_from,
-        Some(mount.root.as_bytes()),
-        declared.map(|declared| declared.source.as_bytes()),
-    ];
-    let name = sources.into_iter().flatten().find_map(|path| {
-        let mut parts = path.split_str("/");
-        parts.find(|part| KUBELET_VOLUMES.contains(part))?;
-        parts.next()
-    })?;
-    Some(secret(
-        mount,
-        name.into(),
-        SecretKind::Secret,
-        SecretSource::Kubernetes,
-    ))
 }
 
 /// Podman keeps a container's secrets in `overlay-containers/ID/userdata/secrets/NAME`, or `vfs-containers` and the like.
@@ -140,7 +149,8 @@ fn in_secret_folder(path: &[u8]) -> bool {
         .any(|folder| is_below(path, folder.as_bytes()))
 }
 
-fn last_part(path: &[u8]) -> BString {
+/// The last component of a path.
+pub(crate) fn last_part(path: &[u8]) -> BString {
     path.rsplit(|&byte| byte == b'/')
         .next()
         .unwrap_or_default()

@@ -1,6 +1,6 @@
 use vigia_event::container::{DeclaredMount, Engine, Inspected};
 use vigia_event::mount::{MountKind, MountTable};
-use vigia_event::secret::{SecretKind, SecretSource};
+use vigia_event::secret::{SecretKind, SecretRef, SecretSource};
 
 use super::*;
 
@@ -40,6 +40,10 @@ const HOST: &str = "\
 24 20 0:77 / /var/lib/kubelet/pods/11/volumes/kubernetes.io~projected/kube-api-access-x rw shared:9 - tmpfs tmpfs rw
 25 20 0:78 / /var/lib/kubelet/pods/11/volumes/kubernetes.io~secret/db rw shared:9 - tmpfs tmpfs rw
 26 20 0:79 / /var/lib/kubelet/pods/11/volumes/kubernetes.io~empty-dir/scratch rw shared:9 - tmpfs tmpfs rw
+27 20 0:78 /..2026/key /var/lib/kubelet/pods/11/volume-subpaths/db/app/0 rw shared:9 - tmpfs tmpfs rw
+28 20 0:80 / /var/lib/kubelet/pods/11/volumes/kubernetes.io~csi/vault-kv/mount rw shared:9 - tmpfs tmpfs rw
+29 20 0:81 / /var/lib/kubelet/pods/11/volumes/kubernetes.io~empty-dir/vault-secrets rw shared:9 - tmpfs tmpfs rw
+30 20 254:9 / /var/lib/kubelet/pods/11/volumes/kubernetes.io~csi/pvc-7/mount rw shared:9 - ext4 /dev/vdb rw
 ";
 
 fn host() -> MountTable {
@@ -189,8 +193,53 @@ fn secrets_of_other_makers_are_found() {
         ),
         (
             "9 8 0:78 /..2026/key /etc/one ro - tmpfs tmpfs rw",
-            "db",
+            "db/key",
             SecretSource::Kubernetes,
+        ),
+        (
+            "9 8 254:0 /var/lib/kubelet/pods/11/volumes/kubernetes.io~secret/disk /etc/disk ro - ext4 /dev/vda rw",
+            "disk",
+            SecretSource::Kubernetes,
+        ),
+        (
+            "9 8 254:0 /var/lib/kubelet/pods/11/volumes/kubernetes.io~secret/disk/..2026/a/key /etc/disk ro - ext4 /dev/vda rw",
+            "disk/a/key",
+            SecretSource::Kubernetes,
+        ),
+        (
+            "9 8 0:80 / /app/secrets ro - tmpfs tmpfs rw",
+            "vault-kv",
+            SecretSource::Csi,
+        ),
+        (
+            "9 8 254:0 /srv/store /mnt/secrets-store ro - ext4 /dev/vda rw",
+            "secrets-store",
+            SecretSource::Csi,
+        ),
+        (
+            "9 8 0:81 / /vault/secrets rw - tmpfs tmpfs rw",
+            "vault",
+            SecretSource::Vault,
+        ),
+        (
+            "9 8 0:91 / /var/run/secrets/eks.amazonaws.com/serviceaccount ro - tmpfs tmpfs rw",
+            "aws-iam-token",
+            SecretSource::Kubernetes,
+        ),
+        (
+            "9 8 0:91 / /run/secrets/azure/tokens ro - tmpfs tmpfs rw",
+            "azure-identity-token",
+            SecretSource::Kubernetes,
+        ),
+        (
+            "9 8 0:91 / /var/run/secrets/tokens ro - tmpfs tmpfs rw",
+            "tokens",
+            SecretSource::Kubernetes,
+        ),
+        (
+            "9 8 254:0 /srv/tokens /run/secrets/tokens ro - ext4 /dev/vda rw",
+            "tokens",
+            SecretSource::Compose,
         ),
     ] {
         let table = table(line, &SwarmObjects::default(), &[]);
@@ -244,6 +293,16 @@ fn what_only_looks_like_a_secret_is_none() {
             MountKind::Engine,
         ),
         ("9 8 0:20 / /host/proc rw - proc proc rw", MountKind::Kernel),
+        // What an agent of the node sees of other containers' secrets was not granted to it.
+        (
+            "9 8 0:78 / /host/var/lib/kubelet/pods/11/volumes/kubernetes.io~secret/db rw - tmpfs tmpfs rw",
+            MountKind::Volume,
+        ),
+        (
+            "9 8 0:78 /..2026/key /var/lib/kubelet/pods/11/volume-subpaths/db/app/0 rw - tmpfs tmpfs rw",
+            MountKind::Volume,
+        ),
+        ("9 8 254:9 / /data rw - ext4 /dev/vdb rw", MountKind::Volume),
     ] {
         let table = table(line, &SwarmObjects::default(), &[]);
         assert_eq!(
@@ -269,6 +328,94 @@ fn what_only_looks_like_a_secret_is_none() {
 }
 
 #[test]
+fn a_file_of_a_volume_is_called_by_its_key_in_every_version() {
+    let whole = |source| SecretRef {
+        name: "db".into(),
+        path: "/etc/db".into(),
+        source,
+        ..SecretRef::default()
+    };
+    for (source, below, name, path) in [
+        (SecretSource::Kubernetes, "", "db", "/etc/db"),
+        (
+            SecretSource::Kubernetes,
+            "/..2026_11_27/key",
+            "db/key",
+            "/etc/db/key",
+        ),
+        (
+            SecretSource::Kubernetes,
+            "/..data/a/key",
+            "db/a/key",
+            "/etc/db/a/key",
+        ),
+        (SecretSource::Kubernetes, "/..2026_11_27", "db", "/etc/db"),
+        (SecretSource::Csi, "/key", "db/key", "/etc/db/key"),
+        (SecretSource::Vault, "/key", "db/key", "/etc/db/key"),
+        (SecretSource::Compose, "/key", "key", "/etc/db/key"),
+        (SecretSource::Compose, "", "db", "/etc/db"),
+    ] {
+        let part = part_of(&whole(source), below.as_bytes());
+        assert_eq!(
+            (part.name.to_string(), part.path.to_string()),
+            (name.to_owned(), path.to_owned()),
+            "{source:?} {below}"
+        );
+    }
+    for (path, key) in [
+        (
+            "/var/lib/kubelet/pods/1/volumes/kubernetes.io~secret/db/..2026/key",
+            Some("key"),
+        ),
+        (
+            "/x/pods/1/volumes/kubernetes.io~csi/kv/mount/key",
+            Some("key"),
+        ),
+        (
+            "/var/lib/kubelet/pods/1/volumes/kubernetes.io~secret/db",
+            None,
+        ),
+        (
+            "/var/lib/kubelet/pods/1/volumes/xkubernetes.io~secret/db/key",
+            None,
+        ),
+        ("/etc/db/key", None),
+    ] {
+        assert_eq!(
+            key_on_host(path.as_bytes()),
+            key.map(str::as_bytes),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn only_what_is_made_for_secrets_holds_nothing_else() {
+    for (line, expected) in [
+        (
+            "9 8 0:43 /odyhv6fhv9qb76mwjswo3norn /x ro - tmpfs tmpfs ro",
+            true,
+        ),
+        ("9 8 0:78 / /etc/db ro - tmpfs tmpfs rw", true),
+        ("9 8 0:78 /..2026/key /etc/one ro - tmpfs tmpfs rw", true),
+        ("9 8 0:80 / /app/secrets ro - tmpfs tmpfs rw", true),
+        ("9 8 0:90 / /run/secrets rw - tmpfs tmpfs rw", true),
+        // The host's own /run, of which Podman binds a folder.
+        (
+            "9 8 0:24 /containers/secrets /run/secrets ro - tmpfs tmpfs rw",
+            false,
+        ),
+        (
+            "9 8 254:0 /srv/db.txt /run/secrets/db ro - ext4 /dev/vda rw",
+            false,
+        ),
+    ] {
+        let mount = &parse(line.as_bytes()).mounts[0];
+        assert_eq!(holds_only_secrets(mount, &host()), expected, "{line}");
+    }
+}
+
+#[test]
 fn lines_are_read_as_the_kernel_escapes_them() {
     let parsed =
         parse(b"1 0 8:1 /a\\040b\\134 /m\\011\\012x rw,ro - ext4 \\043src ro,lowerdir=/x,rw\n");
@@ -282,6 +429,13 @@ fn lines_are_read_as_the_kernel_escapes_them() {
         (&b"/a b\\"[..], &b"/m\t\nx"[..], &b"#src"[..])
     );
     assert_eq!((mount.dev, mount.read_only), (8 << 20 | 1, true));
+    for (root, expected) in [
+        ("/..1/key//deleted", "/..1/key"),
+        ("/x/deleted", "/x/deleted"),
+    ] {
+        let line = format!("1 0 0:9 {root} /m ro - tmpfs t rw");
+        assert_eq!(parse(line.as_bytes()).mounts[0].root, expected);
+    }
     // Only the kernel's own word counts, not what a path among the options spells.
     assert!(
         !parse(b"1 0 8:1 / / rw,relatime - overlay o rw,lowerdir=/x,ro,upperdir=/y\n").mounts[0]

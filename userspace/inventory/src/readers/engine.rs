@@ -4,19 +4,15 @@
 use bstr::ByteSlice;
 use vigia_event::file::Origin;
 use vigia_event::process::Process;
+use vigia_event::secret::SecretSource;
 
-use super::Options;
+use super::descent::{Descent, Tree};
+use super::{Options, Reading};
 
-/// Executables of engines, runtimes and orchestrators.
-const NAMES: &[&[u8]] = &[
+/// Executables of engines and orchestrators that run as services.
+const SERVICES: &[&[u8]] = &[
     b"dockerd",
     b"containerd",
-    b"runc",
-    b"crun",
-    b"youki",
-    b"podman",
-    b"conmon",
-    b"conmonrs",
     b"crio",
     b"kubelet",
     b"kubelite",
@@ -25,7 +21,17 @@ const NAMES: &[&[u8]] = &[
     b"k0s",
     b"buildkitd",
 ];
-const NAME_PREFIXES: &[&[u8]] = &[b"containerd-shim", b"csi-"];
+const SERVICE_PREFIXES: &[&[u8]] = &[b"csi-"];
+/// Those that services or people run for each container.
+const RUNTIMES: &[&[u8]] = &[
+    b"runc",
+    b"crun",
+    b"youki",
+    b"podman",
+    b"conmon",
+    b"conmonrs",
+];
+const RUNTIME_PREFIXES: &[&[u8]] = &[b"containerd-shim"];
 /// Where packages put them; only the administrator can write there.
 const FOLDERS: &[&[u8]] = &[
     b"/usr/",
@@ -38,21 +44,64 @@ const FOLDERS: &[&[u8]] = &[
     b"/var/lib/k0s/",
 ];
 
-/// Whether a process runs an engine's program, executed as root, in the host's mount namespace, and without
-/// ever having belonged to a container.
+/// Nobody logged in to become this process or one of its ancestors.
+const NO_LOGIN: u32 = u32::MAX;
+
+/// Whether a process runs an engine's program, executed as root, in the host's mount namespace, in a cgroup of the host, and
+/// without ever having been in a container's. A service's program that somebody started from a login is not the node's.
 pub(super) fn is_engine(process: &Process, options: &Options) -> bool {
-    if !is_root_of_the_host(process, options) || process.task.origin_cgroup_id != 0 {
+    if !is_root_of_the_host(process, options) || !is_of_the_host(process) {
         return false;
     }
     if options.engines.contains(&process.exe_path) {
         return true;
     }
+    let is_service = is_named(process, SERVICES, SERVICE_PREFIXES)
+        && process.task.credentials.loginuid == NO_LOGIN;
+    is_installed(process) && (is_service || is_runtime(process))
+}
+
+/// Whether a user's own engine reads the store of secrets it keeps for that user: others' it may not open.
+pub(super) fn is_users_own(reading: &Reading<'_>) -> bool {
+    let process = reading.process;
+    reading.container.is_none()
+        && reading.secret.source == SecretSource::Podman
+        && process.task.credentials.euid != 0
+        && is_of_the_host(process)
+        && is_installed(process)
+        && is_runtime(process)
+}
+
+/// Whether a driver of volumes reads what it provides: a program of its container's image, in the tree of the main process, in
+/// a container that was started with the kubelet's folder of pods.
+pub(super) fn is_volume_driver(reading: &Reading<'_>, descent: &Descent) -> bool {
+    let is_volume = matches!(
+        reading.secret.source,
+        SecretSource::Kubernetes | SecretSource::Csi
+    );
+    let Descent::Inside(inside) = descent else {
+        return false;
+    };
+    is_volume
+        && reading.serves_volumes
+        && matches!(inside.tree, Tree::Init)
+        && inside.dropped.is_none()
+        && reading.process.task.entered == Some(false)
+        && reading.process.exe_origin == Origin::Image
+        && (name(&reading.process.exe_path).contains_str("csi")
+            || is_named(reading.process, SERVICES, &[]))
+}
+
+/// Whether its cgroup is the host's and always was.
+fn is_of_the_host(process: &Process) -> bool {
+    process.task.origin_cgroup_id == 0
+}
+
+/// Whether its executable lies where only the administrator can put it.
+fn is_installed(process: &Process) -> bool {
     let from_disk = matches!(process.exe_origin, Origin::Image | Origin::Unknown);
-    from_disk
-        && FOLDERS
-            .iter()
-            .any(|folder| process.exe_path.starts_with(folder))
-        && has_engine_name(process)
+    let mut folders = FOLDERS.iter();
+    from_disk && folders.any(|folder| process.exe_path.starts_with(folder))
 }
 
 /// Whether an engine's process executed a copy of itself: runc does so, from memory or through a mount nobody
@@ -73,10 +122,21 @@ fn is_root_of_the_host(process: &Process, options: &Options) -> bool {
     process.task.credentials.euid == 0 && (options.host_mnt_ns == 0 || mnt == options.host_mnt_ns)
 }
 
+fn is_runtime(process: &Process) -> bool {
+    is_named(process, RUNTIMES, RUNTIME_PREFIXES)
+}
+
 fn has_engine_name(process: &Process) -> bool {
-    let path = process.exe_path.as_bytes();
-    let name = path.rsplit_once_str("/").map_or(path, |(_, name)| name);
-    NAMES.contains(&name) || NAME_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    is_runtime(process) || is_named(process, SERVICES, SERVICE_PREFIXES)
+}
+
+fn is_named(process: &Process, names: &[&[u8]], prefixes: &[&[u8]]) -> bool {
+    let name = name(&process.exe_path);
+    names.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn name(path: &[u8]) -> &[u8] {
+    path.rsplit_once_str("/").map_or(path, |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -100,6 +160,7 @@ mod tests {
             ..Task::default()
         };
         task.credentials.euid = euid;
+        task.credentials.loginuid = NO_LOGIN;
         Process {
             task,
             exe_path: path.into(),
@@ -132,6 +193,9 @@ mod tests {
             ("/usr/bin/dockerd", 0, 1, 7, Origin::Image, false),
             ("/opt/x/runc", 0, 1, 0, Origin::Tmpfs, false),
             ("/usr/bin/cat", 0, 1, 0, Origin::Image, false),
+            ("/usr/bin/kubelet", 0, 1, 0, Origin::Image, true),
+            ("/usr/libexec/csi-driver", 0, 1, 0, Origin::Image, true),
+            ("/usr/bin/csi-driver", 0, 1, 7, Origin::Image, false),
         ] {
             let process = process(path, euid, mnt, origin, from);
             assert_eq!(
@@ -139,6 +203,24 @@ mod tests {
                 expected,
                 "{path} {euid} {mnt} {origin}"
             );
+        }
+    }
+
+    #[test]
+    fn a_service_that_somebody_started_from_a_login_is_none() {
+        let options = Options {
+            host_mnt_ns: 1,
+            ..Options::default()
+        };
+        for (path, loginuid, expected) in [
+            ("/usr/bin/kubelet", NO_LOGIN, true),
+            ("/usr/bin/kubelet", 0, false),
+            ("/usr/bin/kubelet", 1000, false),
+            ("/usr/bin/podman", 1000, true),
+        ] {
+            let mut process = process(path, 0, 1, 0, Origin::Image);
+            process.task.credentials.loginuid = loginuid;
+            assert_eq!(is_engine(&process, &options), expected, "{path} {loginuid}");
         }
     }
 }

@@ -11,7 +11,7 @@ use super::descent::{self, Descent, Inside, Place};
 use super::program::Program;
 use super::reason::Reason;
 use super::start::Start;
-use super::{Readers, Reading};
+use super::{Readers, Reading, engine};
 
 impl Readers {
     /// The precedence of [`Reader`], from top to bottom.
@@ -19,11 +19,17 @@ impl Readers {
         let Reading {
             process, container, ..
         } = *reading;
-        if matches!(descent, Descent::Engine) {
+        if matches!(descent, Descent::Engine)
+            || engine::is_users_own(reading)
+            || engine::is_volume_driver(reading, descent)
+        {
             return (Reader::Engine, Reason::Engine);
         }
         let Some(container) = container else {
-            return (Reader::Host, Reason::Host);
+            return match self.declared_on_host.find(&Program::of(process)) {
+                Some(pattern) => (Reader::Declared, Reason::Declared { pattern }),
+                None => (Reader::Host, Reason::Host),
+            };
         };
         let in_host_mounts = self.options.host_mnt_ns != 0
             && process.task.namespaces.mnt == self.options.host_mnt_ns

@@ -7,7 +7,9 @@ use vigia_event::captured::{Captured, Task};
 use vigia_event::container::{Inspected, Metadata};
 use vigia_event::file::{Layer, PathNotes};
 use vigia_event::mount::MountTable;
-use vigia_event::secret::Reader;
+use vigia_event::secret::{Reader, SecretSource};
+
+mod engines;
 
 const CONTAINER_MNT: u32 = 50;
 
@@ -18,6 +20,8 @@ struct Scene {
     processes: ProcessTable,
     readers: Readers,
     container: Container,
+    source: SecretSource,
+    serves_volumes: bool,
 }
 
 impl Scene {
@@ -60,6 +64,8 @@ impl Scene {
             processes: ProcessTable::new(table),
             readers,
             container,
+            source: SecretSource::Swarm,
+            serves_volumes: false,
         }
     }
 
@@ -170,6 +176,7 @@ impl Scene {
         let secret = SecretRef {
             name: "dbpw".into(),
             path: "/run/secrets/dbpw".into(),
+            source: self.source,
             ..SecretRef::default()
         };
         let reading = Reading {
@@ -178,6 +185,7 @@ impl Scene {
             container,
             secret: &secret,
             granted,
+            serves_volumes: self.serves_volumes,
             boot_time_ns: self.now,
         };
         let access = self.readers.judge(&reading);

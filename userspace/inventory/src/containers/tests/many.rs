@@ -4,16 +4,21 @@ use rustix::time::{ClockId, clock_gettime};
 use vigia_event::mount::MountTable;
 
 use super::*;
+use crate::containers::DeclaredSecrets;
 
 const MANY: usize = 2000;
 const FEW: usize = 20;
 /// A secret that all containers share, as files of one device.
 const SHARED: (u32, u64) = (900, 9);
 
-/// A table with this many containers, each with a secret of its own and one that it shares.
+/// A table with this many containers, each with a secret of its own, one that it shares, and one that is declared.
 fn crowd(count: usize) -> Scene {
     let mut scene = Scene::with(Options {
         max_containers: 2 * MANY,
+        declared_secrets: vec![DeclaredSecrets {
+            paths: vec!["/srv/keys/*.pem".to_owned()],
+            ..DeclaredSecrets::default()
+        }],
         ..Options::default()
     });
     scene.await_engine(Engine::Docker);
@@ -96,8 +101,18 @@ fn ask(scene: &mut Scene, events: usize, count: usize) -> usize {
             mount_id: mount + 1,
             ..secret((device, 5))
         };
-        for file in [own, secret(SHARED)] {
-            granted += usize::from(scene.table.secret_of(&file, scene.now_ns).is_some());
+        let declared = File {
+            path: "/srv/keys/a.pem".into(),
+            mount_id: mount,
+            ..secret((41, 7))
+        };
+        for file in [own, secret(SHARED), declared] {
+            granted += usize::from(
+                scene
+                    .table
+                    .secret_of(&file, Some(&container), scene.now_ns)
+                    .is_some(),
+            );
             granted += usize::from(scene.table.is_granted(&file, &container));
         }
         granted += usize::from(
@@ -134,7 +149,7 @@ fn an_event_costs_the_same_among_two_thousand_containers_as_among_twenty() {
         let mut scene = crowd(count);
         assert_eq!(
             ask(&mut scene, EVENTS, count),
-            6 * EVENTS,
+            8 * EVENTS,
             "all are granted"
         );
         least(|| work_ns(|| assert!(ask(&mut scene, EVENTS, count) > 0)))
@@ -174,10 +189,17 @@ fn containers_that_come_and_go_by_the_thousand_leave_nothing() {
             EngineMessage::Inspected {
                 engine: Engine::Docker,
                 id: id(number),
-                inspected: Arc::new(Inspected::default()),
+                inspected: Arc::new(Inspected {
+                    promises: Box::new(Promises {
+                        secret_variables: vec!["PASSWORD".into()],
+                        ..Promises::default()
+                    }),
+                    ..Inspected::default()
+                }),
                 took: std::time::Duration::ZERO,
             },
         );
+        assert_eq!(scene.table.secret_environments.len(), 1);
         scene.cgroup(CgroupChangeKind::Rmdir, of(number).0, "");
         scene.hear(
             Engine::Docker,
@@ -196,6 +218,7 @@ fn containers_that_come_and_go_by_the_thousand_leave_nothing() {
     assert!(scene.table.is_empty());
     assert_eq!(scene.table.take_forgotten().len(), MANY);
     assert_eq!(scene.table.grants.sizes(), [0; 5]);
+    assert!(scene.table.secret_environments.is_empty());
     assert_eq!(scene.table.sources.held(), 0);
 }
 

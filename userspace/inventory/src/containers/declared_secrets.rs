@@ -1,0 +1,181 @@
+//! Secrets of which no mount tells: what people declare for containers, and what engines keep on the host.
+
+use bstr::{BString, ByteSlice};
+use vigia_event::container::Container;
+use vigia_event::secret::SecretSource;
+
+use crate::path_pattern;
+
+/// The container label that names its secrets: absolute paths of files or folders, separated by commas; `*` stands for
+/// anything within one folder, `**` for anything. It speaks for its own container only.
+pub const LABEL: &str = "vigia.secrets";
+
+/// Paths declared for one container, and their lengths.
+const MAX_PATTERNS: usize = 64;
+const MAX_PATTERN_BYTES: usize = 256;
+
+/// Secrets that the configuration declares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredSecrets {
+    /// Absolute paths in the container, as in the label.
+    pub paths: Vec<String>,
+    /// Which images' containers are meant, by the image's name with or without its tag; `None` for all.
+    pub image: Option<String>,
+    /// Which containers are meant, by name; `None` for all.
+    pub container: Option<String>,
+}
+
+/// A file or folder of the host that holds secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostSecret {
+    /// Absolute path, as in the label.
+    pub path: BString,
+    /// What it is called; `None`: each file by its own name.
+    pub name: Option<BString>,
+    /// Who keeps it there.
+    pub source: SecretSource,
+}
+
+/// Where engines keep secrets on the host unless they are told otherwise: path, name, engine.
+const ENGINE_STATE: &[(&str, &str, SecretSource)] = &[
+    (
+        "/var/lib/docker/swarm/raft",
+        "swarm-raft",
+        SecretSource::Swarm,
+    ),
+    (
+        "/var/lib/docker/swarm/worker",
+        "swarm-worker",
+        SecretSource::Swarm,
+    ),
+    (
+        "/var/lib/docker/swarm/certificates/*.key",
+        "swarm-node-key",
+        SecretSource::Swarm,
+    ),
+    (
+        "/var/lib/containers/storage/secrets/filedriver",
+        "podman-secrets",
+        SecretSource::Podman,
+    ),
+    (
+        "/home/*/.local/share/containers/storage/secrets/filedriver",
+        "podman-secrets",
+        SecretSource::Podman,
+    ),
+];
+
+/// What engines keep on the host.
+#[must_use]
+pub fn engine_state() -> Vec<HostSecret> {
+    let secret = |&(path, name, source): &(&str, &str, SecretSource)| HostSecret {
+        path: path.into(),
+        name: Some(name.into()),
+        source,
+    };
+    ENGINE_STATE.iter().map(secret).collect()
+}
+
+/// The paths declared for a container, as far as is known now.
+pub(super) fn of_container(container: &Container, configured: &[DeclaredSecrets]) -> Vec<BString> {
+    let known = container.known();
+    let configured = configured
+        .iter()
+        .filter(|declared| {
+            let image = declared.image.as_deref().is_none_or(|pattern| {
+                known.is_some_and(|known| {
+                    [&known.image, &known.image_repository]
+                        .iter()
+                        .any(|name| path_pattern::matches(pattern.as_bytes(), name))
+                })
+            });
+            let name = declared.container.as_deref().is_none_or(|pattern| {
+                known.is_some_and(|known| path_pattern::matches(pattern.as_bytes(), &known.name))
+            });
+            image && name
+        })
+        .flat_map(|declared| declared.paths.iter().map(|path| path.as_bytes()));
+    let label = known.and_then(|known| known.label(LABEL));
+    let labelled = label.into_iter().flat_map(|label| label.split_str(","));
+    configured
+        .chain(labelled)
+        .map(|path| path.trim())
+        .filter(|path| is_usable(path))
+        .take(MAX_PATTERNS)
+        .map(BString::from)
+        .collect()
+}
+
+/// Whether a path can be looked for: absolute, without detours, and not all of a root.
+pub(super) fn is_usable(path: &[u8]) -> bool {
+    let (folder, _) = path_pattern::split(path);
+    path.len() <= MAX_PATTERN_BYTES
+        && folder.starts_with(b"/")
+        && folder.len() > 1
+        && path.split_str("/").all(|part| part != b"..")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use vigia_event::container::{Inspected, Metadata};
+
+    use super::*;
+
+    fn container(label: &str) -> Container {
+        let inspected = Inspected {
+            name: "shop-1".into(),
+            image: "registry/shop:2".into(),
+            image_repository: "registry/shop".into(),
+            labels: [(LABEL.to_owned(), label.into())].into(),
+            ..Inspected::default()
+        };
+        Container {
+            metadata: Metadata::Known(Arc::new(inspected)),
+            ..Container::default()
+        }
+    }
+
+    #[test]
+    fn a_label_names_absolute_paths_and_never_a_whole_root() {
+        for (label, expected) in [
+            ("/srv/key", &["/srv/key"][..]),
+            (
+                " /srv/key , /srv/keys/*.pem,",
+                &["/srv/key", "/srv/keys/*.pem"],
+            ),
+            ("relative,../x,/a/../b,/,/*,/**,*", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(of_container(&container(label), &[]), expected, "{label}");
+        }
+        let long = format!("/srv/{}", "x".repeat(300));
+        assert!(of_container(&container(&long), &[]).is_empty());
+        let many = "/srv/x,".repeat(100);
+        assert_eq!(of_container(&container(&many), &[]).len(), MAX_PATTERNS);
+    }
+
+    #[test]
+    fn the_configuration_says_whose_secrets_it_means() {
+        let declared = |image: Option<&str>, name: Option<&str>| DeclaredSecrets {
+            paths: vec!["/srv/key".to_owned()],
+            image: image.map(str::to_owned),
+            container: name.map(str::to_owned),
+        };
+        for (image, name, expected) in [
+            (None, None, 1),
+            (Some("registry/shop"), None, 1),
+            (Some("registry/shop:2"), None, 1),
+            (Some("registry/*"), Some("shop-*"), 1),
+            (Some("registry/*"), Some("web-*"), 0),
+            (Some("shop"), None, 0),
+        ] {
+            let found = of_container(&container(""), &[declared(image, name)]);
+            assert_eq!(found.len(), expected, "{image:?} {name:?}");
+        }
+        let unknown = Container::default();
+        assert_eq!(of_container(&unknown, &[declared(None, None)]).len(), 1);
+        assert!(of_container(&unknown, &[declared(Some("*"), None)]).is_empty());
+    }
+}

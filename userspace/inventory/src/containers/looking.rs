@@ -1,0 +1,217 @@
+//! Looking for the files of secrets: those of which no mount tells, and again where files may have been replaced since.
+
+use bstr::BString;
+use vigia_event::mount::{Mount, MountTable};
+use vigia_event::secret::SecretSource;
+
+use super::grants::{HOST, Holder, Place};
+use super::{ContainerTable, LearnSecret, Request, Slot, declared_secrets};
+use crate::path_pattern;
+
+/// Places that are looked at again at one time.
+const MAX_AGAIN: usize = 256;
+/// How often looking may take too long.
+const MAX_SLOW: u8 = 3;
+/// A process that sees the host's files.
+const HOST_PID: u32 = 1;
+
+impl ContainerTable {
+    /// Looks for what is declared to be a secret of a container, once that is known.
+    pub(super) fn declare(&mut self, slot: Slot, table: &MountTable) {
+        let Some(entry) = self.entries.get_mut(&slot) else {
+            return;
+        };
+        let Some(init) = entry.snapshot.init.filter(|_| entry.gone_ns.is_none()) else {
+            return;
+        };
+        let mut paths =
+            declared_secrets::of_container(&entry.snapshot, &self.options.declared_secrets);
+        paths.retain(|path| !entry.declared.contains(path));
+        entry.declared.extend(paths.iter().cloned());
+        for path in paths {
+            let (folder, _) = path_pattern::split(&path);
+            if let Some(mount) = table.find(folder) {
+                self.look_at(slot, init.pid, mount, &path, SecretSource::Declared);
+            }
+        }
+    }
+
+    /// Looks for the files of a place on a mount.
+    pub(super) fn look_at(
+        &mut self,
+        slot: Slot,
+        pid: u32,
+        mount: &Mount,
+        path: &[u8],
+        source: SecretSource,
+    ) {
+        if mount.id == 0 {
+            return;
+        }
+        let (folder, pattern) = path_pattern::split(path);
+        let place = Place {
+            slot,
+            wanted: folder.into(),
+            found: folder.into(),
+            pattern: pattern.into(),
+            name: None,
+            source,
+            asked_ns: 0,
+            slow: 0,
+        };
+        let wanted = place.question(pid, mount.id);
+        self.grants.add_place(mount.id, place);
+        self.request(Request::LearnSecret(wanted));
+    }
+
+    /// Looks for what engines keep on the host, and for what else is declared there, at first or again. To be called
+    /// every ten seconds or so, after [`Self::look_again`].
+    pub fn look_at_host(&mut self) {
+        self.grants.remove_places(HOST);
+        for secret in self.options.host_secrets.clone() {
+            let (folder, pattern) = path_pattern::split(&secret.path);
+            let mount = self.host_mounts.find(folder).filter(|mount| mount.id != 0);
+            let Some(mount) = mount.filter(|_| declared_secrets::is_usable(&secret.path)) else {
+                continue;
+            };
+            let place = Place {
+                slot: HOST,
+                wanted: folder.into(),
+                found: folder.into(),
+                pattern: pattern.into(),
+                name: secret.name,
+                source: secret.source,
+                asked_ns: 0,
+                slow: 0,
+            };
+            let mount_id = mount.id;
+            self.request(Request::LearnSecret(place.question(HOST_PID, mount_id)));
+            self.grants.add_place(mount_id, place);
+        }
+    }
+
+    /// Looks again at folders of secrets whose files may have been replaced, as the kubelet does, and forgets what was not
+    /// found there any more. In-memory file systems that hold nothing else need no looking. To be called every ten seconds
+    /// or so.
+    pub fn look_again(&mut self) {
+        self.forget_missing();
+        let mut wanted = Vec::new();
+        for (&id, grant) in &self.grants.mounts {
+            let is_whole = self.grants.devices.contains_key(&grant.secret.dev);
+            if !grant.is_file
+                && grant.slow < MAX_SLOW
+                && !is_whole
+                && let Some(pid) = self.init_of(grant.slot)
+            {
+                wanted.push(LearnSecret {
+                    pid,
+                    mount_id: id,
+                    path: grant.secret.path.clone(),
+                    pattern: BString::default(),
+                });
+            }
+        }
+        for (&id, places) in &self.grants.places {
+            for place in places
+                .iter()
+                .filter(|place| place.source == SecretSource::Declared && place.slow < MAX_SLOW)
+            {
+                if let Some(pid) = self.init_of(place.slot) {
+                    wanted.push(place.question(pid, id));
+                }
+            }
+        }
+        wanted.truncate(MAX_AGAIN);
+        for wanted in wanted {
+            self.request(Request::LearnSecret(wanted));
+        }
+    }
+
+    /// Notes that a question was put to the probes at a time (nanoseconds since the epoch), and where its place really is.
+    /// To be called before the answers are.
+    pub fn asked(&mut self, wanted: &LearnSecret, found: &[u8], time_ns: u64) {
+        if let Some(grant) = self.grants.mounts.get_mut(&wanted.mount_id)
+            && grant.secret.path == wanted.path
+        {
+            grant.asked_ns = time_ns;
+        }
+        let places = self.grants.places.get_mut(&wanted.mount_id);
+        for place in places.into_iter().flatten() {
+            if place.wanted == wanted.path && place.pattern == wanted.pattern {
+                place.found = found.into();
+                place.asked_ns = time_ns;
+            }
+        }
+    }
+
+    /// Notes that looking took too long. Done so a few times it is not done again: a file system that is served by a container must
+    /// not hold the agent up for ever.
+    pub fn looked_slowly(&mut self, wanted: &LearnSecret) {
+        if let Some(grant) = self.grants.mounts.get_mut(&wanted.mount_id) {
+            grant.slow = grant.slow.saturating_add(1);
+        }
+        let places = self.grants.places.get_mut(&wanted.mount_id);
+        for place in places.into_iter().flatten() {
+            place.slow = place.slow.saturating_add(1);
+        }
+    }
+
+    /// Forgets keys of files that were looked for where they once were, and not found.
+    fn forget_missing(&mut self) {
+        let mut gone = Vec::new();
+        for (&place, key) in &self.grants.keys {
+            let missing = |&(slot, holder): &(&Slot, &Holder)| {
+                self.is_there(*slot) && self.is_missing(*slot, holder, &key.secret.path)
+            };
+            let missing = key.holders.iter().filter(missing);
+            gone.extend(missing.map(|(slot, _)| (place, *slot)));
+        }
+        for (place, slot) in gone {
+            self.grants.remove_holder(place, slot);
+            if !self.is_held(place) {
+                let (dev, ino) = place;
+                let ino = Some(ino);
+                self.request(Request::UnwatchSecret { dev, ino });
+            }
+        }
+    }
+
+    fn is_missing(&self, slot: Slot, holder: &Holder, path: &[u8]) -> bool {
+        let by_mount = self
+            .grants
+            .mounts
+            .get(&holder.mount_id)
+            .filter(|grant| grant.slot == slot && !grant.is_file)
+            .map(|grant| grant.asked_ns);
+        let places = self
+            .grants
+            .places
+            .get(&holder.mount_id)
+            .into_iter()
+            .flatten();
+        let asked_ns = places
+            .filter(|place| place.slot == slot && place.secret_at(path).is_some())
+            .map(|place| place.asked_ns)
+            .chain(by_mount)
+            .min();
+        asked_ns.is_some_and(|asked_ns| holder.found_ns < asked_ns)
+    }
+
+    /// The first process of a container that runs.
+    fn init_of(&self, slot: Slot) -> Option<u32> {
+        let entry = self.entries.get(&slot)?;
+        let runs = entry.gone_ns.is_none() && !entry.init_over;
+        entry.snapshot.init.filter(|_| runs).map(|init| init.pid)
+    }
+}
+
+impl Place {
+    fn question(&self, pid: u32, mount_id: u32) -> LearnSecret {
+        LearnSecret {
+            pid,
+            mount_id,
+            path: self.wanted.clone(),
+            pattern: self.pattern.clone(),
+        }
+    }
+}
