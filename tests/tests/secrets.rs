@@ -295,6 +295,39 @@ fn the_host_is_reported() -> Result<()> {
 }
 
 #[test]
+fn the_engines_own_folder_is_covered() -> Result<()> {
+    let Some(shop) = Shop::open()? else {
+        return Ok(());
+    };
+    let docker = &shop.scene.docker;
+    let root = docker.output(&["info", "--format", "{{.DockerRootDir}}"])?;
+    let container = shop.service.container()?;
+    let folder = format!("{root}/containers/{container}/mounts/secrets");
+    let id = docker.output(&[
+        "secret",
+        "inspect",
+        "--format",
+        "{{.ID}}",
+        &shop.password.name,
+    ])?;
+    command::output(command::limited(seconds(10), "cat").arg(format!("{folder}/{id}")))?;
+    let alert = shop.expect_one("host")?;
+    ensure!(
+        alert.text("/evidence/secret/name") == shop.password.name,
+        "{}",
+        alert.json()
+    );
+    // The Swarm may be younger than the agent, which looks for its state now and then.
+    let key = format!("{root}/swarm/certificates/swarm-node.key");
+    wait::until("the read of the node's key", seconds(40), || {
+        command::output(command::limited(seconds(10), "cat").arg(&key)).ok()?;
+        let reads = shop.reads();
+        let is_key = |alert: &Alert| alert.text("/evidence/secret/name") == "swarm-node-key";
+        reads.iter().any(is_key).then_some(())
+    })
+}
+
+#[test]
 fn a_container_without_the_grant_is_foreign() -> Result<()> {
     let Some(shop) = Shop::open()? else {
         return Ok(());

@@ -99,6 +99,7 @@ const SUITES: &[Suite] = &[
     end_to_end("cli"),
     end_to_end("readonly"),
     end_to_end("secrets"),
+    end_to_end("secret_sources"),
     end_to_end("processes"),
     end_to_end("promises"),
     end_to_end("docker"),
@@ -153,6 +154,7 @@ const SUITES: &[Suite] = &[
 /// What together shows that containers are known: on every engine, by what they promised, with their secrets.
 const IDENTITY: &[&str] = &[
     "promises",
+    "secret_sources",
     "docker",
     "containerd",
     "podman",

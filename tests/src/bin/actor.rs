@@ -4,6 +4,9 @@
 //! actor open-close PATH COUNT     opens and closes PATH for reading, prints how often it succeeded
 //! actor flood SECONDS             opens files and fails to write as fast as it can, on two threads
 //! actor receive ADDRESS           an HTTP receiver that prints every body as one line
+//! actor rewrite FOLDER SECONDS TEXT
+//!                                 makes a new version of a volume of secrets each second, as the kubelet does, and reads
+//!                                 the last one before
 //! actor obey SOCKET [SECRET...]   reads the secrets, then does what comes over a Unix socket, one JSON
 //!                                 array a line: ["read", PATH] or ["run", PROGRAM, ARGUMENT...]
 //! ```
@@ -11,7 +14,9 @@
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -26,6 +31,7 @@ fn main() -> ExitCode {
         ["open-close", path, count] => open_close(path, count),
         ["flood", seconds] => flood(seconds),
         ["receive", address] => receive(address),
+        ["rewrite", folder, seconds, text] => rewrite(Path::new(folder), seconds, text),
         ["obey", socket, secrets @ ..] => obey(socket, secrets),
         _ => Err(anyhow::anyhow!("unknown act: {args:?}")),
     };
@@ -81,6 +87,32 @@ fn receive(address: &str) -> Result<()> {
     webhook::serve(&listener, &AtomicBool::new(false), |message| {
         say(&message.text())
     });
+    Ok(())
+}
+
+fn rewrite(volume: &Path, seconds: &str, text: &str) -> Result<()> {
+    let end = Instant::now() + Duration::from_secs(seconds.parse()?);
+    let current = volume.join("..data");
+    for number in 1_u32.. {
+        let last = std::fs::read_link(&current).ok();
+        drop(std::fs::read(current.join("password")));
+        let next = format!("..{}_{number}", std::process::id());
+        std::fs::create_dir(volume.join(&next))?;
+        std::fs::write(volume.join(&next).join("password"), text)?;
+        let made = volume.join("..data_tmp");
+        symlink(&next, &made)?;
+        std::fs::rename(&made, &current)?;
+        if last.is_none() {
+            symlink("..data/password", volume.join("password"))?;
+        }
+        if let Some(last) = last {
+            std::fs::remove_dir_all(volume.join(last))?;
+        }
+        if Instant::now() >= end {
+            break;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
     Ok(())
 }
 

@@ -141,12 +141,15 @@ fn rules_of_the_repository_that_are_expected_exist() {
 fn every_default_rule_about_attacks_is_expected() {
     // One needs a flood, which would drown the suite (tests/tests/flood.rs), one a container that is older than the
     // agent (tests/tests/secrets.rs), one a kernel before Linux 6.1. One is about
-    // what services do when they are told to reload (tests/tests/quiet.rs): no attack.
+    // what services do when they are told to reload (tests/tests/quiet.rs): no attack. Two are about the host and
+    // variables of containers (tests/tests/secret_sources.rs).
     let elsewhere = [
         "Read of a Secret by a Control Command",
         "Ring That Cannot Be Watched",
         "Container Over Its Event Budget",
         "Read of a Secret by a Process of Unknown Start",
+        "Source of a Secret Read on the Host",
+        "Environment With Secrets Read",
     ];
     let folder = scene::repository().join("rules");
     let expected: BTreeSet<_> = all()
