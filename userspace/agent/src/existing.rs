@@ -43,10 +43,6 @@ fn is_runtime_stage(comm: &[u8], age_ns: u64) -> bool {
 /// It is that of the first process. Sandboxes hide that one even from root: then it is our own, unless we are in a
 /// container.
 pub(crate) fn mount_namespace(proc_root: &Path) -> u32 {
-    let of = |pid: &str| {
-        let namespace = fs::metadata(proc_root.join(pid).join("ns/mnt")).ok()?;
-        u32::try_from(namespace.ino()).ok()
-    };
     let is_contained = || {
         let cgroups = fs::read(proc_root.join("self/cgroup")).unwrap_or_default();
         let mut paths = cgroups
@@ -54,9 +50,23 @@ pub(crate) fn mount_namespace(proc_root: &Path) -> u32 {
             .filter_map(|line| line.splitn(3, |&byte| byte == b':').nth(2));
         paths.any(|path| cgroup::container_of(path).is_some())
     };
-    of("1")
-        .or_else(|| of("self").filter(|_| !is_contained()))
+    mount_namespace_of(proc_root, "1")
+        .or_else(|| mount_namespace_of(proc_root, "self").filter(|_| !is_contained()))
         .unwrap_or(0)
+}
+
+/// A process that sees the host's files: the agent itself where it does, which works where the first process may not be looked
+/// into. `host_mnt_ns` is what [`mount_namespace`] says.
+pub(crate) fn host_process(host_mnt_ns: u32) -> u32 {
+    match mount_namespace_of(Path::new("/proc"), "self") {
+        Some(own) if own == host_mnt_ns => std::process::id(),
+        _ => 1,
+    }
+}
+
+fn mount_namespace_of(proc_root: &Path, pid: &str) -> Option<u32> {
+    let namespace = fs::metadata(proc_root.join(pid).join("ns/mnt")).ok()?;
+    u32::try_from(namespace.ino()).ok()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::config::value::Text;
 use crate::config::{
     self, Config, DeclaredSecrets, FileFormat, Matching, Scope, StdoutFormat, Webhook,
 };
-use crate::input;
+use crate::{existing, input};
 
 /// A header's value is not longer than this.
 const MAX_HEADER_BYTES: usize = 8192;
@@ -157,6 +157,7 @@ pub fn containers(
     containers::Options {
         proc_root: config.proc_root().to_owned(),
         host_mnt_ns,
+        host_pid: existing::host_process(host_mnt_ns),
         cgroup_folder,
         user_namespace,
         max_containers: config.inventory.max_containers.count(),

@@ -53,6 +53,8 @@ pub struct Options {
     pub proc_root: PathBuf,
     /// Inode number of the host's mount namespace.
     pub host_mnt_ns: u32,
+    /// A process that sees the host's files.
+    pub host_pid: u32,
     /// Where the hierarchy in which engines make their groups is mounted; needed only for containers that ran
     /// before the agent. `None`: their cgroup ids stay unknown.
     pub cgroup_folder: Option<PathBuf>,
@@ -74,6 +76,7 @@ impl Default for Options {
         Self {
             proc_root: "/proc".into(),
             host_mnt_ns: 0,
+            host_pid: 1,
             cgroup_folder: None,
             user_namespace: |_, _| Err(io::ErrorKind::Unsupported.into()),
             max_containers: 4096,

@@ -12,8 +12,6 @@ use crate::path_pattern;
 const MAX_AGAIN: usize = 256;
 /// How often looking may take too long.
 const MAX_SLOW: u8 = 3;
-/// A process that sees the host's files.
-const HOST_PID: u32 = 1;
 
 impl ContainerTable {
     /// Looks for what is declared to be a secret of a container, once that is known.
@@ -85,7 +83,9 @@ impl ContainerTable {
                 slow: 0,
             };
             let mount_id = mount.id;
-            self.request(Request::LearnSecret(place.question(HOST_PID, mount_id)));
+            self.request(Request::LearnSecret(
+                place.question(self.options.host_pid, mount_id),
+            ));
             self.grants.add_place(mount_id, place);
         }
     }

@@ -188,6 +188,7 @@ impl ContainerTable {
             container.metadata = metadata;
         });
         self.reclassify(slot);
+        self.watch_environments(slot);
         // Security profiles are told only of what runs: then a promise may turn out to be broken.
         let turned_out = was_created
             && self
