@@ -1,10 +1,12 @@
 //! The same attack in every way in which Docker runs containers: each alert knows all that the engine knows.
 
-use anyhow::{Context, Result};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use vigia_tests::docker::{Configuration, Docker, Secret, Service, Swarm, succeeded};
 use vigia_tests::rules::{READ_ONLY_WRITE, SECRET_READ};
-use vigia_tests::{Alert, Scene, identity};
+use vigia_tests::{Alert, Scene, command, identity};
 
 const IDLE: &[&str] = &["sleep", "600"];
 
@@ -136,5 +138,29 @@ fn a_service_of_swarm_with_a_secret_at_a_target_of_its_own() -> Result<()> {
         ("/container/swarm/task", task),
         ("/container/swarm/node", node),
     ]);
-    expect(&alerts, &expected, &secret.name)
+    expect(&alerts, &expected, &secret.name)?;
+
+    // A manager says what the service was given, with permissions; nothing says what is in it.
+    let folder = tempfile::tempdir()?;
+    let configuration = folder.path().join("vigia.yaml");
+    std::fs::write(
+        &configuration,
+        format!(
+            "engines: {{sockets: ['{}']}}\n",
+            scene.docker.socket().display()
+        ),
+    )?;
+    let listed = command::output(
+        Command::new(&scene.program)
+            .args(["containers", "--json", &id, "-c"])
+            .arg(&configuration),
+    )?;
+    for grant in [
+        format!("{}:{TARGET}:0:0444", secret.name),
+        format!("{}:/etc/app/settings:0:0444", config.name),
+    ] {
+        ensure!(listed.contains(&grant), "no {grant} in {listed}");
+    }
+    ensure!(!listed.contains("hush"), "the list leaks the secret");
+    Ok(())
 }

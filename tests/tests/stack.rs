@@ -85,7 +85,7 @@ impl Shop {
         wait::until(
             &format!("one healthy container of {service}"),
             LIMIT,
-            || match self.stack.containers(Some(service)).ok()?.as_slice() {
+            || match self.stack.running(service).ok()?.as_slice() {
                 [id] => {
                     let state = self
                         .scene
@@ -168,7 +168,7 @@ impl Shop {
             .docker
             .output(&[&update[..], options, &[&name]].concat())?;
         wait::until(&format!("the update of {service}"), LIMIT, || {
-            let containers = self.stack.containers(Some(service)).ok()?;
+            let containers = self.stack.running(service).ok()?;
             (!containers.contains(&before) && !containers.is_empty()).then_some(())
         })?;
         self.container(service).map(drop)

@@ -46,7 +46,7 @@ fn the_shipped_stack_becomes_healthy_and_reports_another_service_to_a_receiver()
         ],
     )?;
     let healthy = wait::until("the agent to be healthy", seconds(60), || {
-        stack.containers(None).ok()?.into_iter().find(|id| {
+        stack.containers().ok()?.into_iter().find(|id| {
             docker
                 .output(&["inspect", "--format", "{{.State.Health.Status}}", id])
                 .is_ok_and(|word| word == "healthy")

@@ -38,19 +38,28 @@ impl Stack {
         format!("{}_{name}", self.name)
     }
 
-    /// Ids of the containers of a service, or of all; those that ended included.
+    /// Ids of all its containers; those that ended included.
     ///
     /// # Errors
     /// The engine does not answer.
-    pub fn containers(&self, service: Option<&str>) -> Result<Vec<String>> {
-        let filter = match service {
-            Some(name) => format!("com.docker.swarm.service.name={}", self.service(name)),
-            None => format!("com.docker.stack.namespace={}", self.name),
-        };
-        let filter = format!("label={filter}");
-        let ids = self
-            .docker
-            .output(&["ps", "-aq", "--no-trunc", "--filter", &filter])?;
+    pub fn containers(&self) -> Result<Vec<String>> {
+        let filter = format!("com.docker.stack.namespace={}", self.name);
+        self.labelled(&["-a"], &filter)
+    }
+
+    /// Ids of the running containers of a service.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub fn running(&self, service: &str) -> Result<Vec<String>> {
+        let filter = format!("com.docker.swarm.service.name={}", self.service(service));
+        self.labelled(&[], &filter)
+    }
+
+    fn labelled(&self, options: &[&str], label: &str) -> Result<Vec<String>> {
+        let filter = format!("label={label}");
+        let list = ["ps", "-q", "--no-trunc", "--filter", &filter];
+        let ids = self.docker.output(&[&list, options].concat())?;
         Ok(ids.lines().map(str::to_owned).collect())
     }
 
@@ -75,7 +84,7 @@ impl Drop for Stack {
     fn drop(&mut self) {
         drop(self.docker.attempt(&["stack", "rm", &self.name]));
         wait::poll(wait::seconds(40), || {
-            self.containers(None).ok().filter(Vec::is_empty)
+            self.containers().ok().filter(Vec::is_empty)
         });
         let filter = format!("label=com.docker.stack.namespace={}", self.name);
         let volumes = self

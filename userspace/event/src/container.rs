@@ -4,6 +4,7 @@ mod confinement;
 mod image;
 mod pod;
 mod promises;
+mod swarm;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub use confinement::{Confinement, DEFAULT_CAPABILITIES, Seccomp};
 pub use image::{ImageFacts, Severity, Vulnerabilities, VulnerablePackage};
 pub use pod::{POD_NAME, POD_NAMESPACE, POD_UID, Pod, SANDBOX_ID};
 pub use promises::{Promises, PublishedPort, is_secret_variable};
+pub use swarm::{Swarm, SwarmGrant};
 
 /// One container between two changes of what is in here.
 ///
@@ -156,6 +158,8 @@ pub struct Inspected {
     pub labels: BTreeMap<String, BString>,
     /// Labels of its pod, likewise; empty outside Kubernetes.
     pub pod_labels: BTreeMap<String, BString>,
+    /// What the specification of its Swarm service gives it; empty where no manager tells.
+    pub swarm_grants: Vec<SwarmGrant>,
     /// The health check's command, as the engine runs it: an argument vector; empty for none.
     pub health_check: Vec<BString>,
     /// Mounts as the engine declares them.
@@ -196,27 +200,11 @@ pub struct DeclaredMount {
     pub propagation: BString,
 }
 
-/// What Swarm says of a container, from its labels.
-#[derive(Clone, Copy, Debug)]
-pub struct Swarm<'a> {
-    labels: &'a BTreeMap<String, BString>,
-}
-
 impl Inspected {
     /// One label.
     #[must_use]
     pub fn label(&self, name: &str) -> Option<&BString> {
         self.labels.get(name)
-    }
-
-    /// What Swarm says; `None` outside Swarm.
-    #[must_use]
-    pub fn swarm(&self) -> Option<Swarm<'_>> {
-        self.labels
-            .contains_key("com.docker.swarm.service.name")
-            .then_some(Swarm {
-                labels: &self.labels,
-            })
     }
 
     /// What Kubernetes says; `None` outside pods.
@@ -225,35 +213,5 @@ impl Inspected {
         self.labels.contains_key(POD_NAME).then_some(Pod {
             labels: &self.labels,
         })
-    }
-}
-
-impl<'a> Swarm<'a> {
-    fn label(self, name: &str) -> Option<&'a BString> {
-        self.labels.get(name)
-    }
-
-    /// The service's name.
-    #[must_use]
-    pub fn service(self) -> Option<&'a BString> {
-        self.label("com.docker.swarm.service.name")
-    }
-
-    /// The task's name: service, slot and task id.
-    #[must_use]
-    pub fn task(self) -> Option<&'a BString> {
-        self.label("com.docker.swarm.task.name")
-    }
-
-    /// The node's id.
-    #[must_use]
-    pub fn node(self) -> Option<&'a BString> {
-        self.label("com.docker.swarm.node.id")
-    }
-
-    /// The stack the service belongs to.
-    #[must_use]
-    pub fn stack(self) -> Option<&'a BString> {
-        self.label("com.docker.stack.namespace")
     }
 }

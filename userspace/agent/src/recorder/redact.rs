@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bstr::BString;
 use vigia_alerts::{Phrases, Redactor};
 use vigia_event::captured::{Call, Captured, Exec, Fork, GivenPath, Task, What};
-use vigia_event::container::{DeclaredMount, Inspected, Promises, PublishedPort};
+use vigia_event::container::{DeclaredMount, Inspected, Promises, PublishedPort, SwarmGrant};
 use vigia_event::descriptor::Descriptor;
 use vigia_event::mount::{Mount, MountTable};
 use vigia_event::process::Script;
@@ -344,6 +344,7 @@ impl Redact for Redacting {
             image_facts: _,
             labels,
             pod_labels,
+            swarm_grants,
             health_check,
             mounts,
             promises,
@@ -389,6 +390,19 @@ impl Redact for Redacting {
                 read_write: _,
             } = mount;
             for text in [source, destination, mode, propagation] {
+                self.plain(text);
+            }
+        }
+        for grant in swarm_grants {
+            let SwarmGrant {
+                name,
+                target,
+                owner,
+                id: _,
+                kind: _,
+                mode: _,
+            } = grant;
+            for text in [name, target, owner] {
                 self.plain(text);
             }
         }

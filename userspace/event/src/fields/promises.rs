@@ -6,6 +6,7 @@ use bstr::BString;
 
 use crate::container::{Confinement, Container, Inspected, Metadata, Promises, Seccomp};
 use crate::event::View;
+use crate::secret::SecretKind;
 use crate::text::capability_names;
 use crate::value::{Extracted, FieldType, Value, Values};
 
@@ -232,6 +233,20 @@ pub(super) static FIELDS: &[FieldRow] = &[
         ))
     ),
     list!(
+        "container.swarm.secrets",
+        Swarm,
+        "The secrets that its service's specification gives it: name, target, owner and permissions. Missing where there are none, and where no manager of the Swarm is asked.",
+        "(db-password:/run/secrets/db-password:0:0444)",
+        |view, _| grants(view, SecretKind::Secret)
+    ),
+    list!(
+        "container.swarm.configs",
+        Swarm,
+        "The configurations that its service's specification gives it, in the same way.",
+        "(app.conf:/etc/app.conf:0:0444)",
+        |view, _| grants(view, SecretKind::Config)
+    ),
+    list!(
         "container.devices",
         Metadata,
         "Paths of the host's devices that it may use. Missing for none.",
@@ -311,6 +326,14 @@ fn texts(texts: &[BString]) -> Extracted<'_> {
 
 fn names<'e>(names: impl Iterator<Item = &'static str>) -> Extracted<'e> {
     several(names.map(|name| Value::text(name.as_bytes())))
+}
+
+fn grants(view: View<'_>, kind: SecretKind) -> Extracted<'_> {
+    only(view, |inspected| {
+        let grants = inspected.swarm_grants.iter();
+        let of_kind = grants.filter(|grant| grant.kind == kind);
+        several(of_kind.map(|grant| Value::made(grant.text())))
+    })
 }
 
 /// Several values; missing where there are none.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use vigia_event::captured::ContainerChange;
-use vigia_event::container::{Container, Engine, Inspected, Metadata};
+use vigia_event::container::{Container, Engine, Inspected, Metadata, SwarmGrant};
 
 use super::owner::Owner;
 use super::{ContainerTable, Request, Slot};
@@ -44,15 +44,17 @@ impl ContainerTable {
                 id,
                 inspected,
                 ..
-            } => self.set_inspected(source, *engine, id, inspected),
+            } => {
+                self.set_swarm_objects(source, &inspected.swarm_grants);
+                self.set_inspected(source, *engine, id, inspected)
+            }
             EngineMessage::NotFound { id, .. } => self.deny(source, id),
             EngineMessage::Gone { id, .. } => {
                 self.sources.drop_answer(source, id);
                 None
             }
             EngineMessage::Resolved { id, object } => {
-                // What is called a configuration is no secret any more: not for a user to say.
-                if self.sources.reach(source) == Some(Reach::Everybody) {
+                if self.may_resolve(source) {
                     self.set_swarm_object(id, object);
                 }
                 None
@@ -257,7 +259,29 @@ impl ContainerTable {
         }
     }
 
+    /// What is called a configuration is no secret any more: not for a user to say.
+    fn may_resolve(&self, source: SourceId) -> bool {
+        self.sources.reach(source) == Some(Reach::Everybody)
+    }
+
+    /// A manager tells the names of what a container is given before it is asked for them.
+    fn set_swarm_objects(&mut self, source: SourceId, grants: &[SwarmGrant]) {
+        if !self.may_resolve(source) {
+            return;
+        }
+        for grant in grants {
+            let object = SwarmObject {
+                kind: grant.kind,
+                name: grant.name.clone(),
+            };
+            self.set_swarm_object(&grant.id, &object);
+        }
+    }
+
     fn set_swarm_object(&mut self, id: &str, object: &SwarmObject) {
+        if self.swarm.get(id) == Some(object) {
+            return;
+        }
         if self.swarm.len() >= MAX_SWARM_OBJECTS {
             self.swarm.clear();
         }

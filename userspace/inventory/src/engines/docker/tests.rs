@@ -417,6 +417,56 @@ async fn a_pods_labels_are_those_of_its_sandbox() {
 }
 
 #[tokio::test]
+async fn a_manager_tells_what_a_service_gives_its_containers_and_a_worker_nothing() {
+    const SERVICE: &str = "k2j1h0g9f8e7d6c5b4a39281x";
+    let spec = |secrets: &str, configs: &str| {
+        format!(
+            r#"{{"TaskTemplate":{{"ContainerSpec":{{"Secrets":[{secrets}],"Configs":[{configs}]}}}}}}"#
+        )
+    };
+    let secret = |name: &str, mode: u32| {
+        format!(
+            r#"{{"SecretID":"{SECRET}","SecretName":"dbpw","File":{{"Name":"{name}","UID":"33","GID":"0","Mode":{mode}}}}}"#
+        )
+    };
+    let config = format!(
+        r#"{{"ConfigID":"{CONFIG}","ConfigName":"app.conf","File":{{"Name":"/etc/app.conf","UID":"0","Mode":292}}}}"#
+    );
+    let odd = r#"{"SecretID":"../x","SecretName":"x"},{"SecretID":7,"File":[]}"#;
+    let service = format!(
+        r#"{{"ID":"{SERVICE}","Spec":{},"PreviousSpec":{}}}"#,
+        spec(&format!("{},{odd}", secret("pw", 256)), &config),
+        spec(&secret("/srv/old", 292), ""),
+    );
+    for (answer, expected) in [
+        (
+            ok(service),
+            &[
+                "dbpw:/run/secrets/pw:33:0400",
+                "app.conf:/etc/app.conf:0:0444",
+            ][..],
+        ),
+        (Answer::Status(503, "no manager".into()), &[]),
+        (ok("[]"), &[]),
+    ] {
+        let mut scene = Watched::new(Engine::Unknown);
+        let _fake = Fake::start(&scene.socket(), move |path| match path {
+            path if path == format!("/containers/{ID}/json") => ok(format!(
+                r#"{{"Id":"{ID}","Config":{{"Labels":{{"com.docker.swarm.service.name":"web","com.docker.swarm.service.id":"{SERVICE}"}}}}}}"#
+            )),
+            path if path == format!("/services/{SERVICE}") => answer.clone(),
+            path => healthy(path),
+        });
+        let inspected = scene.inspected().await.1;
+        let grants = inspected.swarm_grants.iter();
+        let grants: Vec<_> = grants
+            .map(|grant| String::from_utf8(grant.text()).expect("text"))
+            .collect();
+        assert_eq!(grants, expected);
+    }
+}
+
+#[tokio::test]
 async fn an_engine_is_what_it_says_it_is_wherever_it_listens() {
     for (components, engine) in [
         (
