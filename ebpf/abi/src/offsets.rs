@@ -187,6 +187,10 @@ offsets! {
     INODE_CTIME_NSEC = "inode" ["i_ctime_nsec" "__i_ctime.tv_nsec" "i_ctime.tv_nsec"] "proc.exe_ino.ctime";
     INODE_MTIME_SEC = "inode" ["i_mtime_sec" "__i_mtime.tv_sec" "i_mtime.tv_sec"] "proc.exe_ino.mtime";
     INODE_MTIME_NSEC = "inode" ["i_mtime_nsec" "__i_mtime.tv_nsec" "i_mtime.tv_nsec"] "proc.exe_ino.mtime";
+    PROC_INODE_PID = "proc_inode" ["pid"] "opens of the environments of processes";
+    PROC_INODE_INODE = "proc_inode" ["vfs_inode"] "opens of the environments of processes";
+    PID_TASKS = "pid" ["tasks"];
+    TASK_PID_LINKS = "task_struct" ["pid_links"];
     SB_DEV = "super_block" ["s_dev"];
     SB_MAGIC = "super_block" ["s_magic"];
     SB_FLAGS = "super_block" ["s_flags"];

@@ -357,8 +357,9 @@ wire! {
         pub file: File,
         /// The value of the secret map for this file, see [`crate::maps::SecretValue`]; 0 for none.
         pub secret_kind: u32,
-        /// Zero.
-        pub padding: u32,
+        /// The process whose environment the file shows, as the host counts, see [`crate::maps::secret::ENVIRONMENT`]; 0 for
+        /// any other file.
+        pub shown_pid: u32,
     }
 
     /// A socket, after the call.

@@ -21,7 +21,7 @@ use crate::calls::open::{self, OpenFlags, Opened, Verdict};
 use crate::kernel::{Addr, Ptr, has, setting};
 use crate::maps::{RING_REQUESTS, RING_SCRATCH, RING_STAGES, SUBMIT_SCRATCH};
 use crate::record::{ADDRESS_MAX, LargeScratch};
-use crate::{calls, emit, file, scope, socket, task, walk};
+use crate::{calls, emit, file, scope, secrets, socket, task, walk};
 
 const CLASS: u32 = Class::IoUring as u32;
 
@@ -244,7 +244,7 @@ fn ring_complete(context: BtfTracePointContext) -> i32 {
         (*body).number = number;
         (*body).flags = call::IO_URING;
         write_volatile(addr_of_mut!((*body).result), result);
-        write_volatile(addr_of_mut!((*body).secret_kind), verdict.secret_kind);
+        secrets::describe(body, verdict.secret_kind, opened.file);
         let fs = current.follow(TASK_FS).address(cell);
         walk::set_root(this, fs);
         if number == CONNECT.1 {

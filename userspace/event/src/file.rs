@@ -33,6 +33,8 @@ pub struct File {
     pub fs_read_only: bool,
     /// The file system's magic number, as in `statfs(2)`.
     pub fs_magic: u64,
+    /// The process whose environment proc shows in it, as the host counts; 0 for any other file, and while nobody asks.
+    pub environment_of: u32,
     /// Where on an overlay the file lies.
     pub layer: Layer,
     /// Whether this very call created it.

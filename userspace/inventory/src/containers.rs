@@ -32,7 +32,6 @@ use vigia_event::mount::MountTable;
 use vigia_event::{Captured, Process};
 
 pub use declared_secrets::{DeclaredSecrets, HostSecret, LABEL as SECRETS_LABEL, engine_state};
-pub use environments::{EnvironmentFile, environment_at};
 pub use existing::ExistingTask;
 pub use owner::{LookUpUserNamespace, UserNamespace};
 pub use requests::{LearnSecret, Request};

@@ -115,7 +115,7 @@ fn call_open(context: BtfTracePointContext) -> i32 {
         write_volatile(addr_of_mut!((*this).draft.by_path), u64::from(by_path));
         super::describe(this, &context, task, verdict.kind, class, verdict.flags);
         let body = LargeScratch::body::<CallBody>(this);
-        write_volatile(addr_of_mut!((*body).secret_kind), verdict.secret_kind);
+        secrets::describe(body, verdict.secret_kind, opened.file);
         if number == OPENAT2 {
             let how = addr_of_mut!((*body).open_how);
             if bpf_probe_read_user(how.cast(), 24, super::argument(this, regs, 2) as *const _) == 0

@@ -9,7 +9,6 @@ use vigia_event::call::named;
 use vigia_event::captured::Entry;
 use vigia_event::secret::SecretRef;
 use vigia_inventory::WallClock;
-use vigia_inventory::containers::environment_at;
 use vigia_inventory::readers::Reading;
 
 use super::Stages;
@@ -85,11 +84,11 @@ impl Stages {
     fn secret_of(&self, event: &Event) -> Option<(SecretRef, bool)> {
         let container = event.container.as_deref();
         if let Some(file) = event.file() {
-            if let Some(environment) = environment_at(file) {
+            if file.environment_of != 0 {
                 let reader = (&*event.process, container);
                 return self
                     .containers
-                    .environment_of(environment, file, reader, &self.processes);
+                    .environment_of(file, reader, &self.processes);
             }
             let secret = self.containers.secret_of(file, container, event.time_ns)?;
             let granted =

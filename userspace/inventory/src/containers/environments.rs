@@ -1,6 +1,6 @@
 //! Environments of processes as proc shows them: of a container that was given secrets in variables, they are secrets.
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 use vigia_event::File;
 use vigia_event::container::Container;
 use vigia_event::process::Process;
@@ -9,80 +9,24 @@ use vigia_event::secret::{SecretKind, SecretRef, SecretSource};
 use super::{ContainerTable, Request, Slot};
 use crate::ProcessTable;
 
-/// File systems of the kind of proc, as statfs(2) numbers them.
-const PROC_MAGIC: u64 = 0x9fa0;
 /// Variables that the name of such a secret lists.
 const MAX_NAMED: usize = 4;
 
-/// The file of proc that shows a process's environment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EnvironmentFile {
-    /// The process, as the pid namespace of that proc counts.
-    pub pid: u32,
-}
-
-/// Which environment a file is; `None` for any other file.
-#[must_use]
-pub fn environment_at(file: &File) -> Option<EnvironmentFile> {
-    if file.fs_magic != PROC_MAGIC {
-        return None;
-    }
-    let mut folders = file.path.strip_suffix(b"/environ")?.rsplit_str("/");
-    // A thread shows that of its process.
-    let (last, above) = (folders.next()?, folders.next());
-    let pid = match above {
-        Some(b"task") => folders.next()?,
-        _ => last,
-    };
-    Some(EnvironmentFile {
-        pid: pid.to_str().ok()?.parse().ok()?,
-    })
-}
-
 impl ContainerTable {
-    /// The secret that an environment is to a reader, and whether the reader's container was given it; `None` where it holds no
-    /// secret, and where it is the reader's own.
+    /// The secret that the environment of a process is to a reader, and whether the reader's container was given it; `None`
+    /// where `file` is none or holds no secret, and where it is the reader's own.
     #[must_use]
     pub fn environment_of(
         &self,
-        environment: EnvironmentFile,
         file: &File,
-        reader: (&Process, Option<&Container>),
+        (process, container): (&Process, Option<&Container>),
         processes: &ProcessTable,
     ) -> Option<(SecretRef, bool)> {
-        let (process, container) = reader;
-        // One that the reader mounted in a namespace of its own shows what the reader's container holds.
-        let is_apart = process.task.vpid != process.task.pid;
-        let owner = self
-            .container_of_proc(file.mount_id)
-            .or(container.filter(|_| is_apart));
-        // Where it counts as the host does there is nothing to translate.
-        let numbers = owner
-            .and_then(|owner| processes.get(owner.init?))
-            .map(|init| &init.task)
-            .filter(|init| init.vpid != init.pid)
-            .map(|init| (init.namespaces.pid, init.vpid));
-        let task = &process.task;
-        let is_own = match numbers {
-            Some((namespace, _)) => {
-                task.namespaces.pid == namespace && task.vpid == environment.pid
-            }
-            None => task.pid == environment.pid,
-        };
-        if is_own {
+        if file.environment_of == process.task.pid {
             return None;
         }
-        let held_by = match numbers {
-            // Nobody but the container's own processes has a number there.
-            Some((_, 1)) => owner?,
-            Some((namespace, _)) => {
-                let shown = processes.running().find(|process| {
-                    process.task.namespaces.pid == namespace && process.task.vpid == environment.pid
-                })?;
-                self.of_task(&shown.task)?
-            }
-            None => self.of_task(&processes.latest(environment.pid)?.task)?,
-        };
+        let shown = processes.latest(file.environment_of)?;
+        let held_by = self.of_task(&shown.task)?;
         let variables = &held_by.known()?.promises.secret_variables;
         if variables.is_empty() {
             return None;
@@ -97,17 +41,6 @@ impl ContainerTable {
         };
         let granted = container.is_some_and(|container| container.id == held_by.id);
         Some((secret, granted))
-    }
-
-    /// The container that has a mount of proc in its own table.
-    fn container_of_proc(&self, mount_id: u32) -> Option<&Container> {
-        let has_it = |container: &&Container| {
-            let mounts = container.mounts.iter().flat_map(|table| &table.mounts);
-            mounts
-                .into_iter()
-                .any(|mount| mount.id == mount_id && mount.fs_type == "proc")
-        };
-        self.running().map(|container| &**container).find(has_it)
     }
 
     /// Has the probes report opens of environments while there is a container with secrets in its own.

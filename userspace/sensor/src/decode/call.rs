@@ -3,9 +3,9 @@
 use bstr::BString;
 use vigia_abi::record::{TEXT_MAX, call, text};
 use vigia_abi::{CallBody, CompatBody};
-use vigia_event::EventType;
 use vigia_event::call::named;
 use vigia_event::captured::{Call, Entry, GivenPath, What};
+use vigia_event::{EventType, File};
 
 use super::record::{Record, is_incomplete};
 use super::{Malformed, descriptor, file};
@@ -27,7 +27,10 @@ pub(super) fn call(record: Record<'_>) -> Result<What, Malformed> {
         texts: texts(record, &body.texts)?,
         texts_truncated: body.texts.iter().any(|&text| is_incomplete(text)),
         open_how: (body.flags & call::OPEN_HOW != 0).then_some(body.open_how),
-        file: file::decode(record, &body.file)?,
+        file: file::decode(record, &body.file)?.map(|file| File {
+            environment_of: body.shown_pid,
+            ..file
+        }),
         descriptor: None,
         address,
         data: record.text(body.data)?.map(Into::into),

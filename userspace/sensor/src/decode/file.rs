@@ -36,6 +36,8 @@ pub(super) fn decode(
         mount_read_only: flagged(file::MOUNT_READ_ONLY),
         fs_read_only: flagged(file::FS_READ_ONLY),
         fs_magic: wire.fs_magic,
+        // What only an open tells.
+        environment_of: 0,
         layer: match (flagged(file::UPPER), flagged(file::LOWER)) {
             (true, _) => Layer::Upper,
             (false, true) => Layer::Lower,

@@ -4,7 +4,7 @@ use vigia_event::secret::SecretSource;
 
 use super::*;
 use crate::ProcessTable;
-use crate::containers::{DeclaredSecrets, HostSecret, SECRETS_LABEL, environment_at};
+use crate::containers::{DeclaredSecrets, HostSecret, SECRETS_LABEL};
 use crate::processes;
 
 const POD: &str = "/kubepods/burstable/pod7";
@@ -384,7 +384,6 @@ fn what_an_engine_keeps_on_the_host_was_granted_to_nobody() {
 
 #[test]
 fn an_environment_with_secrets_is_one_to_everybody_but_its_process() {
-    const PROC: u64 = 0x9fa0;
     let mut scene = Scene::new();
     let mut processes = ProcessTable::new(processes::Options::default());
     let proc = |id: u32| {
@@ -442,55 +441,32 @@ fn an_environment_with_secrets_is_one_to_everybody_but_its_process() {
         vtid: 6,
         ..inside.clone()
     };
-    for (reader, id, mount_id, path, expected) in [
-        (host, None, 20, "/proc/61/environ", Some(false)),
-        (host, None, 20, "/proc/61/task/61/environ", Some(false)),
-        (host, None, 105, "/proc/1/environ", Some(false)),
-        (other, Some(OTHER), 205, "/proc/61/environ", Some(false)),
-        (&second_inside, Some(ID), 105, "/proc/1/environ", Some(true)),
-        (&second_inside, Some(ID), 777, "/proc/1/environ", Some(true)),
-        // Its own, and its own thread's.
-        (&second_inside, Some(ID), 105, "/proc/5/environ", None),
-        (
-            &second_inside,
-            Some(ID),
-            105,
-            "/proc/5/task/6/environ",
-            None,
-        ),
-        (host, None, 20, "/proc/70/environ", None),
-        (host, None, 20, "/proc/62/environ", None),
+    for (reader, id, shown, expected) in [
+        (host, None, 61, Some(false)),
+        (other, Some(OTHER), 61, Some(false)),
+        (&second_inside, Some(ID), 61, Some(true)),
+        // Its own, that of a container without secrets, and that of a process nobody knows.
+        (&second_inside, Some(ID), 65, None),
+        (host, None, 70, None),
+        (host, None, 62, None),
+        (host, None, 999, None),
     ] {
         let file = File {
-            fs_magic: PROC,
-            ..file(5, 3, mount_id, path)
+            environment_of: shown,
+            ..file(5, 3, 20, "/somewhere/environ")
         };
         let process = Process {
             task: reader.clone(),
             ..Process::default()
         };
         let container = id.and_then(|id| scene.table.get(id)).cloned();
-        let environment = environment_at(&file).expect("an environment");
         let reader = (&process, container.as_deref());
-        let found = scene
-            .table
-            .environment_of(environment, &file, reader, &processes);
+        let found = scene.table.environment_of(&file, reader, &processes);
         let granted = found.as_ref().map(|(_, granted)| *granted);
-        assert_eq!(granted, expected, "{path} by {}", process.task.pid);
+        assert_eq!(granted, expected, "{shown} by {}", process.task.pid);
         if let Some((secret, _)) = found {
             assert_eq!(secret.name, "A,B,C,D,...");
         }
-    }
-    for (magic, path) in [
-        (1, "/proc/1/environ"),
-        (PROC, "/proc/1/status"),
-        (PROC, "/proc/x/environ"),
-    ] {
-        let file = File {
-            fs_magic: magic,
-            ..file(5, 3, 20, path)
-        };
-        assert_eq!(environment_at(&file), None, "{path}");
     }
     scene.cgroup(CgroupChangeKind::Rmdir, 1, "");
     assert!(
