@@ -156,8 +156,8 @@ fn a_service_of_swarm_with_a_secret_at_a_target_of_its_own() -> Result<()> {
             .arg(&configuration),
     )?;
     for grant in [
-        format!("{}:{TARGET}:0:0444", secret.name),
-        format!("{}:/etc/app/settings:0:0444", config.name),
+        format!("{} at {TARGET} owner=0 mode=0444", secret.name),
+        format!("{} at /etc/app/settings owner=0 mode=0444", config.name),
     ] {
         ensure!(listed.contains(&grant), "no {grant} in {listed}");
     }

@@ -27,15 +27,16 @@ pub struct SwarmGrant {
 }
 
 impl SwarmGrant {
-    /// Name, target, owner and permissions: `db-password:/run/secrets/db-password:0:0444`.
+    /// `db-password at /run/secrets/db-password owner=0 mode=0444`. No colon stands behind a name: redaction would take what
+    /// follows for the secret.
     #[must_use]
     pub fn text(&self) -> Vec<u8> {
         let mut text = self.name.to_vec();
-        for part in [self.target.as_slice(), &self.owner] {
-            text.push(b':');
+        for (word, part) in [(" at ", &self.target), (" owner=", &self.owner)] {
+            text.extend_from_slice(word.as_bytes());
             text.extend_from_slice(part);
         }
-        text.extend(format!(":{:04o}", self.mode).into_bytes());
+        text.extend(format!(" mode={:04o}", self.mode).into_bytes());
         text
     }
 }

@@ -236,14 +236,14 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "container.swarm.secrets",
         Swarm,
         "The secrets that its service's specification gives it: name, target, owner and permissions. Missing where there are none, and where no manager of the Swarm is asked.",
-        "(db-password:/run/secrets/db-password:0:0444)",
+        "(db-password at /run/secrets/db-password owner=0 mode=0444)",
         |view, _| grants(view, SecretKind::Secret)
     ),
     list!(
         "container.swarm.configs",
         Swarm,
         "The configurations that its service's specification gives it, in the same way.",
-        "(app.conf:/etc/app.conf:0:0444)",
+        "(app.conf at /etc/app.conf owner=0 mode=0444)",
         |view, _| grants(view, SecretKind::Config)
     ),
     list!(

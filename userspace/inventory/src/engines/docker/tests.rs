@@ -442,8 +442,8 @@ async fn a_manager_tells_what_a_service_gives_its_containers_and_a_worker_nothin
         (
             ok(service),
             &[
-                "dbpw:/run/secrets/pw:33:0400",
-                "app.conf:/etc/app.conf:0:0444",
+                "dbpw at /run/secrets/pw owner=33 mode=0400",
+                "app.conf at /etc/app.conf owner=0 mode=0444",
             ][..],
         ),
         (Answer::Status(503, "no manager".into()), &[]),
