@@ -273,28 +273,20 @@ impl Misdeed {
 
 /// Makes the files of the stack's secrets and puts the stack's file beside them; a further private key, in PEM.
 fn lay_secrets(images: &Images, folder: &Path) -> Result<String> {
-    const CERTIFICATE: &str = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
-        -keyout - -out - 2>/dev/null";
-    let pem = images.output(&["sh", "-c", CERTIFICATE])?;
-    let (key, certificate) = pem
-        .split_once("-----BEGIN CERTIFICATE-----")
-        .context("a key and a certificate")?;
+    let (key, certificate) = images.certificate()?;
     for file in ["stack.yml", "nginx.conf"] {
         let kept = scene::repository().join("tests/services/stack").join(file);
         std::fs::copy(kept, folder.join(file))?;
     }
     for (name, content) in [
-        ("localhost.key", key),
-        (
-            "localhost.pem",
-            &format!("-----BEGIN CERTIFICATE-----{certificate}\n"),
-        ),
+        ("localhost.key", key.as_str()),
+        ("localhost.pem", &certificate),
         ("message.txt", MESSAGE),
         ("db-password", PASSWORD),
     ] {
         std::fs::write(folder.join(name), content)?;
     }
-    Ok(key.to_owned())
+    Ok(key)
 }
 
 #[test]

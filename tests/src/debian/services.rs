@@ -98,6 +98,21 @@ impl Images {
     }
 }
 
+impl Images {
+    /// A private key and a certificate for `localhost` that belongs to it, in PEM.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    pub fn certificate(&self) -> Result<(String, String)> {
+        const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+        const MAKE: &str = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+            -keyout - -out - 2>/dev/null";
+        let pem = self.output(&["sh", "-c", MAKE])?;
+        let (key, certificate) = pem.split_once(BEGIN).context("a key and a certificate")?;
+        Ok((key.to_owned(), format!("{BEGIN}{certificate}\n")))
+    }
+}
+
 impl Drop for Images {
     fn drop(&mut self) {
         let names = self.services.iter().map(|(_, name)| name);

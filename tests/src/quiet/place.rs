@@ -34,16 +34,11 @@ pub(super) struct Ground<'a> {
 
 impl<'a> Ground<'a> {
     pub(super) fn lay(images: &'a Images) -> Result<Self> {
-        const CERTIFICATE: &str = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
-            -keyout - -out - 2>/dev/null";
-        let pem = images.output(&["sh", "-c", CERTIFICATE])?;
-        let (key, certificate) = pem
-            .split_once("-----BEGIN CERTIFICATE-----")
-            .context("a key and a certificate")?;
+        let (key, certificate) = images.certificate()?;
         Ok(Self {
             images,
-            key: key.to_owned(),
-            certificate: format!("-----BEGIN CERTIFICATE-----{certificate}\n"),
+            key,
+            certificate,
             users: images.output(&["cat", "/etc/passwd"])?,
         })
     }
