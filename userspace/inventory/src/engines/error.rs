@@ -103,10 +103,22 @@ impl EngineError {
         )
     }
 
-    /// Whether nobody will answer: nothing listens at the engine's socket, or somebody who never will.
+    /// Whether nobody will answer: nothing listens at the engine's socket, or somebody who never will. A connection may
+    /// fail for other reasons: an engine that hangs has no room for more, and the agent may have too many files open.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Stranger { .. }) || self.is_unserved()
+        match self {
+            Self::Connect { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::ConnectionRefused
+                    // The agent may not ask, or does not know how to.
+                    | io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::Unsupported
+            ),
+            Self::Stranger { .. } => true,
+            _ => self.is_unserved(),
+        }
     }
 
     /// Whether there is no socket at all.
@@ -163,4 +175,30 @@ pub(super) async fn within<T>(
         after,
     };
     timeout(after, work).await.map_err(timed_out)?
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn only_where_nobody_will_answer_is_an_engine_absent() {
+        for (errno, is_absent) in [
+            (Errno::NOENT, true),
+            (Errno::CONNREFUSED, true),
+            (Errno::ACCESS, true),
+            (Errno::AGAIN, false),
+            (Errno::MFILE, false),
+            (Errno::NFILE, false),
+            (Errno::INTR, false),
+        ] {
+            let error = EngineError::Connect {
+                socket: PathBuf::from("/run/x.sock"),
+                source: errno.into(),
+            };
+            assert_eq!(error.is_absent(), is_absent, "{errno:?}");
+        }
+    }
 }

@@ -40,7 +40,7 @@ impl Client {
         if let Reach::User(_) = options.reach {
             // The transport connects again by itself, and would follow where the user leads.
             let why = "engines of users are asked through Docker's API only";
-            return Err(failed(io::Error::other(why)));
+            return Err(failed(io::Error::new(io::ErrorKind::Unsupported, why)));
         }
         // The transport does not tell an absent socket from one that refuses.
         drop(UnixStream::connect(&options.socket).await.map_err(failed)?);
