@@ -80,7 +80,8 @@ pub(super) struct Asking<A> {
     open: FxHashSet<Question>,
     in_flight: FuturesUnordered<BoxFuture<'static, Done>>,
     late: FuturesUnordered<BoxFuture<'static, Asked>>,
-    /// The running containers that it listed last, and that were asked for.
+    /// The running containers that it listed last and that were asked for, without those of which it gave no answer: these
+    /// are asked for again when they are listed next.
     listed: FxHashSet<String>,
     /// Whether something was announced since that could not be asked for.
     has_missed: bool,
@@ -226,6 +227,9 @@ impl<A: Api> Asking<A> {
             }
             (question, Err(error)) => {
                 tracing::warn!(engine = engine.name(), ?question, %error, "the container engine gave no answer");
+                if let Question::Inspect(id) = question {
+                    self.listed.remove(id);
+                }
                 Vec::new()
             }
             (_, Ok(_)) => Vec::new(),

@@ -377,6 +377,27 @@ async fn what_no_event_told_is_found_by_the_next_list() {
 }
 
 #[tokio::test]
+async fn what_was_not_answered_is_asked_for_again_with_the_next_list() {
+    for answer in [Answer::Garbage, Answer::Endless(100 << 20), ok("{")] {
+        let mut scene = Watched::new(Engine::Docker);
+        let told = answer.clone();
+        let mut asked = 0;
+        let _fake = Fake::start(&scene.socket(), move |path| {
+            asked += usize::from(path == format!("/containers/{ID}/json"));
+            match path {
+                // More often than one question is asked.
+                path if path.ends_with("/json") && path.contains(ID) && asked <= 4 => {
+                    answer.clone()
+                }
+                path => healthy(path),
+            }
+        });
+        assert_eq!(scene.next_but_lost().await, "connected 20.10.24");
+        assert_eq!(scene.next_but_lost().await, "cb88 web", "{told:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_engine_that_dies_is_reported_and_listed_anew() {
     let mut scene = Watched::new(Engine::Docker);
     assert_eq!(short(&scene.next().await), "lost", "there is none yet");
