@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::{Instant, sleep};
 use vigia_event::container::{Engine, Inspected};
 
@@ -69,6 +69,28 @@ pub(super) struct Asked {
     unknown: usize,
 }
 
+impl Asked {
+    fn new(question: Question) -> Self {
+        Self {
+            question,
+            since: Instant::now(),
+            attempts: 0,
+            unknown: 0,
+        }
+    }
+}
+
+/// How far a question is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It will be asked.
+    Waiting,
+    /// It is being answered.
+    InFlight,
+    /// It is being answered, and something has changed since.
+    Stale,
+}
+
 pub(super) type Done = (Asked, Result<Reply, EngineError>);
 
 /// Questions on their way.
@@ -77,7 +99,7 @@ pub(super) struct Asking<A> {
     engine: Engine,
     queue: VecDeque<Asked>,
     /// Everything in `queue`, `in_flight` and `late`: nothing is asked twice at a time.
-    open: FxHashSet<Question>,
+    open: FxHashMap<Question, Stage>,
     in_flight: FuturesUnordered<BoxFuture<'static, Done>>,
     late: FuturesUnordered<BoxFuture<'static, Asked>>,
     /// The running containers that it listed last and that were asked for, without those of which it gave no answer: these
@@ -93,7 +115,7 @@ impl<A: Api> Asking<A> {
             api,
             engine,
             queue: VecDeque::new(),
-            open: FxHashSet::default(),
+            open: FxHashMap::default(),
             in_flight: FuturesUnordered::new(),
             late: FuturesUnordered::new(),
             listed: FxHashSet::default(),
@@ -111,7 +133,16 @@ impl<A: Api> Asking<A> {
         }
     }
 
-    pub(super) fn inspect(&mut self, id: String) {
+    /// A container was made or changed: an answer that is on its way may be about what was before.
+    pub(super) fn announced(&mut self, id: String) {
+        match self.open.get_mut(&Question::Inspect(id.clone())) {
+            Some(Stage::Waiting) => {}
+            Some(stage) => *stage = Stage::Stale,
+            None => self.inspect(id),
+        }
+    }
+
+    fn inspect(&mut self, id: String) {
         // Ids may become part of a path.
         if is_container_id(id.as_bytes()) {
             self.ask(Question::Inspect(id));
@@ -119,16 +150,19 @@ impl<A: Api> Asking<A> {
     }
 
     pub(super) fn ask(&mut self, question: Question) {
+        if self.open.contains_key(&question) {
+            return;
+        }
         if self.open.len() >= MAX_OPEN {
             self.missed();
-        } else if self.open.insert(question.clone()) {
-            self.queue.push_back(Asked {
-                question,
-                since: Instant::now(),
-                attempts: 0,
-                unknown: 0,
-            });
+        } else {
+            self.queue_up(Asked::new(question));
         }
+    }
+
+    fn queue_up(&mut self, asked: Asked) {
+        self.open.insert(asked.question.clone(), Stage::Waiting);
+        self.queue.push_back(asked);
     }
 
     /// Notes that something the engine announced is lost, too long to be read or one too many: all that run are asked for
@@ -181,6 +215,7 @@ impl<A: Api> Asking<A> {
             && let Some(mut asked) = self.queue.pop_front()
         {
             asked.attempts += 1;
+            self.open.insert(asked.question.clone(), Stage::InFlight);
             let answer = self.api.clone().answer(asked.question.clone());
             self.in_flight
                 .push(Box::pin(async move { (asked, answer.await) }));
@@ -222,7 +257,7 @@ impl<A: Api> Asking<A> {
             (Question::Ping, Ok(Reply::Running(running))) => self.reconcile(running),
             (Question::Ping, Err(error)) => return Err(error),
             (_, Err(error)) if error.is_passing() && asked.attempts < ATTEMPTS => {
-                self.queue.push_back(asked);
+                self.queue_up(asked);
                 return Ok(Vec::new());
             }
             (question, Err(error)) => {
@@ -234,11 +269,14 @@ impl<A: Api> Asking<A> {
             }
             (_, Ok(_)) => Vec::new(),
         };
-        self.open.remove(&asked.question);
+        if self.open.remove(&asked.question) == Some(Stage::Stale) {
+            self.queue_up(Asked::new(asked.question));
+        }
         Ok(said)
     }
 
     fn ask_later(&mut self, asked: Asked, delay: Duration) {
+        self.open.insert(asked.question.clone(), Stage::Waiting);
         self.late.push(Box::pin(async move {
             sleep(delay).await;
             Asked {
@@ -249,3 +287,6 @@ impl<A: Api> Asking<A> {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,7 +114,7 @@ async fn listen<A: Api, E: Events>(
         said = Vec::new();
         tokio::select! {
             heard = events.next() => match heard {
-                Ok(Heard::Inspect(id)) => asking.inspect(id),
+                Ok(Heard::Inspect(id)) => asking.announced(id),
                 Ok(Heard::Gone(id)) if is_container_id(id.as_bytes()) => {
                     said = vec![EngineMessage::Gone { engine, id }];
                 }

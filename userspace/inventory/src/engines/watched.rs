@@ -87,6 +87,16 @@ impl Watched {
         }
     }
 
+    /// What is said until all of this was, in whatever order and however often.
+    pub(super) async fn hears(&mut self, wanted: &[&str]) {
+        let mut missing = wanted.to_vec();
+        while !missing.is_empty() {
+            let said = self.next_but_lost().await;
+            assert!(wanted.contains(&&*said), "{said}");
+            missing.retain(|one| *one != said);
+        }
+    }
+
     /// The next answer about a container, and the engine that it is of.
     pub(super) async fn inspected(&mut self) -> (Engine, Arc<Inspected>) {
         loop {
