@@ -107,6 +107,8 @@ pub(super) struct Asking<A> {
     listed: FxHashSet<String>,
     /// Whether something was announced since that could not be asked for.
     has_missed: bool,
+    /// Whether people were told that it left a question unanswered: it may do so as often as it likes.
+    has_complained: bool,
 }
 
 impl<A: Api> Asking<A> {
@@ -120,6 +122,7 @@ impl<A: Api> Asking<A> {
             late: FuturesUnordered::new(),
             listed: FxHashSet::default(),
             has_missed: false,
+            has_complained: false,
         }
     }
 
@@ -261,9 +264,13 @@ impl<A: Api> Asking<A> {
                 return Ok(Vec::new());
             }
             (question, Err(error)) => {
-                tracing::warn!(engine = engine.name(), ?question, %error, "the container engine gave no answer");
                 if let Question::Inspect(id) = question {
                     self.listed.remove(id);
+                }
+                if std::mem::replace(&mut self.has_complained, true) {
+                    tracing::debug!(engine = engine.name(), ?question, %error, "the container engine gave no answer");
+                } else {
+                    tracing::warn!(engine = engine.name(), ?question, %error, "the container engine gave no answer");
                 }
                 Vec::new()
             }

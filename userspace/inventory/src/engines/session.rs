@@ -128,6 +128,8 @@ async fn listen<A: Api, E: Events>(
                 None => return Ended::Closed,
             },
             done = asking.next() => match asking.answered(done) {
+                // An answer that says nothing costs as much.
+                Ok(messages) if messages.is_empty() => sender.pause().await,
                 Ok(messages) => said = messages,
                 Err(error) => return error.into(),
             },

@@ -8,8 +8,8 @@ use tokio::time::sleep;
 
 use super::EngineMessage;
 
-/// After each message of a user's engine the next one waits this long: whoever runs it may send without end, and the
-/// pipeline hears engines before it reads events.
+/// After each message or answer of a user's engine the next one waits this long: whoever runs it may send without end, and
+/// the pipeline hears engines before it reads events.
 const USERS_PAUSE: Duration = Duration::from_millis(5);
 
 /// Names one watched engine for as long as the agent runs.
@@ -64,10 +64,15 @@ impl EngineSender {
     pub async fn send(&self, message: EngineMessage) -> Result<(), SendError<Said>> {
         let source = self.source.id;
         self.sender.send(Said { source, message }).await?;
+        self.pause().await;
+        Ok(())
+    }
+
+    /// Waits a little where the engine is a user's: for what it is made to say without a message.
+    pub(super) async fn pause(&self) {
         if let Reach::User(_) = self.source.reach {
             sleep(USERS_PAUSE).await;
         }
-        Ok(())
     }
 
     /// Waits until nobody listens any more.
