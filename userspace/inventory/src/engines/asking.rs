@@ -46,6 +46,27 @@ pub(super) enum Reply {
     Running(Vec<String>),
 }
 
+/// One of the times that a question is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempt {
+    is_last: bool,
+}
+
+impl Attempt {
+    /// Does without something that an answer can stand without, such as what is known of a container's image; `None` where
+    /// the engine does not say.
+    ///
+    /// # Errors
+    /// It may well say it when the question is asked again, and it will be.
+    pub(super) fn spare<T>(self, said: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
+        match said {
+            Ok(said) => Ok(Some(said)),
+            Err(error) if error.is_passing() && !self.is_last => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
 /// The API of a kind of engines. A clone asks the same one.
 pub(super) trait Api: Clone + Send + 'static {
     /// How long after one another a container that the engine does not know is asked for again: it may have a cgroup
@@ -56,6 +77,7 @@ pub(super) trait Api: Clone + Send + 'static {
     fn answer(
         self,
         question: Question,
+        attempt: Attempt,
     ) -> impl Future<Output = Result<Reply, EngineError>> + Send + 'static;
 }
 
@@ -219,7 +241,10 @@ impl<A: Api> Asking<A> {
         {
             asked.attempts += 1;
             self.open.insert(asked.question.clone(), Stage::InFlight);
-            let answer = self.api.clone().answer(asked.question.clone());
+            let attempt = Attempt {
+                is_last: asked.attempts >= ATTEMPTS,
+            };
+            let answer = self.api.clone().answer(asked.question.clone(), attempt);
             self.in_flight
                 .push(Box::pin(async move { (asked, answer.await) }));
         }

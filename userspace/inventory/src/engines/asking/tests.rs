@@ -9,7 +9,7 @@ struct Knows(bool);
 impl Api for Knows {
     const LATE: &'static [Duration] = &[];
 
-    async fn answer(self, _: Question) -> Result<Reply, EngineError> {
+    async fn answer(self, _: Question, _: Attempt) -> Result<Reply, EngineError> {
         match self.0 {
             true => Ok(Reply::Inspected(Engine::Docker, Box::default())),
             false => Err(EngineError::Status {

@@ -13,7 +13,7 @@ use super::messages::{
     ListPodSandboxRequest, PodSandboxStatus, PodSandboxStatusRequest, state,
 };
 use crate::cgroup::is_container_id;
-use crate::engines::asking::{self, Question, Reply};
+use crate::engines::asking::{self, Attempt, Question, Reply};
 use crate::engines::cache::Cache;
 use crate::engines::error::EngineError;
 
@@ -44,10 +44,10 @@ impl asking::Api for Api {
         Duration::from_millis(3200),
     ];
 
-    async fn answer(self, question: Question) -> Result<Reply, EngineError> {
+    async fn answer(self, question: Question, attempt: Attempt) -> Result<Reply, EngineError> {
         match question {
             Question::Inspect(id) => {
-                let inspected = self.inspect(&id).await?;
+                let inspected = self.inspect(&id, attempt).await?;
                 Ok(Reply::Inspected(self.engine, Box::new(inspected)))
             }
             // Kubernetes has no Swarm.
@@ -83,14 +83,14 @@ impl Api {
     }
 
     /// What it knows of a container; a sandbox's first process has an id as one, too.
-    async fn inspect(&self, id: &str) -> Result<Inspected, EngineError> {
-        match self.container(id).await {
-            Err(error) if error.is_not_found() => self.sandbox(id).await,
+    async fn inspect(&self, id: &str, attempt: Attempt) -> Result<Inspected, EngineError> {
+        match self.container(id, attempt).await {
+            Err(error) if error.is_not_found() => self.sandbox(id, attempt).await,
             answer => answer,
         }
     }
 
-    async fn container(&self, id: &str) -> Result<Inspected, EngineError> {
+    async fn container(&self, id: &str, attempt: Attempt) -> Result<Inspected, EngineError> {
         let answer = self
             .client
             .call(ContainerStatusRequest {
@@ -100,7 +100,7 @@ impl Api {
             .await?;
         let status = about(answer.status, id, |status| &status.id)?;
         let info = Info::read(&answer.info);
-        let pod = self.pod(&info.sandbox_id).await;
+        let pod = self.pod(&info.sandbox_id, attempt).await?;
         let id = [
             &status.image_id,
             &info.config.image.image,
@@ -109,13 +109,14 @@ impl Api {
         .into_iter()
         .find(|name| !name.is_empty());
         let named = status.image.as_ref().map(|spec| &spec.image);
-        let image = self.image(id.or(named).map_or("", String::as_str)).await;
+        let name = id.or(named).map_or("", String::as_str);
+        let image = self.image(name, attempt).await?;
         Ok(answers::container(status, info, &pod, &image))
     }
 
-    async fn sandbox(&self, id: &str) -> Result<Inspected, EngineError> {
+    async fn sandbox(&self, id: &str, attempt: Attempt) -> Result<Inspected, EngineError> {
         let (status, info) = self.sandbox_status(id, true).await?;
-        let image = self.image(&info.image).await;
+        let image = self.image(&info.image, attempt).await?;
         let pod = self.pods.keep(id, Pod::of(&status));
         Ok(answers::sandbox(status, info, &pod, &image))
     }
@@ -137,43 +138,42 @@ impl Api {
     }
 
     /// What is known of a pod; nothing where the engine does not say: the container's answer stands alone.
-    async fn pod(&self, sandbox_id: &str) -> Arc<Pod> {
+    async fn pod(&self, sandbox_id: &str, attempt: Attempt) -> Result<Arc<Pod>, EngineError> {
         if !is_container_id(sandbox_id.as_bytes()) {
-            return Arc::default();
+            return Ok(Arc::default());
         }
         if let Some(known) = self.pods.get(sandbox_id) {
-            return known;
+            return Ok(known);
         }
-        match self.sandbox_status(sandbox_id, false).await {
-            Ok((status, _)) => self.pods.keep(sandbox_id, Pod::of(&status)),
-            Err(_) => Arc::new(Pod::unknown(sandbox_id)),
-        }
+        let said = attempt.spare(self.sandbox_status(sandbox_id, false).await)?;
+        Ok(match said {
+            Some((status, _)) => self.pods.keep(sandbox_id, Pod::of(&status)),
+            None => Arc::new(Pod::unknown(sandbox_id)),
+        })
     }
 
     /// What is known of an image by name, digest or id, likewise.
-    async fn image(&self, name: &str) -> Arc<Image> {
+    async fn image(&self, name: &str, attempt: Attempt) -> Result<Arc<Image>, EngineError> {
         if name.is_empty() {
-            return Arc::default();
+            return Ok(Arc::default());
         }
         if let Some(known) = self.images.get(name) {
-            return known;
+            return Ok(known);
         }
         let image = ImageSpec {
             image: name.to_owned(),
             ..ImageSpec::default()
         };
-        let answer = self
-            .client
-            .call(ImageStatusRequest { image: Some(image) })
-            .await;
-        match answer.map(|answer| answer.image) {
-            Ok(Some(mut image)) => {
+        let request = ImageStatusRequest { image: Some(image) };
+        let said = attempt.spare(self.client.call(request).await)?;
+        Ok(match said.and_then(|answer| answer.image) {
+            Some(mut image) => {
                 image.repo_tags.truncate(MAX_NAMES);
                 image.repo_digests.truncate(MAX_NAMES);
                 self.images.keep(name, image)
             }
-            Ok(None) | Err(_) => Arc::default(),
-        }
+            None => Arc::default(),
+        })
     }
 }
 

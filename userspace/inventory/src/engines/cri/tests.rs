@@ -291,6 +291,40 @@ async fn a_sandbox_is_named_like_its_pod() {
 }
 
 #[tokio::test]
+async fn a_pod_or_image_that_is_not_told_for_a_moment_is_asked_for_again() {
+    // Nothing but the image's own answer tells this id.
+    let told = Image {
+        id: format!("sha256:{}", "b".repeat(64)),
+        ..Image::default()
+    };
+    for sick in ["PodSandboxStatus", "ImageStatus"] {
+        for (failures, is_told) in [(2, true), (u32::MAX, false)] {
+            let mut scene = Watched::new(Engine::Containerd);
+            let image = Some(told.clone());
+            let mut asked = 0;
+            let _fake = Fake::start(&scene.socket(), move |method, id| {
+                asked += u32::from(method == sick);
+                match method {
+                    _ if method == sick && asked <= failures => {
+                        Answer::Refuse(Code::Unavailable, "busy".into())
+                    }
+                    "ImageStatus" => ok(&ImageStatusResponse {
+                        image: image.clone(),
+                    }),
+                    _ => healthy(method, id),
+                }
+            });
+            let (_, inspected) = scene.inspected().await;
+            let is_known = match sick {
+                "ImageStatus" => inspected.image_id == told.id.as_str(),
+                _ => inspected.pod_labels.contains_key("app"),
+            };
+            assert_eq!(is_known, is_told, "{sick} {failures}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn odd_information_costs_nothing_but_itself() {
     for info in [
         "",

@@ -11,7 +11,7 @@ use vigia_event::secret::SecretKind;
 use super::answers::{ContainerAnswer, ImageAnswer, ServiceAnswer, SwarmAnswer};
 use super::{MAX_ANSWER, list};
 use crate::cgroup::is_container_id;
-use crate::engines::asking::{self, Question, Reply};
+use crate::engines::asking::{self, Attempt, Question, Reply};
 use crate::engines::cache::Cache;
 use crate::engines::error::EngineError;
 use crate::engines::http::Client;
@@ -51,12 +51,12 @@ impl asking::Api for Api {
     /// Containers are announced before they start.
     const LATE: &'static [Duration] = &[];
 
-    async fn answer(self, question: Question) -> Result<Reply, EngineError> {
+    async fn answer(self, question: Question, attempt: Attempt) -> Result<Reply, EngineError> {
         match question {
             Question::Inspect(id) => {
-                let mut inspected = inspect(&self.client, &self.images, &id).await?;
+                let mut inspected = inspect(&self.client, &self.images, &id, attempt).await?;
                 inspected.pod_labels =
-                    pod_labels(&self.client, &self.sandboxes, &inspected.labels).await;
+                    pod_labels(&self.client, &self.sandboxes, &inspected.labels, attempt).await?;
                 inspected.swarm_grants = swarm_grants(&self.client, &inspected).await;
                 Ok(Reply::Inspected(self.engine, Box::new(inspected)))
             }
@@ -70,6 +70,7 @@ async fn inspect(
     client: &Client,
     images: &Cache<ImageAnswer>,
     id: &str,
+    attempt: Attempt,
 ) -> Result<Inspected, EngineError> {
     let path = format!("/containers/{id}/json");
     let answer: ContainerAnswer = client.get(&path, MAX_ANSWER).await?;
@@ -79,32 +80,34 @@ async fn inspect(
             message: "it is about another container".to_owned(),
         });
     }
-    let image = image(client, images, &answer.image).await;
+    let image = image(client, images, &answer.image, attempt).await?;
     Ok(answer.into_inspected(&image))
 }
 
 /// What is known of an image; nothing where the engine does not say, since the container's answer stands alone.
-async fn image(client: &Client, images: &Cache<ImageAnswer>, id: &str) -> Arc<ImageAnswer> {
+async fn image(
+    client: &Client,
+    images: &Cache<ImageAnswer>,
+    id: &str,
+    attempt: Attempt,
+) -> Result<Arc<ImageAnswer>, EngineError> {
     if !ImageName::is_id(id) {
-        return Arc::default();
+        return Ok(Arc::default());
     }
     if let Some(known) = images.get(id) {
-        return known;
+        return Ok(known);
     }
-    match client
-        .get::<ImageAnswer>(&format!("/images/{id}/json"), MAX_ANSWER)
-        .await
-    {
-        Ok(mut answer) => {
-            for names in [&mut answer.repo_tags, &mut answer.repo_digests] {
-                names.retain(|name| name.len() <= MAX_NAME);
-                names.truncate(MAX_NAMES);
-                names.shrink_to_fit();
-            }
-            images.keep(id, answer)
-        }
-        Err(_) => Arc::default(),
+    let path = format!("/images/{id}/json");
+    let said = client.get::<ImageAnswer>(&path, MAX_ANSWER).await;
+    let Some(mut answer) = attempt.spare(said)? else {
+        return Ok(Arc::default());
+    };
+    for names in [&mut answer.repo_tags, &mut answer.repo_digests] {
+        names.retain(|name| name.len() <= MAX_NAME);
+        names.truncate(MAX_NAMES);
+        names.shrink_to_fit();
     }
+    Ok(images.keep(id, answer))
 }
 
 /// The labels of a container's pod, which cri-dockerd gives to the pod's sandbox only; nothing where there is none, or where
@@ -113,31 +116,33 @@ async fn pod_labels(
     client: &Client,
     sandboxes: &Cache<BTreeMap<String, BString>>,
     labels: &BTreeMap<String, BString>,
-) -> BTreeMap<String, BString> {
+    attempt: Attempt,
+) -> Result<BTreeMap<String, BString>, EngineError> {
     let is_sandbox =
         |labels: &BTreeMap<String, BString>| labels.get(KIND).is_some_and(|kind| kind == SANDBOX);
     if is_sandbox(labels) {
-        return labels.clone();
+        return Ok(labels.clone());
     }
     let Some(id) = labels.get(SANDBOX_ID).filter(|id| is_container_id(id)) else {
-        return BTreeMap::new();
+        return Ok(BTreeMap::new());
     };
     let id = id.to_string();
     let sandbox = match sandboxes.get(&id) {
         Some(known) => known,
         None => {
             let path = format!("/containers/{id}/json");
-            match client.get::<ContainerAnswer>(&path, MAX_ANSWER).await {
-                Ok(answer) => sandboxes.keep(&id, answer.into_labels()),
-                Err(_) => return BTreeMap::new(),
+            let said = client.get::<ContainerAnswer>(&path, MAX_ANSWER).await;
+            match attempt.spare(said)? {
+                Some(answer) => sandboxes.keep(&id, answer.into_labels()),
+                None => return Ok(BTreeMap::new()),
             }
         }
     };
-    if is_sandbox(&sandbox) && sandbox.get(POD_UID) == labels.get(POD_UID) {
-        sandbox.as_ref().clone()
-    } else {
-        BTreeMap::new()
-    }
+    let is_its_own = is_sandbox(&sandbox) && sandbox.get(POD_UID) == labels.get(POD_UID);
+    Ok(match is_its_own {
+        true => sandbox.as_ref().clone(),
+        false => BTreeMap::new(),
+    })
 }
 
 /// What the specification of a container's Swarm service gives it; nothing outside Swarm, and where the engine is no manager

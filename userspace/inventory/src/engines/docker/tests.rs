@@ -432,6 +432,31 @@ async fn a_pods_labels_are_those_of_its_sandbox() {
 }
 
 #[tokio::test]
+async fn an_image_that_is_not_told_for_a_moment_is_asked_for_again() {
+    let image = format!("sha256:{}", "a".repeat(64));
+    for (failures, expected) in [(2, "1.27"), (usize::MAX, "")] {
+        let mut scene = Watched::new(Engine::Docker);
+        let described = format!(
+            r#"{{"Id":"{ID}","Name":"/web","Image":"{image}","Config":{{"Image":"{image}"}}}}"#
+        );
+        let mut asked = 0;
+        let _fake = Fake::start(&scene.socket(), move |path| match path {
+            path if path == format!("/containers/{ID}/json") => ok(described.clone()),
+            path if path.starts_with("/images/") => {
+                asked += 1;
+                match asked <= failures {
+                    true => Answer::Status(500, "busy".into()),
+                    false => ok(r#"{"RepoTags":["nginx:1.27"]}"#),
+                }
+            }
+            path => healthy(path),
+        });
+        let inspected = scene.inspected().await.1;
+        assert_eq!(inspected.image_tag, expected, "{failures}");
+    }
+}
+
+#[tokio::test]
 async fn a_manager_tells_what_a_service_gives_its_containers_and_a_worker_nothing() {
     const SERVICE: &str = "k2j1h0g9f8e7d6c5b4a39281x";
     let spec = |secrets: &str, configs: &str| {
