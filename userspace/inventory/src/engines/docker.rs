@@ -47,7 +47,7 @@ pub(super) async fn open(options: &Options) -> Result<Opened<Api, Lines>, Engine
     Ok(Opened {
         engine,
         version,
-        api: Api::new(client, engine),
+        api: Api::new(client, engine, options.reach),
         events,
         running,
     })

@@ -25,8 +25,9 @@ use super::source::Reach;
 const MAX_LINE: usize = 1 << 20;
 /// Bytes of a longer line that are passed over before the stream is given up.
 const MAX_PASSED_OVER: usize = 256 << 20;
-/// Bytes of an answer of a user's engine: there may be many such engines, and each may send as much as it can.
-const MAX_OF_USER: usize = 2 << 20;
+/// Bytes of an answer of a user's engine: there may be many such engines, each may send as much as it can, and what is kept
+/// of an answer may be a little more than was sent.
+const MAX_OF_USER: usize = 256 << 10;
 /// Bytes of the head of an answer.
 const MAX_HEAD: usize = 64 << 10;
 

@@ -16,6 +16,7 @@ use crate::cgroup::is_container_id;
 use crate::engines::asking::{self, Attempt, Question, Reply};
 use crate::engines::cache::Cache;
 use crate::engines::error::EngineError;
+use crate::engines::source::Reach;
 
 /// Names kept of one image.
 const MAX_NAMES: usize = 32;
@@ -62,8 +63,9 @@ impl Api {
         Self {
             client,
             engine,
-            images: Cache::default(),
-            pods: Cache::default(),
+            // Users' engines are not asked in this way.
+            images: Cache::new(Reach::Everybody),
+            pods: Cache::new(Reach::Everybody),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::engines::error::EngineError;
 use crate::engines::http::Client;
 use crate::engines::image::ImageName;
 use crate::engines::limits;
+use crate::engines::source::Reach;
 use crate::mountinfo::{SwarmObject, is_swarm_id};
 
 /// The label by which cri-dockerd tells sandboxes from containers, and its value for sandboxes.
@@ -32,17 +33,19 @@ const MAX_NAME: usize = 1024;
 pub(in crate::engines) struct Api {
     client: Client,
     engine: Engine,
+    reach: Reach,
     images: Cache<ImageAnswer>,
     sandboxes: Cache<BTreeMap<String, BString>>,
 }
 
 impl Api {
-    pub(super) fn new(client: Client, engine: Engine) -> Self {
+    pub(super) fn new(client: Client, engine: Engine, reach: Reach) -> Self {
         Self {
             client,
             engine,
-            images: Cache::default(),
-            sandboxes: Cache::default(),
+            reach,
+            images: Cache::new(reach),
+            sandboxes: Cache::new(reach),
         }
     }
 }
@@ -55,8 +58,12 @@ impl asking::Api for Api {
         match question {
             Question::Inspect(id) => {
                 let mut inspected = inspect(&self.client, &self.images, &id, attempt).await?;
-                inspected.pod_labels =
-                    pod_labels(&self.client, &self.sandboxes, &inspected.labels, attempt).await?;
+                // What a user's engine calls a sandbox would only cost memory: clusters run on root's.
+                if self.reach == Reach::Everybody {
+                    inspected.pod_labels =
+                        pod_labels(&self.client, &self.sandboxes, &inspected.labels, attempt)
+                            .await?;
+                }
                 inspected.swarm_grants = swarm_grants(&self.client, &inspected).await;
                 Ok(Reply::Inspected(self.engine, Box::new(inspected)))
             }
