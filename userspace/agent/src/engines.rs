@@ -60,7 +60,9 @@ impl Engines {
             looking: None,
         };
         for socket in &config.engines.sockets {
-            engines.watch(settings::engine_at(&config.engines, socket), false);
+            if !engines.watches(socket) {
+                engines.watch(settings::engine_at(&config.engines, socket), false);
+            }
         }
         if config.engines.discover {
             engines.take_over(places::find(Path::new("/")));
@@ -129,14 +131,17 @@ impl Engines {
 
     /// Watches what is there now, and no longer what is not.
     fn take_over(&mut self, places: Vec<Place>) -> Changes {
-        let is_there = |watched: &Watched| places.iter().any(|place| is_same(place, watched));
+        let is_there = |watched: &Watched| {
+            let mut places = places.iter();
+            places.any(|place| is_same(&place.socket, &watched.socket))
+        };
         let (stay, vanished) = std::mem::take(&mut self.watched)
             .into_iter()
             .partition(|watched| !watched.is_found || is_there(watched));
         self.watched = stay;
         let mut appeared = Vec::new();
         for place in places {
-            if self.watched.iter().any(|watched| is_same(&place, watched)) {
+            if self.watches(&place.socket) {
                 continue;
             }
             let options = engines::Options {
@@ -146,6 +151,12 @@ impl Engines {
             appeared.push((self.watch(options, true), place.socket));
         }
         Changes { appeared, vanished }
+    }
+
+    /// Whether the engine at a socket is watched, by whichever name of it.
+    fn watches(&self, socket: &Path) -> bool {
+        let mut watched = self.watched.iter();
+        watched.any(|watched| is_same(socket, &watched.socket))
     }
 
     fn watch(&mut self, options: engines::Options, is_found: bool) -> Source {
@@ -167,13 +178,13 @@ impl Engines {
     }
 }
 
-/// Whether an engine is the one at this place: /var/run is another name of /run almost everywhere.
-fn is_same(place: &Place, watched: &Watched) -> bool {
+/// Whether two sockets are the same: /var/run is another name of /run almost everywhere.
+fn is_same(one: &Path, other: &Path) -> bool {
     let plain = |path: &Path| match path.strip_prefix("/var/run") {
         Ok(below) => Path::new("/run").join(below),
         Err(_) => path.to_owned(),
     };
-    plain(&place.socket) == plain(&watched.socket)
+    plain(one) == plain(other)
 }
 
 #[cfg(test)]
@@ -234,7 +245,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_configured_is_not_watched_twice() {
-        let (mut engines, _messages) = start(&["/run/none.sock"]);
+        let (mut engines, _messages) = start(&["/run/none.sock", "/var/run/none.sock"]);
+        assert_eq!(watched(&engines).len(), 1);
         engines.take_over(vec![place("/var/run/none.sock", Reach::Everybody)]);
         assert_eq!(watched(&engines).len(), 1);
     }
