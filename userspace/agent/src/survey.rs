@@ -84,9 +84,15 @@ pub(crate) async fn take(config: &Config) -> anyhow::Result<Survey> {
         let Ok(Some(said)) = timeout_at(until, from_engines.recv()).await else {
             break;
         };
-        if let EngineMessage::Lost { reason, .. } = &said.message {
+        if let EngineMessage::Lost {
+            reason,
+            is_harmless,
+            ..
+        } = &said.message
+        {
             let lost = awaited.extract_if(.., |(source, _)| *source == said.source);
-            silent.extend(lost.map(|(_, socket)| (socket, reason.clone())));
+            let lost = lost.map(|(_, socket)| (socket, reason.clone()));
+            silent.extend(lost.filter(|_| !is_harmless));
             if awaited.is_empty() {
                 break;
             }

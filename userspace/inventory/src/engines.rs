@@ -53,6 +53,8 @@ pub enum EngineMessage {
         /// Whether nothing listens at its socket. Otherwise it is there and may still answer: what it would say is
         /// unknown, not missing.
         is_absent: bool,
+        /// Whether that is nothing to worry about: it is not installed, or does not serve Kubernetes.
+        is_harmless: bool,
     },
     /// What it knows of a container.
     Inspected {
@@ -72,7 +74,7 @@ pub enum EngineMessage {
         /// The container.
         id: String,
     },
-    /// A container was removed for good.
+    /// A container was removed, or stopped: it is among those that run no longer.
     Gone {
         /// Which engine.
         engine: Engine,

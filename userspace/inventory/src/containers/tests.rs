@@ -433,6 +433,7 @@ fn metadata_is_taken_in_whatever_order_it_comes() {
             engine,
             reason: String::new(),
             is_absent: true,
+            is_harmless: false,
         };
         scene.hear(engine, message);
     }
@@ -449,6 +450,7 @@ fn an_engine_that_is_there_and_silent_leaves_things_unknown_and_one_that_is_not_
         engine: Engine::Docker,
         reason: String::new(),
         is_absent,
+        is_harmless: false,
     };
     let mut scene = Scene::new();
     scene.await_engine(Engine::Docker);

@@ -139,6 +139,12 @@ impl EngineError {
         )
     }
 
+    /// Whether it is nothing to worry about that the engine does not answer: it is not installed, or serves others.
+    #[must_use]
+    pub fn is_harmless(&self) -> bool {
+        self.is_not_installed() || self.is_unserved()
+    }
+
     /// Whether the same question may well be answered a moment later.
     #[must_use]
     pub fn is_passing(&self) -> bool {

@@ -82,6 +82,7 @@ pub async fn watch(
                     engine: options.engine,
                     reason,
                     is_absent,
+                    is_harmless: error.is_harmless(),
                 })
                 .await
                 .is_err()

@@ -112,6 +112,7 @@ fn one_engine_that_is_lost_does_not_speak_for_another_of_its_kind() {
             engine,
             reason,
             is_absent: true,
+            is_harmless: false,
         },
     );
     scene.cgroup(CgroupChangeKind::Mkdir, CGROUP, &format!("/docker/{ID}"));

@@ -13,8 +13,8 @@ use vigia_event::container::HostNamespaces;
 use self::fake::{Answer, Fake, ok, unknown};
 use super::messages::*;
 use super::*;
-use crate::engines::EngineRequest;
 use crate::engines::watched::{Watched, short};
+use crate::engines::{EngineMessage, EngineRequest};
 
 const ID: &str = "cb88e9aa616de881d907571c99dd391a8b8e42a205685db372ef402055eb838a";
 const OTHER: &str = "aa0ab810283dba822752b3bc8e939426f544725b0f000f67a61b213765fd8854";
@@ -451,6 +451,28 @@ async fn an_engine_that_is_sick_is_lost_and_found_again_when_it_is_well() {
         drop(fake);
         let _well = Fake::start(&scene.socket(), healthy);
         while scene.next_but_lost().await != "cb88 web" {}
+    }
+}
+
+#[tokio::test]
+async fn one_that_only_docker_uses_is_nothing_to_worry_about() {
+    for (code, harmless) in [(Code::Unimplemented, true), (Code::Internal, false)] {
+        let mut scene = Watched::new(Engine::Containerd);
+        let _fake = Fake::start(&scene.socket(), move |_, _| {
+            Answer::Refuse(code, "unknown service".into())
+        });
+        loop {
+            if let EngineMessage::Lost {
+                reason,
+                is_harmless,
+                ..
+            } = scene.next().await
+                && !reason.contains("cannot connect")
+            {
+                assert_eq!(is_harmless, harmless, "{reason}");
+                break;
+            }
+        }
     }
 }
 
