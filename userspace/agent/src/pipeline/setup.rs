@@ -222,8 +222,7 @@ impl Pipeline {
     fn seed(&self, scanned: &Scanned) -> Seed {
         let task = &scanned.process.task;
         let container = cgroup::path_in(&scanned.cgroups, self.sensor.hierarchy().controller)
-            .and_then(cgroup::container_of)
-            .and_then(|found| self.stages.containers.get(found.id));
+            .and_then(|path| self.stages.containers.of_cgroup_path(path));
         Seed {
             pid: task.pid,
             start_boottime_ns: task.start_boottime_ns,

@@ -2,6 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use bstr::BString;
 use rustc_hash::FxHashSet;
@@ -9,6 +10,7 @@ use vigia_event::captured::ContainerChange;
 use vigia_event::container::Container;
 use vigia_event::process::ProcessKey;
 
+use super::life::Claim;
 use super::{ContainerTable, Request, Slot};
 use crate::cgroup::{self, CgroupContainer};
 use crate::mountinfo;
@@ -37,7 +39,7 @@ impl ContainerTable {
         let mut seen = FxHashSet::default();
         for task in tasks {
             let slot = match cgroup::container_of(&task.cgroup_path) {
-                Some(found) => Some(self.existing_slot(task, found, time_ns)),
+                Some(found) => self.existing_slot(task, found, time_ns),
                 None if seen.insert(task.mnt_ns) => self.existing_by_mounts(task, time_ns),
                 None => None,
             };
@@ -45,6 +47,14 @@ impl ContainerTable {
                 self.add_existing_init(slot, task, time_ns);
             }
         }
+    }
+
+    /// The container in whose cgroup a path lies; `None` for one that only carries the id of a container.
+    #[must_use]
+    pub fn of_cgroup_path(&self, path: &[u8]) -> Option<&Arc<Container>> {
+        let found = cgroup::container_of(path)?;
+        self.get(found.id)
+            .filter(|container| container.cgroup_path == found.own_path)
     }
 
     /// A container without a cgroup, by the mounts of the oldest process in its mount namespace.
@@ -66,10 +76,12 @@ impl ContainerTable {
         task: &ExistingTask,
         found: CgroupContainer<'_>,
         time_ns: u64,
-    ) -> Slot {
-        let slot = match self.by_id.get(found.id) {
-            Some(&slot) => slot,
-            None => {
+    ) -> Option<Slot> {
+        let known = self.by_id.get(found.id).copied();
+        let slot = match known.map_or(Claim::Free, |slot| self.claim(slot, found.own_path)) {
+            Claim::Imitates => return None,
+            Claim::Its(slot) => slot,
+            Claim::Free => {
                 let cgroup_id = self.cgroup_id(found.own_path);
                 let container = Container {
                     id: found.id.to_owned(),
@@ -93,7 +105,7 @@ impl ContainerTable {
                 self.add_subgroup(slot, cgroup_id);
             }
         }
-        slot
+        Some(slot)
     }
 
     fn add_existing_init(&mut self, slot: Slot, task: &ExistingTask, time_ns: u64) {

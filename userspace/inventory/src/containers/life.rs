@@ -8,12 +8,22 @@ use vigia_event::captured::{CgroupChange, CgroupChangeKind, ContainerChange, Tas
 use vigia_event::container::Container;
 use vigia_event::mount::is_below;
 
-use super::owner::Owner;
+use super::owner::{Owner, is_delegated};
 use super::{ContainerTable, Entry, Request, Slot};
 use crate::cgroup::{self, CgroupContainer};
 
 /// Cgroups below a container's own that are remembered as its; more are still found by namespace and origin.
 pub(super) const MAX_SUBGROUPS: usize = 128;
+
+/// What a cgroup that carries the id of a container is to the container that the table has by that id.
+pub(super) enum Claim {
+    /// There is none, or there is no longer.
+    Free,
+    /// Its own, or below that.
+    Its(Slot),
+    /// One that imitates it.
+    Imitates,
+}
 
 impl ContainerTable {
     pub(super) fn cgroup_changed(&mut self, change: &CgroupChange, time_ns: u64) {
@@ -30,23 +40,21 @@ impl ContainerTable {
 
     fn cgroup_made(&mut self, change: &CgroupChange, found: CgroupContainer<'_>, time_ns: u64) {
         let is_own = found.own_path.len() == change.path.len();
-        let living = self.by_id.get(found.id).copied().filter(|slot| {
-            self.entries
-                .get(slot)
-                .is_some_and(|entry| entry.gone_ns.is_none())
-        });
-        match living.and_then(|slot| self.entries.get(&slot).map(|entry| (slot, entry))) {
-            Some((_, entry)) if !is_below(&change.path, &entry.snapshot.cgroup_path) => {
-                self.counts.impostors += 1
-            }
-            Some((slot, _)) if !is_own => self.add_subgroup(slot, change.id),
+        let living = self
+            .by_id
+            .get(found.id)
+            .copied()
+            .filter(|slot| self.is_there(*slot));
+        match living.map_or(Claim::Free, |slot| self.claim(slot, found.own_path)) {
+            Claim::Imitates => {}
+            Claim::Its(slot) if !is_own => self.add_subgroup(slot, change.id),
             // The same group anew: its removal was missed.
-            Some((slot, _)) if self.by_cgroup.get(&change.id) != Some(&slot) => {
+            Claim::Its(slot) if self.by_cgroup.get(&change.id) != Some(&slot) => {
                 self.gone_at(slot, time_ns);
                 self.cgroup_made(change, found, time_ns);
             }
-            Some(_) => {}
-            None if is_own => {
+            Claim::Its(_) => {}
+            Claim::Free if is_own => {
                 let container = Container {
                     id: found.id.to_owned(),
                     engine: found.engine,
@@ -58,8 +66,35 @@ impl ContainerTable {
                 self.add(container, time_ns);
             }
             // A group below a container that was never seen: its mount namespace will tell.
-            None => {}
+            Claim::Free => {}
         }
+    }
+
+    /// Judges the cgroup at a path by the id that it carries, which is that of a container in the table. Anybody may give a
+    /// group any name where systemd delegates, and be there first: such a group counts only as long as there is no other.
+    pub(super) fn claim(&mut self, slot: Slot, own_path: &[u8]) -> Claim {
+        let Some(entry) = self.entries.get(&slot) else {
+            return Claim::Free;
+        };
+        let known = &entry.snapshot.cgroup_path;
+        // One that only its mounts tell of lies in no cgroup of its own.
+        if !known.is_empty() && is_below(own_path, known) {
+            return Claim::Its(slot);
+        }
+        if entry.gone_ns.is_some() {
+            return Claim::Free;
+        }
+        self.counts.impostors += 1;
+        let yields = match is_delegated(own_path) {
+            true => known.is_empty() && entry.owner != Owner::Machine,
+            false => known.is_empty() || is_delegated(known),
+        };
+        if !yields {
+            return Claim::Imitates;
+        }
+        // Not gone, but never been: nothing in it is the container's.
+        self.forget(slot);
+        Claim::Free
     }
 
     pub(super) fn add_subgroup(&mut self, slot: Slot, cgroup_id: u64) {

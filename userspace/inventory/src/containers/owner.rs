@@ -94,6 +94,14 @@ impl ContainerTable {
     }
 }
 
+/// Whether a cgroup lies below the slice of which systemd delegates parts to users, on this machine or in a container that
+/// runs a systemd of its own: there, users make groups and name them as they like.
+pub(super) fn is_delegated(cgroup: &[u8]) -> bool {
+    cgroup
+        .split(|&byte| byte == b'/')
+        .any(|part| part == b"user.slice")
+}
+
 /// The user to whom systemd delegated the slice that a cgroup lies below.
 fn user_of_slice(cgroup: &[u8]) -> Option<u32> {
     let below = cgroup.strip_prefix(b"/user.slice/user-")?;
@@ -123,6 +131,19 @@ mod tests {
             ("/", None),
         ] {
             assert_eq!(user_of_slice(path.as_bytes()), user, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_users_may_make_groups_in_is_known() {
+        for (path, expected) in [
+            ("/user.slice/user-1000.slice/user@1000.service/a", true),
+            ("/lxc/user.slice/user-1000.slice/a", true),
+            ("/system.slice/a", false),
+            ("/my-user.slice/a", false),
+            ("", false),
+        ] {
+            assert_eq!(is_delegated(path.as_bytes()), expected, "{path}");
         }
     }
 

@@ -1,4 +1,5 @@
 mod identity;
+mod impostors;
 mod many;
 
 use bstr::BString;
