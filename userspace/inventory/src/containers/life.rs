@@ -202,7 +202,8 @@ impl ContainerTable {
         entry.mounts_read_ns = 0;
         entry.first_mounts = None;
         entry.declared.clear();
-        self.by_mnt_ns.remove(&entry.snapshot.mnt_ns);
+        let former = entry.snapshot.mnt_ns;
+        self.leave_namespace(slot, former);
         self.by_mnt_ns.insert(mnt_ns, slot);
         self.replace(slot, |container| {
             container.init = Some(process.key());
@@ -256,13 +257,18 @@ impl ContainerTable {
         entry.gone_ns = Some(time_ns);
         // Numbers of namespaces are given away again at once; those of cgroups are not.
         let mnt_ns = entry.snapshot.mnt_ns;
-        if self.by_mnt_ns.get(&mnt_ns) == Some(&slot) {
-            self.by_mnt_ns.remove(&mnt_ns);
-        }
+        self.leave_namespace(slot, mnt_ns);
         self.unwatch(slot);
         self.watch_environments(slot);
         self.gone
             .push_back((time_ns.saturating_add(self.options.grace_ns), slot));
+    }
+
+    /// Its number may be another container's by now.
+    fn leave_namespace(&mut self, slot: Slot, mnt_ns: u32) {
+        if self.by_mnt_ns.get(&mnt_ns) == Some(&slot) {
+            self.by_mnt_ns.remove(&mnt_ns);
+        }
     }
 
     /// Forgets the containers whose grace period is over. Every record does so, too; on a machine on which nothing happens
@@ -323,9 +329,7 @@ impl ContainerTable {
                 self.by_cgroup.remove(cgroup_id);
             }
         }
-        if self.by_mnt_ns.get(&container.mnt_ns) == Some(&slot) {
-            self.by_mnt_ns.remove(&container.mnt_ns);
-        }
+        self.leave_namespace(slot, container.mnt_ns);
         if self.by_id.get(&container.id) == Some(&slot) {
             self.by_id.remove(&container.id);
             self.forgotten.push(container.id.clone());

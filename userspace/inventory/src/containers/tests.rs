@@ -1177,3 +1177,29 @@ fn a_gone_container_is_forgotten_also_where_nothing_happens() {
     assert!(scene.table.is_empty());
     assert_eq!(scene.table.take_forgotten(), [ID]);
 }
+
+#[test]
+fn a_mount_namespace_whose_number_is_used_again_stays_with_its_new_container() {
+    let mut scene = Scene::new();
+    scene.started(61);
+    let exit = What::Exit {
+        status: 0,
+        process_ended: true,
+    };
+    scene.observe(&inside(61), exit);
+    let in_group = |pid, cgroup_id, mnt| {
+        let mut task = inside(pid);
+        (task.cgroup_id, task.namespaces.mnt) = (cgroup_id, mnt);
+        task
+    };
+    scene.cgroup(CgroupChangeKind::Mkdir, 700, &format!("/docker/{OTHER}"));
+    scene.mounts_of_pid(62, MOUNTS);
+    scene.exec(&in_group(62, 700, INNER_MNT));
+    scene.mounts_of_pid(63, MOUNTS);
+    scene.exec(&in_group(63, CGROUP, INNER_MNT + 1));
+    assert_eq!(scene.container().init.map(|init| init.pid), Some(63));
+    for (mnt, id) in [(INNER_MNT, OTHER), (INNER_MNT + 1, ID)] {
+        let found = scene.table.of_task(&in_group(70, 1, mnt));
+        assert_eq!(id_of(found.cloned()), Some(id.to_owned()), "{mnt}");
+    }
+}
