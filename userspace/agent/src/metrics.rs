@@ -222,6 +222,8 @@ metrics! {
         "Containers whose metadata an engine gave.";
     metadata_failed: CountersBy<MetadataFailure>, "vigia_container_metadata_failures_total", ["cause"],
         "Containers whose metadata an engine did not give, by why.";
+    requests_dropped: IntCounter, "vigia_container_requests_dropped_total", [],
+        "Questions about containers and their secrets that were not asked because too many waited.";
     domain_lookups: CountersBy<Lookup>, "vigia_domain_name_lookups_total", ["result"],
         "Lookups of domain names that rules compare with.";
     domain_names_pending: IntGauge, "vigia_domain_names_pending", [],

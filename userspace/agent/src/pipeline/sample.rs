@@ -169,6 +169,7 @@ impl Stages {
         metrics
             .metadata_failed
             .advance(MetadataFailure::Foreign, containers.foreign_answers);
+        advance(&metrics.requests_dropped, containers.requests_dropped);
         let readers = self.readers.counts();
         metrics
             .table_evicted

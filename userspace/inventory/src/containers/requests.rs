@@ -5,8 +5,8 @@ use bstr::BString;
 use super::ContainerTable;
 use crate::engines::SourceId;
 
-/// Requests that may wait to be taken.
-const MAX_REQUESTS: usize = 8192;
+/// Requests that may wait to be taken; beyond, only those are taken that nobody would repeat.
+const MAX_REQUESTS: usize = 32_768;
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,12 +68,62 @@ pub struct LearnSecret {
     pub pattern: BString,
 }
 
+impl Request {
+    /// Whether it asks for something: without an answer, a value stays unknown.
+    fn is_question(&self) -> bool {
+        match self {
+            Self::Inspect { .. } | Self::Resolve { .. } | Self::LearnSecret(_) => true,
+            Self::WatchSecret { .. }
+            | Self::UnwatchSecret { .. }
+            | Self::WatchEnvironments(_)
+            | Self::AddCgroup { .. }
+            | Self::ForgetCgroup { .. } => false,
+        }
+    }
+}
+
 impl ContainerTable {
+    /// Notes a request. What the probes are told is never dropped, because it is told once: there is no more of it than the
+    /// table and the records of one batch hold.
     pub(super) fn request(&mut self, request: Request) {
-        if self.requests.len() >= MAX_REQUESTS {
+        if self.requests.len() >= MAX_REQUESTS && request.is_question() {
             self.counts.requests_dropped += 1;
         } else {
             self.requests.push_back(request);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::containers::Options;
+
+    #[test]
+    fn questions_are_dropped_where_there_are_too_many_and_what_probes_are_told_is_not() {
+        let mut table = ContainerTable::new(Options::default());
+        let ask = || Request::Resolve { id: String::new() };
+        let told = [
+            Request::AddCgroup {
+                cgroup_id: 1,
+                container_cgroup_id: 1,
+            },
+            Request::WatchSecret { dev: 1, ino: None },
+            Request::UnwatchSecret { dev: 1, ino: None },
+            Request::WatchEnvironments(true),
+            Request::ForgetCgroup { cgroup_id: 1 },
+        ];
+        for _ in 0..=MAX_REQUESTS {
+            table.request(ask());
+        }
+        for request in told.clone() {
+            table.request(request);
+        }
+        assert_eq!(table.counts().requests_dropped, 1);
+        let requests = table.take_requests();
+        assert_eq!(requests.len(), MAX_REQUESTS + told.len());
+        assert!(requests.ends_with(&told));
+        table.request(ask());
+        assert_eq!(table.take_requests(), [ask()]);
     }
 }
