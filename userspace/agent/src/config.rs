@@ -120,8 +120,9 @@ pub struct Engines {
     /// Unix sockets of Docker, of Podman's Docker-compatible service, of containerd and of CRI-O; those absent are tried
     /// again.
     pub sockets: Vec<AbsolutePath>,
-    /// Whether the usual places are looked at as well, while the agent runs: /var/run/docker.sock,
-    /// /run/podman/podman.sock, and both in the runtime folders of users, whose engines speak of their own containers only.
+    /// Whether the usual places are looked at as well, while the agent runs: /var/run/docker.sock, /run/podman/podman.sock,
+    /// /run/containerd/containerd.sock, /run/k3s/containerd/containerd.sock, /run/crio/crio.sock, and docker.sock and
+    /// podman/podman.sock in the runtime folders of users, whose engines speak of their own containers only.
     pub discover: bool,
     /// How long one answer may take, seconds.
     pub timeout_s: Bounded<1, 120>,
