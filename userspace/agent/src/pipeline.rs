@@ -270,8 +270,7 @@ impl Stages {
         let Some(container) = self.containers.get(id) else {
             return;
         };
-        let (metadata, mounts) = (&container.metadata, container.mounts.as_ref());
-        let released = self.waiting.release(id, metadata, mounts);
+        let released = self.waiting.release(container);
         self.metrics
             .released
             .add(Release::Metadata, released.len() as u64);

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vigia_event::Event;
 use vigia_event::container::{Container, Metadata};
-use vigia_event::mount::MountTable;
 
 /// How much may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,23 +104,18 @@ impl Waiting {
     }
 
     /// What waited for a container, now that the engine has spoken (or has said that it will not): the events
-    /// keep their snapshots but for the metadata, and for `mounts` where the container was gone before its own
-    /// could be read.
-    pub fn release(
-        &mut self,
-        container_id: &str,
-        metadata: &Metadata,
-        mounts: Option<&Arc<MountTable>>,
-    ) -> Vec<Event> {
-        self.given_up.remove(container_id);
-        let mut events = self.take(container_id);
+    /// keep their snapshots but for the metadata, for the kind of engine, which the cgroup only lets guess, and for the mounts
+    /// where the container was gone before its own could be read.
+    pub fn release(&mut self, told: &Container) -> Vec<Event> {
+        self.given_up.remove(&told.id);
+        let mut events = self.take(&told.id);
         self.counts.released += len(&events);
         let mut last: Option<(Arc<Container>, Arc<Container>)> = None;
         for event in &mut events {
             let Some(before) = event.container.take() else {
                 continue;
             };
-            if let (None, Some(mounts)) = (&before.mounts, mounts)
+            if let (None, Some(mounts)) = (&before.mounts, &told.mounts)
                 && [0, event.captured.task.namespaces.mnt].contains(&before.mnt_ns)
             {
                 event.mounts = Arc::clone(mounts);
@@ -130,8 +124,9 @@ impl Waiting {
             let after = match &last {
                 Some((known, after)) if Arc::ptr_eq(known, &before) => Arc::clone(after),
                 _ => Arc::new(Container {
-                    metadata: metadata.clone(),
-                    mounts: before.mounts.clone().or_else(|| mounts.cloned()),
+                    engine: told.engine,
+                    metadata: told.metadata.clone(),
+                    mounts: before.mounts.clone().or_else(|| told.mounts.clone()),
                     ..(*before).clone()
                 }),
             };
@@ -221,8 +216,8 @@ fn len(events: &[Event]) -> u64 {
 mod tests {
     use vigia_event::call::named;
     use vigia_event::captured::What;
-    use vigia_event::container::Inspected;
-    use vigia_event::mount::Mount;
+    use vigia_event::container::{Engine, Inspected};
+    use vigia_event::mount::{Mount, MountTable};
 
     use super::*;
     use crate::fixture;
@@ -278,6 +273,15 @@ mod tests {
         }))
     }
 
+    fn told(id: &str) -> Container {
+        Container {
+            id: id.to_owned(),
+            engine: Engine::Docker,
+            metadata: known(),
+            ..Container::default()
+        }
+    }
+
     #[test]
     fn only_events_without_metadata_wait() {
         let mut waiting = Waiting::new(Limits::default());
@@ -300,7 +304,7 @@ mod tests {
         for (number, id) in [(1, "a"), (2, "b"), (3, "a")] {
             assert_eq!(numbers(&waiting.push(pending(number, id), 9)), NONE);
         }
-        let released = waiting.release("a", &known(), None);
+        let released = waiting.release(&told("a"));
         assert_eq!(numbers(&released), [1, 3]);
         for event in &released {
             let container = event.container.as_deref().expect("a container");
@@ -310,8 +314,9 @@ mod tests {
                     .map(|inspected| inspected.name.to_string()),
                 Some("web".to_owned())
             );
+            assert_eq!(container.engine, Engine::Docker, "not what the cgroup said");
         }
-        assert_eq!(numbers(&waiting.release("a", &known(), None)), NONE);
+        assert_eq!(numbers(&waiting.release(&told("a"))), NONE);
         assert_eq!((waiting.len(), waiting.counts().released), (1, 2));
     }
 
@@ -331,7 +336,10 @@ mod tests {
             container.mounts = own.clone();
             event.mounts = own.unwrap_or_default();
             waiting.push(event, 9);
-            let released = waiting.release("a", &known(), Some(&declared));
+            let released = waiting.release(&Container {
+                mounts: Some(Arc::clone(&declared)),
+                ..told("a")
+            });
             let container = released[0].container.as_deref().expect("a container");
             assert_eq!(
                 container.mounts.as_ref().map(|table| table.mounts.len()),
@@ -382,7 +390,7 @@ mod tests {
             "the limit of all"
         );
         waiting.expired(9);
-        waiting.release("x", &known(), None);
+        waiting.release(&told("x"));
         assert_eq!(
             (waiting.queues.len(), waiting.deadlines.len()),
             (0, 0),

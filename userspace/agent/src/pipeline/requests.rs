@@ -56,17 +56,22 @@ impl Pipeline {
 
     fn inspect(&mut self, id: &str, sources: &[SourceId]) {
         let question = EngineRequest::Inspect(id.to_owned());
-        let asked = sources
-            .iter()
-            .filter(|source| self.engines.ask(**source, question.clone()));
-        if asked.count() > 0 {
-            return;
+        let mut is_awaited = false;
+        for source in sources {
+            match self.engines.ask(*source, question.clone()) {
+                Asked::Sent => is_awaited = true,
+                // Not asked is not denied: it stays unknown until the engine lists the container.
+                Asked::Full => {
+                    is_awaited = true;
+                    let failed = &self.stages.metrics.metadata_failed;
+                    failed.inc(MetadataFailure::Overflow);
+                }
+                Asked::Closed => {}
+            }
         }
-        self.stages
-            .metrics
-            .metadata_failed
-            .inc(MetadataFailure::Overflow);
-        self.stages.give_up_metadata(id);
+        if !is_awaited {
+            self.stages.give_up_metadata(id);
+        }
     }
 
     /// Takes notice of engines that came and went.
