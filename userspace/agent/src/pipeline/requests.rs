@@ -118,9 +118,7 @@ impl Stages {
     /// Nobody will say what a container is: its events wait no longer.
     fn give_up_metadata(&mut self, id: &str) {
         self.containers.set_metadata(id, Metadata::Unavailable);
-        for event in self.waiting.release(id, &Metadata::Unavailable, None) {
-            self.judge(event);
-        }
+        self.release(id);
     }
 
     /// Expects an engine to speak.

@@ -6,7 +6,7 @@ use vigia_event::captured::ContainerChange;
 use vigia_event::container::{Container, Engine, Inspected, Metadata, SwarmGrant};
 
 use super::owner::Owner;
-use super::{ContainerTable, Request, Slot};
+use super::{ContainerTable, Entry, Request, Slot};
 use crate::engines::{EngineMessage, Reach, Said, Source, SourceId};
 use crate::images::ImageIndex;
 use crate::mountinfo::SwarmObject;
@@ -23,6 +23,7 @@ impl ContainerTable {
     /// Forgets an engine that is watched no longer; what it said of containers stays with them.
     pub fn forget_engine(&mut self, source: SourceId) {
         self.sources.forget(source);
+        self.settle_unanswerable();
     }
 
     /// Applies what an engine said. Returns the id of the container whose metadata is settled by it: known, or
@@ -32,11 +33,13 @@ impl ContainerTable {
         match &said.message {
             EngineMessage::Connected { engine, .. } => {
                 self.sources.connected(source, *engine);
-                self.settle_denied();
+                self.settle_unanswerable();
+                self.ask_connected(source);
                 None
             }
             EngineMessage::Lost { is_absent, .. } => {
                 self.sources.lost(source, *is_absent);
+                self.settle_unanswerable();
                 None
             }
             EngineMessage::Inspected {
@@ -134,18 +137,38 @@ impl ContainerTable {
         is_final
     }
 
-    /// An engine said what it is: it may be of another kind than the one that others were still waiting for.
-    fn settle_denied(&mut self) {
-        let denied = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| !entry.denied_by.is_empty());
-        for slot in denied.map(|(slot, _)| *slot).collect::<Vec<_>>() {
+    /// An engine said what it is, or speaks no longer: others may have waited for its word alone.
+    fn settle_unanswerable(&mut self) {
+        let slots: Vec<_> = self.entries.keys().copied().collect();
+        for slot in slots {
             if self.give_up_if_denied(slot)
                 && let Some(entry) = self.entries.get(&slot)
             {
                 self.settled.push(entry.snapshot.id.clone());
             }
+        }
+    }
+
+    /// Asks an engine that has begun to answer for what nobody has told yet: it heard no question before, and lists only what
+    /// runs.
+    fn ask_connected(&mut self, source: SourceId) {
+        let Some(reach) = self.sources.reach(source) else {
+            return;
+        };
+        let may_know = |entry: &&Entry| {
+            let container = &entry.snapshot;
+            matches!(container.metadata, Metadata::Pending)
+                && entry.owner.is_within(reach)
+                && !entry.denied_by.contains(&source)
+                && self
+                    .sources
+                    .candidates(container.engine, entry.owner)
+                    .contains(&source)
+        };
+        let entries = self.entries.values().filter(may_know);
+        let ids: Vec<_> = entries.map(|entry| entry.snapshot.id.clone()).collect();
+        for id in ids {
+            self.ask(id, vec![source]);
         }
     }
 

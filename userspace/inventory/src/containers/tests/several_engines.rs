@@ -383,3 +383,55 @@ fn a_container_without_a_cgroup_may_be_started_again_at_once() {
         scene.observe(&task, exit);
     }
 }
+
+#[test]
+fn nobody_is_waited_for_who_cannot_answer_any_more() {
+    let (later, path) = (SourceId(7), format!("/docker/{ID}"));
+    let reach = Reach::Everybody;
+    let connected = |engine| EngineMessage::Connected {
+        engine,
+        version: String::new(),
+    };
+    let lost = EngineMessage::Lost {
+        engine: Engine::Unknown,
+        reason: String::new(),
+        is_absent: true,
+    };
+    // It is of another kind, it is not there, it is not watched any more: nobody has denied anything.
+    for message in [Some(connected(Engine::Podman)), Some(lost), None] {
+        let mut scene = Scene::new();
+        scene.table.await_engine(Source { id: later, reach });
+        scene.cgroup(CgroupChangeKind::Mkdir, CGROUP, &path);
+        assert!(matches!(scene.container().metadata, Metadata::Pending));
+        match message {
+            Some(message) => assert_eq!(say(&mut scene, later, message), None),
+            None => scene.table.forget_engine(later),
+        }
+        assert!(matches!(scene.container().metadata, Metadata::Unavailable));
+        assert_eq!(scene.table.take_settled(), [ID]);
+    }
+    // It was not there to be asked before.
+    let mut scene = Scene::new();
+    scene.table.await_engine(Source { id: later, reach });
+    scene.cgroup(CgroupChangeKind::Mkdir, CGROUP, &path);
+    asked(&mut scene);
+    say(&mut scene, later, connected(Engine::Docker));
+    assert_eq!(asked(&mut scene), [later]);
+    say(&mut scene, later, not_found());
+    say(&mut scene, later, connected(Engine::Docker));
+    assert_eq!(asked(&mut scene), [], "it has denied it");
+}
+
+#[test]
+fn a_users_engine_that_connects_is_not_shown_what_is_not_the_users() {
+    let mut scene = scene();
+    made(&mut scene);
+    asked(&mut scene);
+    let (engine, version) = (Engine::Podman, String::new());
+    say(
+        &mut scene,
+        USERS,
+        EngineMessage::Connected { engine, version },
+    );
+    assert_eq!(asked(&mut scene), []);
+}
