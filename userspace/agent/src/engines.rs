@@ -14,8 +14,8 @@ use crate::settings;
 
 /// Messages of engines that may wait for the pipeline.
 const ENGINE_MESSAGES: usize = 1024;
-/// Questions that may wait for one engine.
-const ENGINE_REQUESTS: usize = 1024;
+/// Questions that may wait for one engine: as many as it keeps open.
+const ENGINE_REQUESTS: usize = 8192;
 /// How often the usual places are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -37,6 +37,17 @@ pub(crate) struct Watched {
     /// Whether it was found at a usual place, and ends with its socket.
     is_found: bool,
     ask: mpsc::Sender<EngineRequest>,
+}
+
+/// What became of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The engine will hear it.
+    Sent,
+    /// Too many wait for the engine. What runs it will tell by itself, when its containers are listed next.
+    Full,
+    /// The engine is not watched.
+    Closed,
 }
 
 /// Engines that came and went.
@@ -75,21 +86,22 @@ impl Engines {
         self.watched.iter()
     }
 
-    /// Asks an engine. Whether it will hear it.
-    pub(crate) fn ask(&self, source: SourceId, request: EngineRequest) -> bool {
+    /// Asks an engine.
+    pub(crate) fn ask(&self, source: SourceId, request: EngineRequest) -> Asked {
         let Some(watched) = self.watched.iter().find(|one| one.source.id == source) else {
-            return false;
+            return Asked::Closed;
         };
         match watched.ask.try_send(request) {
-            Ok(()) => true,
+            Ok(()) => Asked::Sent,
             Err(TrySendError::Full(_)) => {
-                tracing::warn!(
+                // Once for every question: the metric tells of it.
+                tracing::debug!(
                     socket = %watched.socket.display(),
                     "too many questions wait for the engine"
                 );
-                false
+                Asked::Full
             }
-            Err(TrySendError::Closed(_)) => false,
+            Err(TrySendError::Closed(_)) => Asked::Closed,
         }
     }
 
@@ -99,7 +111,7 @@ impl Engines {
             .watched
             .iter()
             .filter(|one| one.source.reach == Reach::Everybody)
-            .filter(|one| self.ask(one.source.id, request.clone()));
+            .filter(|one| self.ask(one.source.id, request.clone()) == Asked::Sent);
         asked.count() > 0
     }
 
@@ -226,14 +238,15 @@ mod tests {
         let changes = engines.take_over(vec![user.clone()]);
         assert_eq!((changes.appeared.len(), changes.vanished.len()), (1, 0));
         assert_eq!(watched(&engines)[2], (2, "/none/user.sock", Reach::User(8)));
-        assert!(engines.ask(SourceId(2), EngineRequest::Inspect(String::new())));
+        let ask = || EngineRequest::Inspect(String::new());
+        assert_eq!(engines.ask(SourceId(2), ask()), Asked::Sent);
 
         let changes = engines.take_over(vec![user.clone()]);
         assert_eq!((changes.appeared.len(), changes.vanished.len()), (0, 0));
         let changes = engines.take_over(Vec::new());
         assert_eq!((changes.appeared.len(), changes.vanished.len()), (0, 1));
         assert_eq!(watched(&engines), configured);
-        assert!(!engines.ask(SourceId(2), EngineRequest::Inspect(String::new())));
+        assert_eq!(engines.ask(SourceId(2), ask()), Asked::Closed);
 
         engines.take_over(vec![user]);
         assert_eq!(
@@ -241,6 +254,17 @@ mod tests {
             3,
             "whoever comes back is another source"
         );
+    }
+
+    #[tokio::test]
+    async fn a_question_too_many_is_told_from_an_engine_that_is_not_watched() {
+        // Nothing else runs before this test waits: nobody takes a question.
+        let (engines, _messages) = start(&["/none/docker.sock"]);
+        let ask = || engines.ask(SourceId(0), EngineRequest::Inspect(String::new()));
+        for _ in 0..ENGINE_REQUESTS {
+            assert_eq!(ask(), Asked::Sent);
+        }
+        assert_eq!(ask(), Asked::Full);
     }
 
     #[tokio::test]

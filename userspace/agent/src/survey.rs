@@ -18,7 +18,7 @@ use vigia_inventory::{ProcessTable, WallClock};
 use vigia_sensor::hierarchy::Hierarchy;
 
 use crate::config::Config;
-use crate::engines::Engines;
+use crate::engines::{Asked, Engines};
 use crate::{existing, images, settings};
 
 /// How long engines are waited for.
@@ -128,7 +128,7 @@ fn ask(containers: &mut ContainerTable, engines: &Engines) -> bool {
         match request {
             Request::Inspect { id, sources } => {
                 for source in sources {
-                    any |= engines.ask(source, EngineRequest::Inspect(id.clone()));
+                    any |= engines.ask(source, EngineRequest::Inspect(id.clone())) == Asked::Sent;
                 }
             }
             Request::Resolve { id } => any |= engines.ask_all(&EngineRequest::Resolve(id)),

@@ -9,6 +9,7 @@ use vigia_inventory::containers::{LearnSecret, Request, open_secret_files};
 use vigia_inventory::engines::{EngineMessage, EngineRequest, Reach, Said, Source, SourceId};
 
 use super::{Pipeline, Stages};
+use crate::engines::Asked;
 use crate::metrics::MetadataFailure;
 
 /// Looking for the files of a secret takes well under a millisecond, unless a program serves them.
@@ -132,6 +133,7 @@ impl Stages {
         self.metrics.forget_engine(&socket.to_string_lossy());
         self.engines.retain(|(known, _)| known.id != source);
         self.containers.forget_engine(source);
+        self.release_settled();
     }
 
     /// Counts what an engine said; the task that watches it logs.
