@@ -13,7 +13,7 @@ use bstr::BString;
 use rustc_hash::FxHashMap;
 use vigia_event::File;
 use vigia_event::container::Container;
-use vigia_event::mount::{MountTable, is_below};
+use vigia_event::mount::{Mount, MountTable, is_below};
 use vigia_event::secret::{SecretKind, SecretRef, SecretSource};
 
 use super::{ContainerTable, Slot};
@@ -51,6 +51,15 @@ pub(super) struct Holder {
     pub(super) mount_id: u32,
     /// When it was last found there, nanoseconds since the epoch.
     pub(super) found_ns: u64,
+    /// Whether it only says so itself, or the configuration does: no proof where somebody else was given the file.
+    pub(super) is_declared: bool,
+}
+
+impl Key {
+    /// Whether somebody holds it by more than a declaration.
+    pub(super) fn is_given(&self) -> bool {
+        self.holders.values().any(|holder| !holder.is_declared)
+    }
 }
 
 #[derive(Debug)]
@@ -140,8 +149,9 @@ impl ContainerTable {
         if file.is_directory() {
             return None;
         }
+        let key = self.grants.keys.get(&(file.dev, file.ino));
         let by_key = || {
-            let key = self.grants.keys.get(&(file.dev, file.ino))?;
+            let key = key?;
             let is_there = key
                 .holders
                 .keys()
@@ -164,11 +174,15 @@ impl ContainerTable {
             let (slot, secret) = self.place_of(file)?;
             self.was_there(slot, time_ns).then_some(secret)
         };
-        let secret = by_mount()
-            .or_else(by_key)
-            .or_else(by_place)
-            .or_else(|| self.secret_by_device(file, time_ns))?;
-        (!mountinfo::is_public_part(&secret, &file.path)).then_some(secret)
+        let known = by_mount().or_else(by_key).or_else(by_place);
+        match known {
+            // A file that was learned is no public part, whatever it is called here.
+            Some(secret) if secret.source != SecretSource::Declared => {
+                (key.is_some() || !mountinfo::is_public_part(&secret)).then_some(secret)
+            }
+            // What somebody declares does not rename what somebody else was given.
+            declared => self.secret_by_device(file, container, time_ns).or(declared),
+        }
     }
 
     /// The secret that a container finds at a path: for opens of which no file is known.
@@ -185,24 +199,36 @@ impl ContainerTable {
             .max_by_key(|grant| grant.secret.path.len())?;
         let below = path.get(grant.secret.path.len()..).unwrap_or_default();
         let secret = mountinfo::part_of(&grant.secret, below);
-        (!mountinfo::is_public_part(&secret, path)).then_some(secret)
+        (!mountinfo::is_public_part(&secret)).then_some(secret)
     }
 
-    /// Whether a container was granted the secret that a file is.
+    /// Whether a container was granted the secret that a file is. What was declared for it alone counts only where nobody was
+    /// given the file otherwise.
     #[must_use]
     pub fn is_granted(&self, file: &File, container: &Container) -> bool {
         let is_of_device = |mount: &u32| {
             let is_its = |ids: &BTreeSet<u32>| ids.contains(mount);
             self.grants.devices.get(&file.dev).is_some_and(is_its)
         };
+        let key = self.grants.keys.get(&(file.dev, file.ino));
+        let is_given =
+            key.is_some_and(Key::is_given) || self.device_grants(file.dev).next().is_some();
+        let holds_key = |slot| {
+            let holder = key.and_then(|key| key.holders.get(&slot));
+            holder.is_some_and(|holder| !(holder.is_declared && is_given))
+        };
+        let holds_place = |slot| {
+            self.place_of(file).is_some_and(|(owner, secret)| {
+                owner == slot && !(secret.source == SecretSource::Declared && is_given)
+            })
+        };
         let holds = |slot| {
             self.grants.held.get(&slot).is_some_and(|held| {
                 // Its own mount is proof enough while the file's key is still to be learned.
-                held.keys.contains(&(file.dev, file.ino))
+                holds_key(slot)
                     || held.mounts.contains(&file.mount_id) && self.mount_grant(file).is_some()
                     || held.mounts.iter().any(is_of_device)
-                    || held.places.contains(&file.mount_id)
-                        && self.place_of(file).is_some_and(|(owner, _)| owner == slot)
+                    || held.places.contains(&file.mount_id) && holds_place(slot)
             })
         };
         self.lives_of(container).any(holds) || self.shares(file, container)
@@ -224,8 +250,8 @@ impl ContainerTable {
     }
 
     /// The containers that were granted a secret, by its key; by its device alone where the key is not known.
-    #[must_use]
-    pub fn granted(&self, dev: u32, ino: u64) -> Vec<&Arc<Container>> {
+    #[cfg(test)]
+    pub(super) fn granted(&self, dev: u32, ino: u64) -> Vec<&Arc<Container>> {
         let by_key = self.grants.keys.get(&(dev, ino)).into_iter();
         let by_key = by_key.flat_map(|key| key.holders.keys()).copied();
         let by_device = self.device_grants(dev).map(|grant| grant.slot);
@@ -248,10 +274,14 @@ impl ContainerTable {
         self.was_there(slot, u64::MAX)
     }
 
-    /// Whether a container reaches a file by a mount that it was started with, and holds no grant of it.
+    /// Whether a container reaches a file by a mount that it was started with, and holds no grant of it. What the administrator
+    /// declares on the host is nobody's own.
     fn has_as_its_own(&self, file: &File, key: &Key, container: Option<&Container>) -> bool {
         let slot = container.and_then(|container| self.by_id.get(&container.id));
-        slot.is_some_and(|slot| !key.holders.contains_key(slot) && self.started_with(*slot, file))
+        !key.holders.contains_key(&HOST)
+            && slot.is_some_and(|slot| {
+                !key.holders.contains_key(slot) && self.started_with(*slot, file)
+            })
     }
 
     /// Whether a container was started with a mount of a volume of which another container of its pod was granted secrets,
@@ -271,10 +301,25 @@ impl ContainerTable {
 
     /// Whether a container was started with the mount that a file was reached by.
     fn started_with(&self, slot: Slot, file: &File) -> bool {
-        self.first_mounts(slot).is_some_and(|table| {
-            let mut mounts = table.mounts.iter();
-            mounts.any(|mount| mount.id == file.mount_id && mount.dev == file.dev)
-        })
+        self.first_mounts(slot)
+            .is_some_and(|table| mount_below(&table, file).is_some())
+    }
+
+    /// Where a file lies in its file system, if it was reached by one of the host's mounts, or one that its opener was started
+    /// with: whoever makes others names them as they like.
+    fn path_in_volume(&self, file: &File, container: Option<&Container>) -> Option<BString> {
+        let slot = container.and_then(|container| self.by_id.get(&container.id));
+        let first = slot.and_then(|slot| self.first_mounts(*slot));
+        let mount = mount_below(&self.host_mounts, file)
+            .or_else(|| mount_below(first.as_deref()?, file))?;
+        let below = is_below(&file.path, &mount.point)
+            .then(|| file.path.get(mount.point.len()..))
+            .flatten()?;
+        Some(
+            [mount.root.strip_suffix(b"/").unwrap_or(&mount.root), below]
+                .concat()
+                .into(),
+        )
     }
 
     pub(super) fn first_mounts(&self, slot: Slot) -> Option<Arc<MountTable>> {
@@ -293,7 +338,7 @@ impl ContainerTable {
             .places
             .get(&file.mount_id)?
             .iter()
-            .find_map(|place| {
+            .filter_map(|place| {
                 let secret = SecretRef {
                     dev: file.dev,
                     ino: file.ino,
@@ -301,6 +346,8 @@ impl ContainerTable {
                 };
                 Some((place.slot, secret))
             })
+            // Where it is another's word, too, that of the container's own label comes last.
+            .min_by_key(|(_, secret)| secret.source == SecretSource::Declared)
     }
 
     pub(super) fn device_grants(&self, dev: u32) -> impl Iterator<Item = &MountGrant> {
@@ -310,15 +357,24 @@ impl ContainerTable {
             .filter(move |grant| grant.secret.dev == dev)
     }
 
-    fn secret_by_device(&self, file: &File, time_ns: u64) -> Option<SecretRef> {
+    fn secret_by_device(
+        &self,
+        file: &File,
+        container: Option<&Container>,
+        time_ns: u64,
+    ) -> Option<SecretRef> {
+        let in_volume = self.path_in_volume(file, container);
         let grants: Vec<&MountGrant> = self
             .device_grants(file.dev)
             .filter(|grant| self.was_there(grant.slot, time_ns))
             .collect();
         // From the host, a task's secrets are files named by their ids.
-        let is_of_file = |grant: &MountGrant| {
-            grant.secret.path == file.path
-                || grant.root.len() > 1 && file.path.ends_with(&grant.root)
+        let is_of_file = |grant: &MountGrant| match &in_volume {
+            Some(path) => grant.root == *path,
+            None => {
+                grant.secret.path == file.path
+                    || grant.root.len() > 1 && file.path.ends_with(&grant.root)
+            }
         };
         let of_file = grants.iter().find(|grant| is_of_file(grant));
         // A volume as a whole rather than one file of it that is mounted somewhere.
@@ -333,14 +389,24 @@ impl ContainerTable {
         } else {
             SecretKind::Unknown
         };
-        let below = match grant.root == "/" {
-            true => mountinfo::key_on_host(&file.path),
-            false => None,
+        let below = match (&in_volume, grant.root == "/") {
+            (Some(path), true) => Some(path.as_slice()),
+            (None, true) => mountinfo::key_on_host(&file.path),
+            (_, false) => None,
         };
-        Some(SecretRef {
+        let secret = SecretRef {
             kind,
             ino: file.ino,
             ..mountinfo::part_of(&grant.secret, below.unwrap_or_default())
-        })
+        };
+        let is_learned = self.grants.keys.contains_key(&(file.dev, file.ino));
+        let is_public = in_volume.is_some() && !is_learned && mountinfo::is_public_part(&secret);
+        (!is_public).then_some(secret)
     }
+}
+
+/// The mount of a table that a file was reached by.
+fn mount_below<'t>(table: &'t MountTable, file: &File) -> Option<&'t Mount> {
+    let mut mounts = table.mounts.iter();
+    mounts.find(|mount| mount.id == file.mount_id && mount.dev == file.dev)
 }

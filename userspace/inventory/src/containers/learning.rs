@@ -5,7 +5,7 @@ use vigia_event::File;
 use vigia_event::mount::{Mount, MountKind, is_below};
 use vigia_event::secret::{SecretRef, SecretSource};
 
-use super::grants::{Holder, MountGrant};
+use super::grants::{HOST, Holder, Key, MountGrant};
 use super::{ContainerTable, LearnSecret, Request, Slot};
 use crate::mountinfo;
 
@@ -126,19 +126,23 @@ impl ContainerTable {
         };
         let place = (file.dev, file.ino);
         let is_known = self.grants.keys.contains_key(&place);
-        if mountinfo::is_public_part(&secret, &file.path)
-            || !is_known && self.grants.keys.len() >= MAX_KEYS
-        {
+        if mountinfo::is_public_part(&secret) || !is_known && self.grants.keys.len() >= MAX_KEYS {
             return;
         }
         let is_watched = self.is_held(place);
+        let is_declared = slot != HOST && secret.source == SecretSource::Declared;
+        let was_given = self.grants.keys.get(&place).is_some_and(Key::is_given);
         let holder = Holder {
             mount_id: file.mount_id,
             found_ns: time_ns,
+            is_declared,
         };
         let key = self.grants.add_holder(place, slot, holder);
-        if !is_watched {
+        // Who was given it knows better what it is than whoever declares it.
+        if !is_watched || !is_declared && !was_given {
             key.secret = secret;
+        }
+        if !is_watched {
             self.request(Request::WatchSecret {
                 dev: file.dev,
                 ino: Some(file.ino),

@@ -38,11 +38,14 @@ pub fn is_swarm_id(text: &[u8]) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z'))
 }
 
-/// Whether a file of a Kubernetes secret volume is none: the certificate and the namespace beside a token.
+/// Whether a file of a Kubernetes secret volume is none: the certificate and the namespace beside a token. Its name in the
+/// volume decides: a path can be made to end as one likes.
 #[must_use]
-pub fn is_public_part(secret: &SecretRef, path: &[u8]) -> bool {
-    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    secret.source == SecretSource::Kubernetes && PUBLIC_PARTS.contains(&name)
+pub fn is_public_part(secret: &SecretRef) -> bool {
+    let key = secret.name.split_once_str("/").map(|(_, key)| key);
+    let name = key.and_then(|key| key.rsplit_str("/").next());
+    secret.source == SecretSource::Kubernetes
+        && name.is_some_and(|name| PUBLIC_PARTS.contains(&name))
 }
 
 /// What a file on a mount is that grants a secret: the secret itself, or one of those in a folder. `below` is the file's path

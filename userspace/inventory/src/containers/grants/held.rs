@@ -57,7 +57,8 @@ impl Grants {
         }
     }
 
-    /// Takes in that a file was found with a container, and returns what is known of the file.
+    /// Takes in that a file was found with a container, and returns what is known of the file. Found by a declaration alone, it
+    /// stays what the container was given.
     pub(in crate::containers) fn add_holder(
         &mut self,
         file: (u32, u64),
@@ -66,7 +67,10 @@ impl Grants {
     ) -> &mut Key {
         self.held.entry(slot).or_default().keys.insert(file);
         let key = self.keys.entry(file).or_default();
-        key.holders.insert(slot, holder);
+        let known = key.holders.entry(slot).or_insert(holder);
+        if known.is_declared || !holder.is_declared {
+            *known = holder;
+        }
         key
     }
 

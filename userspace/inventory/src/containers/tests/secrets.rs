@@ -476,3 +476,101 @@ fn an_environment_with_secrets_is_one_to_everybody_but_its_process() {
             .contains(&Request::WatchEnvironments(false))
     );
 }
+
+/// A container with a secret by a mount, and one that sees the whole disk and declares that secret for itself.
+fn declared_by_a_stranger(owner_first: bool) -> (Scene, File) {
+    let mut scene = Scene::new();
+    let given = "100 1 0:41 / / ro - overlay o ro\n101 100 254:0 /srv/db.txt /run/secrets/db ro - ext4 d rw\n";
+    let stranger = "200 1 0:42 / / ro - overlay o ro\n201 200 254:0 / /host rw - ext4 d rw\n";
+    let by_owner = file(DISK, 5, 101, "/run/secrets/db");
+    let by_stranger = file(DISK, 5, 201, "/host/srv/db.txt");
+    scene.container_at(2, &format!("/docker/{OTHER}"), 62, given);
+    scene.container_at(CGROUP, &format!("/docker/{ID}"), 61, stranger);
+    scene.apply_inspected(Inspected {
+        labels: [(SECRETS_LABEL.to_owned(), "/host/srv/db.txt".into())].into(),
+        ..Inspected::default()
+    });
+    let mut keys = [&by_owner, &by_stranger];
+    if !owner_first {
+        keys.reverse();
+    }
+    for key in keys {
+        scene.key(key);
+    }
+    (scene, by_stranger)
+}
+
+#[test]
+fn declaring_what_another_container_was_given_grants_nothing() {
+    for owner_first in [true, false] {
+        let (scene, file) = declared_by_a_stranger(owner_first);
+        assert!(!scene.is_granted(&file, ID), "{owner_first}");
+        let by_owner = File {
+            mount_id: 101,
+            path: "/run/secrets/db".into(),
+            ..file.clone()
+        };
+        assert!(scene.is_granted(&by_owner, OTHER), "{owner_first}");
+        // By any other mount that it was started with, too.
+        let third = File {
+            mount_id: 900,
+            path: "/x".into(),
+            ..file
+        };
+        assert_eq!(
+            scene.secret(&third).expect("a secret").0,
+            "db",
+            "{owner_first}"
+        );
+        let secret = scene.table.secret_of(&third, None, scene.now_ns);
+        assert_eq!(secret.expect("a secret").source, SecretSource::Compose);
+    }
+}
+
+#[test]
+fn what_is_declared_on_the_host_is_no_containers_own() {
+    let mut scene = Scene::with(Options {
+        host_secrets: vec![HostSecret {
+            path: "/etc/keys/*.key".into(),
+            name: None,
+            source: SecretSource::Declared,
+        }],
+        ..Options::default()
+    });
+    let mounts = "100 1 0:41 / / ro - overlay o ro\n101 100 254:0 / /host rw - ext4 d rw\n";
+    scene.container_at(CGROUP, &format!("/docker/{ID}"), 61, mounts);
+    scene.table.look_at_host();
+    scene.key(&file(DISK, 9, 20, "/etc/keys/a.key"));
+    let seen = file(DISK, 9, 101, "/host/etc/keys/a.key");
+    let container = scene.table.get(ID).cloned();
+    let secret = scene
+        .table
+        .secret_of(&seen, container.as_deref(), scene.now_ns);
+    assert_eq!(secret.expect("a secret").name, "a.key");
+    assert!(!scene.is_granted(&seen, ID));
+}
+
+#[test]
+fn a_token_mounted_where_a_certificate_would_be_stays_a_secret() {
+    let mut scene = Scene::new();
+    write_mounts(&scene.proc_root, 1, KUBELET_MOUNTS);
+    let mounts = "100 1 0:41 / / ro - overlay o ro\n101 100 0:78 / /etc/db ro - tmpfs tmpfs rw\n";
+    scene.container_at(1, &format!("{POD}/{ID}"), 61, mounts);
+    scene.key(&file(POD_DEV, 5, 101, "/etc/db/..1/token"));
+    let volume = "/var/lib/kubelet/pods/7/volumes/kubernetes.io~secret/db";
+    for (ino, mount_id, path, expected) in [
+        (5, 900, "/tmp/ca.crt".to_owned(), true),
+        (6, 900, "/tmp/ca.crt".to_owned(), true),
+        (
+            6,
+            900,
+            "/tmp/kubernetes.io~secret/x/ca.crt".to_owned(),
+            true,
+        ),
+        (6, 25, format!("{volume}/..1/ca.crt"), false),
+        (6, 25, format!("{volume}/..1/token"), true),
+    ] {
+        let file = file(POD_DEV, ino, mount_id, &path);
+        assert_eq!(scene.secret(&file).is_some(), expected, "{path}");
+    }
+}
