@@ -370,8 +370,6 @@ pub(super) static PATHS: &[FieldRow] = &[
     ),
 ];
 
-/// Calls that Falco does not count as descriptor events keep `fd.*` missing, except for what ours add: a path is a
-/// path whichever call it came through, so `fd.name` answers for all of them.
 /// Something of the mount that the path lies on.
 fn of_mount<'e>(view: View<'e>, read: impl Fn(&'e Mount) -> Value<'e>) -> Extracted<'e> {
     match view.mount() {
@@ -381,6 +379,8 @@ fn of_mount<'e>(view: View<'e>, read: impl Fn(&'e Mount) -> Value<'e>) -> Extrac
     }
 }
 
+/// Calls that Falco does not count as descriptor events keep `fd.*` missing, except for what ours add: a path is a
+/// path whichever call it came through, so `fd.name` answers for all of them.
 fn file_path(view: View<'_>) -> Option<&BStr> {
     view.path()
 }
