@@ -396,6 +396,7 @@ fn nobody_is_waited_for_who_cannot_answer_any_more() {
         engine: Engine::Unknown,
         reason: String::new(),
         is_absent: true,
+        is_harmless: false,
     };
     // It is of another kind, it is not there, it is not watched any more: nobody has denied anything.
     for message in [Some(connected(Engine::Podman)), Some(lost), None] {
