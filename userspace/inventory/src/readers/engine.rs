@@ -7,6 +7,7 @@ use vigia_event::process::Process;
 use vigia_event::secret::SecretSource;
 
 use super::descent::{Descent, Tree};
+use super::program::Program;
 use super::{Options, Reading};
 
 /// Executables of engines and orchestrators that run as services.
@@ -42,6 +43,9 @@ const FOLDERS: &[&[u8]] = &[
     b"/nix/store/",
     b"/var/lib/rancher/",
     b"/var/lib/k0s/",
+    // The kubelet of GKE, and that of minikube.
+    b"/home/kubernetes/bin/",
+    b"/var/lib/minikube/binaries/",
 ];
 
 /// Nobody logged in to become this process or one of its ancestors.
@@ -92,6 +96,15 @@ pub(super) fn is_volume_driver(reading: &Reading<'_>, descent: &Descent) -> bool
             || is_named(reading.process, SERVICES, &[]))
 }
 
+/// Whether a process of the host can be one that the configuration names: a file of the host's own tree, on disk, and for a
+/// script an interpreter that nobody but the administrator put where it is.
+pub(super) fn may_be_named(process: &Process, program: &Program, options: &Options) -> bool {
+    let mnt = process.task.namespaces.mnt;
+    let in_host_mounts = options.host_mnt_ns == 0 || mnt == options.host_mnt_ns;
+    let is_script = program.declared_as() != program.path();
+    in_host_mounts && is_from_disk(process) && (!is_script || is_installed(process))
+}
+
 /// Whether its cgroup is the host's and always was.
 fn is_of_the_host(process: &Process) -> bool {
     process.task.origin_cgroup_id == 0
@@ -99,9 +112,12 @@ fn is_of_the_host(process: &Process) -> bool {
 
 /// Whether its executable lies where only the administrator can put it.
 fn is_installed(process: &Process) -> bool {
-    let from_disk = matches!(process.exe_origin, Origin::Image | Origin::Unknown);
     let mut folders = FOLDERS.iter();
-    from_disk && folders.any(|folder| process.exe_path.starts_with(folder))
+    is_from_disk(process) && folders.any(|folder| process.exe_path.starts_with(folder))
+}
+
+fn is_from_disk(process: &Process) -> bool {
+    matches!(process.exe_origin, Origin::Image | Origin::Unknown)
 }
 
 /// Whether an engine's process executed a copy of itself: runc does so, from memory or through a mount nobody

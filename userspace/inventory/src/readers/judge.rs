@@ -26,7 +26,10 @@ impl Readers {
             return (Reader::Engine, Reason::Engine);
         }
         let Some(container) = container else {
-            return match self.declared_on_host.find(&Program::of(process)) {
+            let program = Program::of(process);
+            let pattern = self.declared_on_host.find(&program);
+            return match pattern.filter(|_| engine::may_be_named(process, &program, &self.options))
+            {
                 Some(pattern) => (Reader::Declared, Reason::Declared { pattern }),
                 None => (Reader::Host, Reason::Host),
             };

@@ -54,7 +54,10 @@ fn the_administrator_names_readers_of_the_host() {
         Readers::new(Options {
             host_mnt_ns: HOST_MNT,
             declared: vec!["/usr/bin/cat".to_owned()],
-            declared_on_host: vec!["/usr/bin/restic".to_owned()],
+            declared_on_host: vec![
+                "/usr/bin/restic".to_owned(),
+                "/usr/local/bin/backup.sh".to_owned(),
+            ],
             ..Options::default()
         }),
         "1",
@@ -64,4 +67,17 @@ fn the_administrator_names_readers_of_the_host() {
     scene.expect(&backup, Reader::Declared);
     scene.exec(&mut backup, "/usr/bin/cat");
     scene.expect(&backup, Reader::Host);
+    scene.exec_script(&mut backup, "/usr/local/bin/backup.sh");
+    scene.expect(&backup, Reader::Declared);
+    // Whatever calls itself a shell is not the administrator's.
+    scene.exec(
+        &mut backup,
+        "/tmp/sh /usr/local/bin/backup.sh /run/secrets/dbpw",
+    );
+    scene.expect(&backup, Reader::Host);
+    // What was mounted over a program by somebody in a namespace of their own is not the program.
+    let mut apart = scene.fork(&backup);
+    apart.namespaces.mnt = HOST_MNT + 1;
+    scene.exec(&mut apart, "/usr/bin/restic");
+    scene.expect(&apart, Reader::Host);
 }
