@@ -2,6 +2,18 @@
 
 /// Whether a whole path matches a pattern. The work is bounded by the product of their lengths.
 pub(crate) fn matches(pattern: &[u8], path: &[u8]) -> bool {
+    reachable(pattern, path).last() == Some(&true)
+}
+
+/// Whether a path, or a folder that it lies in, matches a pattern.
+pub(crate) fn matches_above(pattern: &[u8], path: &[u8]) -> bool {
+    let ends = path.iter().map(|&byte| byte == b'/').chain([true]);
+    let mut matched = reachable(pattern, path).into_iter().zip(ends);
+    matched.any(|(matches, ends)| matches && ends)
+}
+
+/// How much of a path a pattern can match: for each number of bytes whether it matches these.
+fn reachable(pattern: &[u8], path: &[u8]) -> Vec<bool> {
     // reachable[i]: the pattern up to here matches the first i bytes of the path.
     let mut reachable = vec![false; path.len() + 1];
     reachable[0] = true;
@@ -22,7 +34,7 @@ pub(crate) fn matches(pattern: &[u8], path: &[u8]) -> bool {
             reachable[0] = false;
         }
     }
-    reachable[path.len()]
+    reachable
 }
 
 /// A pattern as the path before its first component that stands for more than itself, and the rest; the rest is empty for a
@@ -36,7 +48,7 @@ pub(crate) fn split(pattern: &[u8]) -> (&[u8], &[u8]) {
     (folder, rest.strip_prefix(b"/").unwrap_or(rest))
 }
 
-fn is_wildcard(byte: &u8) -> bool {
+pub(crate) fn is_wildcard(byte: &u8) -> bool {
     matches!(byte, b'*' | b'?')
 }
 
@@ -67,6 +79,24 @@ mod tests {
         ] {
             assert_eq!(
                 matches(pattern.as_bytes(), path.as_bytes()),
+                expected,
+                "{pattern} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_lies_in_a_matching_folder_is_meant_too() {
+        for (pattern, path, expected) in [
+            ("*/store", "u/store", true),
+            ("*/store", "u/store/a/b", true),
+            ("*/store", "u/storeroom/a", false),
+            ("*/store", "u/x/store", false),
+            ("*.pem", "a.pem", true),
+            ("*.pem", "x/a.pem", false),
+        ] {
+            assert_eq!(
+                matches_above(pattern.as_bytes(), path.as_bytes()),
                 expected,
                 "{pattern} {path}"
             );

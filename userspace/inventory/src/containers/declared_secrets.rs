@@ -10,8 +10,8 @@ use crate::path_pattern;
 /// anything within one folder, `**` for anything. It speaks for its own container only.
 pub const LABEL: &str = "vigia.secrets";
 
-/// Paths declared for one container, and their lengths.
-const MAX_PATTERNS: usize = 64;
+/// Paths declared for one life of a container, and their lengths.
+pub(super) const MAX_PATTERNS: usize = 64;
 const MAX_PATTERN_BYTES: usize = 256;
 
 /// Secrets that the configuration declares.

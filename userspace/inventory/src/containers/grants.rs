@@ -85,7 +85,7 @@ pub(super) struct Place {
     pub(super) wanted: BString,
     /// Where that is when links are followed.
     pub(super) found: BString,
-    /// What a path below must match; empty for all of it.
+    /// What a path below, or a folder on it, must match; empty for all of it.
     pub(super) pattern: BString,
     /// What every file in it is called; `None`: by its own name.
     pub(super) name: Option<BString>,
@@ -104,7 +104,7 @@ impl Place {
         }
         let below = path.get(self.found.len()..)?;
         let below = below.strip_prefix(b"/").unwrap_or(below);
-        if !self.pattern.is_empty() && !path_pattern::matches(&self.pattern, below) {
+        if !self.pattern.is_empty() && !path_pattern::matches_above(&self.pattern, below) {
             return None;
         }
         Some(SecretRef {

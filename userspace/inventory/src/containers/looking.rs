@@ -4,8 +4,9 @@ use bstr::BString;
 use vigia_event::mount::{Mount, MountTable};
 use vigia_event::secret::SecretSource;
 
+use super::declared_secrets::{self, MAX_PATTERNS};
 use super::grants::{HOST, Holder, Place};
-use super::{ContainerTable, LearnSecret, Request, Slot, declared_secrets};
+use super::{ContainerTable, LearnSecret, Request, Slot};
 use crate::path_pattern;
 
 /// Places that are looked at again at one time.
@@ -25,6 +26,7 @@ impl ContainerTable {
         let mut paths =
             declared_secrets::of_container(&entry.snapshot, &self.options.declared_secrets);
         paths.retain(|path| !entry.declared.contains(path));
+        paths.truncate(MAX_PATTERNS.saturating_sub(entry.declared.len()));
         entry.declared.extend(paths.iter().cloned());
         for path in paths {
             let (folder, _) = path_pattern::split(&path);

@@ -19,8 +19,10 @@ use crate::{path_pattern, patience};
 
 /// Files learned of one folder.
 const MAX_FILES: usize = 256;
-/// Folders below one another.
+/// Folders below one another, behind those that a pattern names.
 const MAX_DEPTH: usize = 4;
+/// Entries of folders looked at in all.
+const MAX_ENTRIES: usize = 16_384;
 /// A file system served by the container itself may never answer.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -49,7 +51,12 @@ pub fn open_secret_files(proc_root: &Path, wanted: &LearnSecret) -> io::Result<S
             place: path_of(&place)?,
             files: Vec::new(),
         };
-        collect(place, wanted.mount_id, &wanted.pattern, 0, &mut found.files);
+        let mut search = Search {
+            mount_id: wanted.mount_id,
+            entries_left: MAX_ENTRIES,
+            files: &mut found.files,
+        };
+        search.collect(place, &wanted.pattern, 0);
         Ok(found)
     })
     .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
@@ -67,46 +74,76 @@ fn open_below(folder: impl std::os::fd::AsFd, path: &[u8]) -> io::Result<OwnedFd
     Ok(openat2(folder, path, flags, Mode::empty(), resolve)?)
 }
 
-/// Collects the files of a place that lie on a mount and match a pattern; an empty one stands for all.
-fn collect(place: OwnedFd, mount_id: u32, pattern: &[u8], depth: usize, files: &mut Vec<OwnedFd>) {
-    let mask = StatxFlags::TYPE | StatxFlags::MNT_ID;
-    let Ok(status) = statx(&place, c"", AtFlags::EMPTY_PATH, mask) else {
-        return;
-    };
-    // Kernels before 5.8 do not tell the mount; there the path alone must do.
-    let tells_mount = StatxFlags::from_bits_retain(status.stx_mask).contains(StatxFlags::MNT_ID);
-    if tells_mount && status.stx_mnt_id != u64::from(mount_id) {
-        return;
+/// Files being looked for on one mount.
+struct Search<'f> {
+    mount_id: u32,
+    entries_left: usize,
+    files: &'f mut Vec<OwnedFd>,
+}
+
+impl Search<'_> {
+    /// Collects the files of a place that match a pattern, or lie in a folder that does; an empty one stands for all. `depth`
+    /// counts the folders behind the pattern.
+    fn collect(&mut self, place: OwnedFd, pattern: &[u8], depth: usize) {
+        let mask = StatxFlags::TYPE | StatxFlags::MNT_ID;
+        let Ok(status) = statx(&place, c"", AtFlags::EMPTY_PATH, mask) else {
+            return;
+        };
+        // Kernels before 5.8 do not tell the mount; there the path alone must do.
+        let known = StatxFlags::from_bits_retain(status.stx_mask);
+        let tells_mount = known.contains(StatxFlags::MNT_ID);
+        if tells_mount && status.stx_mnt_id != u64::from(self.mount_id) {
+            return;
+        }
+        match FileType::from_raw_mode(status.stx_mode.into()) {
+            FileType::RegularFile if pattern.is_empty() && self.files.len() < MAX_FILES => {
+                self.files.push(place);
+            }
+            FileType::Directory if depth < MAX_DEPTH => self.collect_below(&place, pattern, depth),
+            _ => {}
+        }
     }
-    match FileType::from_raw_mode(status.stx_mode.into()) {
-        FileType::RegularFile if pattern.is_empty() && files.len() < MAX_FILES => files.push(place),
-        FileType::Directory if depth < MAX_DEPTH => {
-            let readable = rustix::fs::openat(
-                &place,
-                c".",
-                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-                Mode::empty(),
-            );
-            let Ok(entries) = readable.and_then(Dir::new) else {
+
+    fn collect_below(&mut self, folder: &OwnedFd, pattern: &[u8], depth: usize) {
+        let (first, rest) = pattern.split_once_str("/").unwrap_or((pattern, b""));
+        // A folder that the pattern names is not looked for among all the others.
+        if !first.is_empty() && !first.iter().any(path_pattern::is_wildcard) {
+            self.collect_entry(folder, first, rest, depth);
+            return;
+        }
+        let readable = rustix::fs::openat(
+            folder,
+            c".",
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        );
+        let Ok(entries) = readable.and_then(Dir::new) else {
+            return;
+        };
+        for entry in entries.take(4 * MAX_FILES).flatten() {
+            let name = entry.file_name().to_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            let Some(left) = self.entries_left.checked_sub(1) else {
                 return;
             };
-            for entry in entries.take(4 * MAX_FILES).flatten() {
-                let name = entry.file_name().to_bytes();
-                if name == b"." || name == b".." {
-                    continue;
-                }
-                let Some(rest) = rest_of(pattern, name) else {
-                    continue;
-                };
-                // Kubernetes links each file to where the current version lies: that folder is visited anyway.
-                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-                if let Ok(place) = openat2(&place, name, flags, Mode::empty(), resolve) {
-                    collect(place, mount_id, rest, depth + 1, files);
-                }
-            }
+            self.entries_left = left;
+            let Some(rest) = rest_of(pattern, name) else {
+                continue;
+            };
+            let is_behind = pattern.is_empty() || first.contains_str("**");
+            self.collect_entry(folder, name, rest, depth + usize::from(is_behind));
         }
-        _ => {}
+    }
+
+    fn collect_entry(&mut self, folder: &OwnedFd, name: &[u8], rest: &[u8], depth: usize) {
+        // Kubernetes links each file to where the current version lies: that folder is visited anyway.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        if let Ok(place) = openat2(folder, name, flags, Mode::empty(), resolve) {
+            self.collect(place, rest, depth);
+        }
     }
 }
 
@@ -185,6 +222,33 @@ mod tests {
             ("*/t*/x", 0),
             ("**/token", 2),
             ("other/*", 0),
+        ] {
+            let found = learn_matching(folder.path(), pattern, mount_id).expect("files");
+            assert_eq!(found, expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn folders_that_a_pattern_names_do_not_count_as_depth() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = folder
+            .path()
+            .join("u/.local/share/containers/storage/secrets/filedriver");
+        std::fs::create_dir_all(store.join("1/2/3/4/5")).expect("folders");
+        for name in ["secretsdata", "1/2/3/a", "1/2/3/4/too-deep"] {
+            std::fs::write(store.join(name), "t").expect("a file");
+        }
+        let status = statx(
+            rustix::fs::CWD,
+            folder.path(),
+            AtFlags::empty(),
+            StatxFlags::MNT_ID,
+        )
+        .expect("a status");
+        let mount_id = u32::try_from(status.stx_mnt_id).expect("small");
+        for (pattern, expected) in [
+            ("*/.local/share/containers/storage/secrets/filedriver", 2),
+            ("*/.local/share/containers/storage/other", 0),
         ] {
             let found = learn_matching(folder.path(), pattern, mount_id).expect("files");
             assert_eq!(found, expected, "{pattern}");

@@ -574,3 +574,23 @@ fn a_token_mounted_where_a_certificate_would_be_stays_a_secret() {
         assert_eq!(scene.secret(&file).is_some(), expected, "{path}");
     }
 }
+
+#[test]
+fn a_label_that_changes_again_and_again_is_followed_so_far() {
+    let mut scene = Scene::new();
+    scene.container_at(
+        CGROUP,
+        &format!("/docker/{ID}"),
+        61,
+        "100 1 0:41 / / ro - overlay o ro\n",
+    );
+    scene.table.take_requests();
+    for round in 0..10 {
+        let paths: Vec<String> = (0..10).map(|path| format!("/srv/{round}/{path}")).collect();
+        scene.apply_inspected(Inspected {
+            labels: [(SECRETS_LABEL.to_owned(), paths.join(",").into())].into(),
+            ..Inspected::default()
+        });
+    }
+    assert_eq!(scene.questions().len(), 64);
+}
