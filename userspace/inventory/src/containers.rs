@@ -161,6 +161,8 @@ pub struct ContainerTable {
     grants: Grants,
     /// Running containers with secrets in their environments: while there are any, the probes report opens of those.
     secret_environments: FxHashSet<Slot>,
+    /// How often it was looked again for secrets.
+    rounds: u32,
     requests: VecDeque<Request>,
     images: Arc<ImageIndex>,
     /// What is to be told of containers, by id.
@@ -189,6 +191,7 @@ impl ContainerTable {
             swarm: SwarmObjects::default(),
             grants: Grants::default(),
             secret_environments: FxHashSet::default(),
+            rounds: 0,
             requests: VecDeque::new(),
             images: Arc::default(),
             news: Vec::new(),

@@ -101,9 +101,8 @@ impl Pipeline {
             stages.containers.asked(wanted, &found.place, asked_ns);
             sensor.learn_secret_keys(&found.files)
         });
-        if WallClock::boot_now_ns().saturating_sub(began_ns) > SLOW_NS {
-            stages.containers.looked_slowly(wanted);
-        }
+        let took_ns = WallClock::boot_now_ns().saturating_sub(began_ns);
+        stages.containers.looked(wanted, took_ns > SLOW_NS);
         if let Err(error) = learned {
             if error.kind() == io::ErrorKind::NotFound {
                 // Nothing is there: also an answer.

@@ -11,8 +11,10 @@ use crate::path_pattern;
 
 /// Places that are looked at again at one time.
 const MAX_AGAIN: usize = 256;
-/// How often looking may take too long.
+/// How often in a row looking may take too long.
 const MAX_SLOW: u8 = 3;
+/// In which of the rounds it is done all the same.
+const RARELY: u32 = 30;
 
 impl ContainerTable {
     /// Looks for what is declared to be a secret of a container, once that is known.
@@ -97,34 +99,38 @@ impl ContainerTable {
     /// or so.
     pub fn look_again(&mut self) {
         self.forget_missing();
+        self.rounds = self.rounds.wrapping_add(1);
+        let is_rare = self.rounds.is_multiple_of(RARELY);
         let mut wanted = Vec::new();
         for (&id, grant) in &self.grants.mounts {
             let is_whole = self.grants.devices.contains_key(&grant.secret.dev);
             if !grant.is_file
-                && grant.slow < MAX_SLOW
+                && (grant.slow < MAX_SLOW || is_rare)
                 && !is_whole
                 && let Some(pid) = self.init_of(grant.slot)
             {
-                wanted.push(LearnSecret {
+                let question = LearnSecret {
                     pid,
                     mount_id: id,
                     path: grant.secret.path.clone(),
                     pattern: BString::default(),
-                });
+                };
+                wanted.push((grant.asked_ns, question));
             }
         }
         for (&id, places) in &self.grants.places {
-            for place in places
-                .iter()
-                .filter(|place| place.source == SecretSource::Declared && place.slow < MAX_SLOW)
-            {
+            for place in places.iter().filter(|place| {
+                place.source == SecretSource::Declared && (place.slow < MAX_SLOW || is_rare)
+            }) {
                 if let Some(pid) = self.init_of(place.slot) {
-                    wanted.push(place.question(pid, id));
+                    wanted.push((place.asked_ns, place.question(pid, id)));
                 }
             }
         }
+        // Where there are too many, those come first that were looked at longest ago.
+        wanted.sort_unstable_by_key(|(asked_ns, _)| *asked_ns);
         wanted.truncate(MAX_AGAIN);
-        for wanted in wanted {
+        for (_, wanted) in wanted {
             self.request(Request::LearnSecret(wanted));
         }
     }
@@ -146,15 +152,16 @@ impl ContainerTable {
         }
     }
 
-    /// Notes that looking took too long. Done so a few times it is not done again: a file system that is served by a container must
-    /// not hold the agent up for ever.
-    pub fn looked_slowly(&mut self, wanted: &LearnSecret) {
+    /// Notes whether looking took too long. Where it did a few times in a row it is done rarely: a file system that is served by a
+    /// container must not hold the agent up again and again. A disk that was busy is forgiven when it answers in time.
+    pub fn looked(&mut self, wanted: &LearnSecret, was_slow: bool) {
+        let count = |slow: u8| if was_slow { slow.saturating_add(1) } else { 0 };
         if let Some(grant) = self.grants.mounts.get_mut(&wanted.mount_id) {
-            grant.slow = grant.slow.saturating_add(1);
+            grant.slow = count(grant.slow);
         }
         let places = self.grants.places.get_mut(&wanted.mount_id);
         for place in places.into_iter().flatten() {
-            place.slow = place.slow.saturating_add(1);
+            place.slow = count(place.slow);
         }
     }
 
