@@ -145,9 +145,9 @@ pub struct Secrets {
     /// How long after the main process's last exec a container counts as starting, seconds.
     pub window_s: Bounded<1, DAY_S>,
     /// Executables that may always read secrets: absolute paths or globs.
-    pub declared_readers: Vec<Text<4096>>,
+    pub declared_readers: Vec<Text<256>>,
     /// Executables of the host that may always read secrets: absolute paths or globs.
-    pub host_readers: Vec<Text<4096>>,
+    pub host_readers: Vec<Text<256>>,
     /// Executables of container engines in unusual places: absolute paths.
     pub engine_programs: Vec<AbsolutePath>,
     /// Files of containers that are secrets although no mount says so.

@@ -112,13 +112,9 @@ impl Config {
             (
                 "secrets.declared_readers",
                 self.secrets.declared_readers.len(),
-                MAX_ITEMS,
+                64,
             ),
-            (
-                "secrets.host_readers",
-                self.secrets.host_readers.len(),
-                MAX_ITEMS,
-            ),
+            ("secrets.host_readers", self.secrets.host_readers.len(), 64),
             (
                 "secrets.engine_programs",
                 self.secrets.engine_programs.len(),
