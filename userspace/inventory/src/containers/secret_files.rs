@@ -163,6 +163,12 @@ mod tests {
 
     use super::*;
 
+    fn mount_of(path: &Path) -> u32 {
+        let status =
+            statx(rustix::fs::CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).expect("a status");
+        u32::try_from(status.stx_mnt_id).expect("small")
+    }
+
     fn learn(path: &Path, mount_id: u32) -> io::Result<usize> {
         learn_matching(path, "", mount_id)
     }
@@ -189,14 +195,7 @@ mod tests {
         symlink("..2026/token", at("token")).expect("a link");
         symlink("/etc/passwd", at("escape")).expect("a link");
         rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), Mode::RUSR).expect("a pipe");
-        let status = statx(
-            rustix::fs::CWD,
-            folder.path(),
-            AtFlags::empty(),
-            StatxFlags::MNT_ID,
-        )
-        .expect("a status");
-        let mount_id = u32::try_from(status.stx_mnt_id).expect("small");
+        let mount_id = mount_of(folder.path());
 
         assert_eq!(
             learn(folder.path(), mount_id).expect("files"),
@@ -238,14 +237,7 @@ mod tests {
         for name in ["secretsdata", "1/2/3/a", "1/2/3/4/too-deep"] {
             std::fs::write(store.join(name), "t").expect("a file");
         }
-        let status = statx(
-            rustix::fs::CWD,
-            folder.path(),
-            AtFlags::empty(),
-            StatxFlags::MNT_ID,
-        )
-        .expect("a status");
-        let mount_id = u32::try_from(status.stx_mnt_id).expect("small");
+        let mount_id = mount_of(folder.path());
         for (pattern, expected) in [
             ("*/.local/share/containers/storage/secrets/filedriver", 2),
             ("*/.local/share/containers/storage/other", 0),

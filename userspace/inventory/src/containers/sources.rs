@@ -210,11 +210,11 @@ impl Sources {
         known.answers.keep(container, inspected, max);
     }
 
-    /// Drops an answer; whether there was one.
-    pub(super) fn drop_answer(&mut self, id: SourceId, container: &str) -> bool {
-        self.known
-            .get_mut(&id)
-            .is_some_and(|known| known.answers.remove(container))
+    /// Drops an answer.
+    pub(super) fn drop_answer(&mut self, id: SourceId, container: &str) {
+        if let Some(known) = self.known.get_mut(&id) {
+            known.answers.remove(container);
+        }
     }
 
     /// Drops the answers about a container that do not count, now that its owner is known; how many there were.

@@ -7,6 +7,7 @@ mod answers;
 mod api;
 mod list;
 mod promises;
+mod swarm;
 
 use vigia_event::container::Engine;
 

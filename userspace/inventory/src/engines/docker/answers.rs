@@ -4,18 +4,14 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use vigia_event::container::{DeclaredMount, Engine, Inspected, Promises, SwarmGrant};
-use vigia_event::secret::SecretKind;
+use vigia_event::container::{DeclaredMount, Engine, Inspected, Promises};
 
 use super::promises::{self, ConfigPromises, HostPromises, Ports};
 
 use crate::engines::image::ImageName;
 use crate::engines::lenient::or_default;
 use crate::engines::limits::{self, MAX_MOUNTS};
-use crate::mountinfo::is_swarm_id;
 
-/// Secrets, and configurations, kept of one service.
-const MAX_GRANTS: usize = 256;
 /// What Docker does where a health check names no interval.
 const DEFAULT_INTERVAL_S: u64 = 30;
 
@@ -72,130 +68,6 @@ pub(super) struct Announced {
 pub(super) struct Actor {
     #[serde(rename = "ID", deserialize_with = "or_default")]
     pub(super) id: String,
-}
-
-/// `GET /secrets/ID` and `GET /configs/ID`, without a configuration's content.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct SwarmAnswer {
-    #[serde(rename = "ID", deserialize_with = "or_default")]
-    pub(super) id: String,
-    #[serde(rename = "Spec", deserialize_with = "or_default")]
-    pub(super) spec: SwarmSpec,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct SwarmSpec {
-    #[serde(deserialize_with = "or_default")]
-    pub(super) name: String,
-}
-
-/// `GET /services/ID`: what the service is to be, and what it was before an update that may be under way.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ServiceAnswer {
-    #[serde(rename = "ID", deserialize_with = "or_default")]
-    pub(super) id: String,
-    #[serde(rename = "Spec", deserialize_with = "or_default")]
-    spec: ServiceSpec,
-    #[serde(rename = "PreviousSpec", deserialize_with = "or_default")]
-    previous: ServiceSpec,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct ServiceSpec {
-    #[serde(deserialize_with = "or_default")]
-    task_template: TaskTemplate,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct TaskTemplate {
-    #[serde(deserialize_with = "or_default")]
-    container_spec: ContainerSpec,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct ContainerSpec {
-    #[serde(deserialize_with = "or_default")]
-    secrets: Vec<GrantAnswer>,
-    #[serde(deserialize_with = "or_default")]
-    configs: Vec<GrantAnswer>,
-}
-
-/// A secret or configuration of a service.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct GrantAnswer {
-    #[serde(
-        rename = "SecretID",
-        alias = "ConfigID",
-        deserialize_with = "or_default"
-    )]
-    id: String,
-    #[serde(
-        alias = "SecretName",
-        alias = "ConfigName",
-        deserialize_with = "or_default"
-    )]
-    name: String,
-    #[serde(deserialize_with = "or_default")]
-    file: GrantFile,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct GrantFile {
-    #[serde(deserialize_with = "or_default")]
-    name: String,
-    #[serde(rename = "UID", deserialize_with = "or_default")]
-    uid: String,
-    #[serde(deserialize_with = "or_default")]
-    mode: u32,
-}
-
-impl ServiceAnswer {
-    /// What the service gives to its containers. What it gave before the last update comes first: where both name a
-    /// secret, the newer word counts.
-    pub(super) fn into_grants(self) -> Vec<SwarmGrant> {
-        let mut grants: Vec<SwarmGrant> = Vec::new();
-        for spec in [self.previous, self.spec] {
-            let spec = spec.task_template.container_spec;
-            let secrets = spec.secrets.into_iter().take(MAX_GRANTS);
-            let secrets =
-                secrets.map(|grant| grant.into_grant(SecretKind::Secret, "/run/secrets/"));
-            let configs = spec.configs.into_iter().take(MAX_GRANTS);
-            let configs = configs.map(|grant| grant.into_grant(SecretKind::Config, "/"));
-            for grant in secrets.chain(configs) {
-                if is_swarm_id(grant.id.as_bytes()) {
-                    grants.retain(|known| known.id != grant.id);
-                    grants.push(grant);
-                }
-            }
-        }
-        grants
-    }
-}
-
-impl GrantAnswer {
-    fn into_grant(self, kind: SecretKind, folder: &str) -> SwarmGrant {
-        let target = if self.file.name.starts_with('/') {
-            self.file.name
-        } else {
-            format!("{folder}{}", self.file.name)
-        };
-        SwarmGrant {
-            id: self.id,
-            name: limits::text(self.name),
-            kind,
-            target: limits::text(target),
-            mode: self.file.mode,
-            owner: limits::text(self.file.uid),
-        }
-    }
 }
 
 /// `GET /images/ID/json`.

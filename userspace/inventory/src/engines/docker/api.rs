@@ -5,20 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::BString;
-use vigia_event::container::{Engine, Inspected, POD_UID, SANDBOX_ID, SwarmGrant};
-use vigia_event::secret::SecretKind;
+use vigia_event::container::{Engine, Inspected, POD_UID, SANDBOX_ID};
 
-use super::answers::{ContainerAnswer, ImageAnswer, ServiceAnswer, SwarmAnswer};
-use super::{MAX_ANSWER, list};
+use super::answers::{ContainerAnswer, ImageAnswer};
+use super::{MAX_ANSWER, list, swarm};
 use crate::cgroup::is_container_id;
 use crate::engines::asking::{self, Attempt, Question, Reply};
 use crate::engines::cache::Cache;
 use crate::engines::error::EngineError;
 use crate::engines::http::Client;
 use crate::engines::image::ImageName;
-use crate::engines::limits;
 use crate::engines::source::Reach;
-use crate::mountinfo::{SwarmObject, is_swarm_id};
 
 /// The label by which cri-dockerd tells sandboxes from containers, and its value for sandboxes.
 const KIND: &str = "io.kubernetes.docker.type";
@@ -64,10 +61,10 @@ impl asking::Api for Api {
                         pod_labels(&self.client, &self.sandboxes, &inspected.labels, attempt)
                             .await?;
                 }
-                inspected.swarm_grants = swarm_grants(&self.client, &inspected).await;
+                inspected.swarm_grants = swarm::grants(&self.client, &inspected).await;
                 Ok(Reply::Inspected(self.engine, Box::new(inspected)))
             }
-            Question::Resolve(id) => resolve(&self.client, &id).await.map(Reply::Resolved),
+            Question::Resolve(id) => swarm::resolve(&self.client, &id).await.map(Reply::Resolved),
             Question::Ping => list::running(&self.client).await.map(Reply::Running),
         }
     }
@@ -150,48 +147,4 @@ async fn pod_labels(
         true => sandbox.as_ref().clone(),
         false => BTreeMap::new(),
     })
-}
-
-/// What the specification of a container's Swarm service gives it; nothing outside Swarm, and where the engine is no manager
-/// or does not say. Not kept for the next one: a service may have been updated in between.
-async fn swarm_grants(client: &Client, inspected: &Inspected) -> Vec<SwarmGrant> {
-    let service = inspected.swarm().and_then(|swarm| swarm.service_id());
-    let Some(id) = service.filter(|id| is_swarm_id(id)) else {
-        return Vec::new();
-    };
-    let path = format!("/services/{id}");
-    match client.get::<ServiceAnswer>(&path, MAX_ANSWER).await {
-        Ok(answer) if answer.id.as_bytes() == id.as_slice() => answer.into_grants(),
-        _ => Vec::new(),
-    }
-}
-
-async fn resolve(client: &Client, id: &str) -> Result<SwarmObject, EngineError> {
-    let mut refusal = None;
-    for (kind, folder) in [
-        (SecretKind::Secret, "secrets"),
-        (SecretKind::Config, "configs"),
-    ] {
-        match client
-            .get::<SwarmAnswer>(&format!("/{folder}/{id}"), MAX_ANSWER)
-            .await
-        {
-            Ok(answer) if answer.id == id => {
-                return Ok(SwarmObject {
-                    kind,
-                    name: limits::text(answer.spec.name),
-                });
-            }
-            Ok(_) => {}
-            Err(error) if error.is_not_found() => {}
-            // A proxy may let one of them through and not the other.
-            Err(error @ EngineError::Status { status: ..500, .. }) => refusal = Some(error),
-            Err(error) => return Err(error),
-        }
-    }
-    Err(refusal.unwrap_or(EngineError::Status {
-        path: format!("/secrets/{id}"),
-        status: 404,
-        message: String::new(),
-    }))
 }
