@@ -1,7 +1,7 @@
 //! What the kernel holds of a container's first process: its rights, and the namespaces it shares with the host.
 
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use bstr::{BString, ByteSlice};
 use vigia_event::container::{Confinement, HostNamespaces, Seccomp};
@@ -13,7 +13,7 @@ const STATUS_BYTES: u64 = 16 * 1024;
 const LABEL_BYTES: u64 = 4096;
 
 /// Reads it of one process, which must be in a mount namespace: its number may have been given away meanwhile. The
-/// namespaces it is compared with are those of process 1 of the same /proc.
+/// namespaces it is compared with are the host's, as the same /proc shows them.
 ///
 /// # Errors
 /// If the process is gone, or may not be looked at.
@@ -24,12 +24,27 @@ pub(crate) fn read(proc_root: &Path, pid: u32, mnt_ns: u32) -> io::Result<Confin
     confinement.label = read_capped(&folder.join("attr/current"), LABEL_BYTES)
         .map(|label| label_of(&label))
         .unwrap_or_default();
-    confinement.host_namespaces = shared(&folder, &proc_root.join("1"));
+    confinement.host_namespaces = shared(&folder, &host(proc_root));
     if namespace(&folder, "mnt") == mnt_ns {
         Ok(confinement)
     } else {
         Err(io::ErrorKind::NotFound.into())
     }
+}
+
+/// The folder of a process in all of the host's namespaces: the first one, or the kernel's own first thread where sandboxes
+/// hide that even from root.
+fn host(proc_root: &Path) -> PathBuf {
+    let init = proc_root.join("1");
+    let thread = proc_root.join("2");
+    let is_the_kernels = || {
+        let status = fs::read(thread.join("stat")).unwrap_or_default();
+        status.starts_with(b"2 (kthreadd) S 0 ")
+    };
+    if namespace(&init, "pid") == 0 && is_the_kernels() {
+        return thread;
+    }
+    init
 }
 
 /// The namespaces that two processes share; `None` where one of them cannot be looked at.
@@ -122,6 +137,16 @@ mod tests {
             "the host's cannot be looked at"
         );
         assert!(read(proc_root.path(), 42, 8).is_err(), "another process");
+        fs::rename(proc_root.path().join("1"), proc_root.path().join("2")).unwrap();
+        symlink("pid:[1]", proc_root.path().join("2/ns/pid")).unwrap();
+        for (stat, expected) in [
+            ("2 (sh) S 1 2", None),
+            ("2 (kthreadd) S 0 0", expected.host_namespaces),
+        ] {
+            fs::write(proc_root.path().join("2/stat"), stat).unwrap();
+            let found = read(proc_root.path(), 42, 9).unwrap();
+            assert_eq!(found.host_namespaces, expected, "{stat}");
+        }
     }
 
     #[test]
