@@ -41,6 +41,8 @@ pub(super) struct Grants {
 #[derive(Debug, Default)]
 pub(super) struct Key {
     pub(super) secret: SecretRef,
+    /// Who it is called so by.
+    pub(super) named_by: Slot,
     pub(super) holders: BTreeMap<Slot, Holder>,
 }
 

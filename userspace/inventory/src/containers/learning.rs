@@ -138,9 +138,15 @@ impl ContainerTable {
             is_declared,
         };
         let key = self.grants.add_holder(place, slot, holder);
-        // Who was given it knows better what it is than whoever declares it.
-        if !is_watched || !is_declared && !was_given {
+        // Who was given it knows better what it is than whoever declares it. Where it is called otherwise than before by the same
+        // one, the file was replaced: the numbers of files are given away again.
+        let is_again = || {
+            let known = key.holders.get(&slot);
+            key.named_by == slot && known.is_some_and(|known| known.is_declared == is_declared)
+        };
+        if !is_watched || !is_declared && !was_given || is_again() {
             key.secret = secret;
+            key.named_by = slot;
         }
         if !is_watched {
             self.request(Request::WatchSecret {

@@ -352,6 +352,11 @@ fn what_an_engine_keeps_on_the_host_was_granted_to_nobody() {
                 source: SecretSource::Swarm,
             },
             HostSecret {
+                path: "/var/lib/docker/swarm/certificates/*.key".into(),
+                name: Some("swarm-node-key".into()),
+                source: SecretSource::Swarm,
+            },
+            HostSecret {
                 path: "/".into(),
                 name: None,
                 source: SecretSource::Declared,
@@ -363,10 +368,12 @@ fn what_an_engine_keeps_on_the_host_was_granted_to_nobody() {
     scene.table.take_requests();
     scene.table.look_at_host();
     let questions = scene.questions();
-    let [question] = questions.as_slice() else {
+    let [question, of_key] = questions.as_slice() else {
         panic!("{questions:?}")
     };
-    assert_eq!((question.pid, question.mount_id), (1, 20));
+    for question in [question, of_key] {
+        assert_eq!((question.pid, question.mount_id), (1, 20));
+    }
     let log = file(DISK, 9, 20, "/var/lib/docker/swarm/raft/wal/0.wal");
     scene.key(&log);
     let watch = Request::WatchSecret {
@@ -383,10 +390,18 @@ fn what_an_engine_keeps_on_the_host_was_granted_to_nobody() {
         assert_eq!(scene.secret(file).expect("a secret").0, "swarm-raft");
         assert!(!scene.is_granted(file, ID));
     }
+    // The swarm is another one, and a file has the number of one that is gone.
+    scene.now_ns += SECOND;
+    let path = "/var/lib/docker/swarm/certificates/swarm-node.key";
+    scene.key(&file(DISK, 9, 20, path));
+    let name = scene.secret(&by_another_mount).expect("a secret").0;
+    assert_eq!(name, "swarm-node-key");
     // Gone, and its number may be used again.
     scene.now_ns += SECOND;
     scene.table.look_at_host();
-    scene.table.asked(question, &question.path, scene.now_ns);
+    for question in [question, of_key] {
+        scene.table.asked(question, &question.path, scene.now_ns);
+    }
     scene.table.look_again();
     assert_eq!(scene.secret(&by_another_mount), None);
 }
