@@ -38,29 +38,42 @@ fn is_runtime_stage(comm: &[u8], age_ns: u64) -> bool {
     is_named_so && age_ns < YOUNG_NS
 }
 
-/// The host's mount namespace; 0 where it cannot be told.
-///
-/// It is that of the first process. Sandboxes hide that one even from root: then it is our own, unless we are in a
-/// container.
-pub(crate) fn mount_namespace(proc_root: &Path) -> u32 {
-    let is_contained = || {
-        let cgroups = fs::read(proc_root.join("self/cgroup")).unwrap_or_default();
-        let mut paths = cgroups
-            .split(|&byte| byte == b'\n')
-            .filter_map(|line| line.splitn(3, |&byte| byte == b':').nth(2));
-        paths.any(|path| cgroup::container_of(path).is_some())
-    };
-    mount_namespace_of(proc_root, "1")
-        .or_else(|| mount_namespace_of(proc_root, "self").filter(|_| !is_contained()))
-        .unwrap_or(0)
+/// Where the host is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Inode number of its mount namespace; 0 where it cannot be told.
+    pub mnt_ns: u32,
+    /// A process that sees its files and mounts.
+    pub pid: u32,
 }
 
-/// A process that sees the host's files: the agent itself where it does, which works where the first process may not be looked
-/// into. `host_mnt_ns` is what [`mount_namespace`] says.
-pub(crate) fn host_process(host_mnt_ns: u32) -> u32 {
-    match mount_namespace_of(Path::new("/proc"), "self") {
-        Some(own) if own == host_mnt_ns => std::process::id(),
-        _ => 1,
+impl Host {
+    /// Finds it from a /proc.
+    ///
+    /// Its mount namespace is that of the first process. Sandboxes hide that one even from root: then it is our own, unless we
+    /// are in a container, and files and mounts are ours, too.
+    pub(crate) fn find(proc_root: &Path) -> Self {
+        let is_contained = || {
+            let cgroups = fs::read(proc_root.join("self/cgroup")).unwrap_or_default();
+            let mut paths = cgroups
+                .split(|&byte| byte == b'\n')
+                .filter_map(|line| line.splitn(3, |&byte| byte == b':').nth(2));
+            paths.any(|path| cgroup::container_of(path).is_some())
+        };
+        let own = mount_namespace_of(proc_root, "self");
+        let mnt_ns = mount_namespace_of(proc_root, "1")
+            .or_else(|| own.filter(|_| !is_contained()))
+            .unwrap_or(0);
+        // By the number that this /proc shows: it may count other processes than the agent's own does.
+        let own_pid = || {
+            let link = fs::read_link(proc_root.join("self")).ok()?;
+            link.to_str()?.parse().ok()
+        };
+        let is_ours = mnt_ns != 0 && own == Some(mnt_ns);
+        Self {
+            mnt_ns,
+            pid: is_ours.then(own_pid).flatten().unwrap_or(1),
+        }
     }
 }
 
@@ -73,32 +86,36 @@ fn mount_namespace_of(proc_root: &Path, pid: &str) -> Option<u32> {
 mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
-    use super::{is_runtime_stage, mount_namespace};
+    use super::{Host, is_runtime_stage};
 
     #[test]
-    fn the_hosts_mount_namespace_is_that_of_the_first_process_or_of_an_agent_of_the_host() {
+    fn the_host_is_what_the_first_process_sees_or_an_agent_of_the_host() {
         let id = "ab".repeat(32);
         for (has_first, cgroups, expected) in [
-            (true, format!("0::/docker/{id}\n"), Some("1")),
+            (true, format!("0::/docker/{id}\n"), Some(("1", 1))),
             (
                 false,
                 "4:memory:/\n0::/system.slice/vigia.service\n".into(),
-                Some("self"),
+                Some(("77", 77)),
             ),
             (false, format!("4:memory:/docker/{id}\n0::/\n"), None),
         ] {
             let proc_root = tempfile::tempdir().expect("a folder");
             let file = |pid: &str| proc_root.path().join(pid).join("ns/mnt");
-            for pid in ["1", "self"].into_iter().skip(usize::from(!has_first)) {
+            for pid in ["1", "77"].into_iter().skip(usize::from(!has_first)) {
                 std::fs::create_dir_all(file(pid).parent().expect("a folder")).expect("it");
                 std::fs::write(file(pid), "").expect("a file");
             }
-            std::fs::write(proc_root.path().join("self/cgroup"), cgroups).expect("a file");
-            let expected = expected.map_or(0, |pid| {
-                let inode = std::fs::metadata(file(pid)).expect("a file").ino();
-                u32::try_from(inode).expect("a small number")
+            std::os::unix::fs::symlink("77", proc_root.path().join("self")).expect("a link");
+            std::fs::write(proc_root.path().join("77/cgroup"), cgroups).expect("a file");
+            let expected = expected.map_or(Host { mnt_ns: 0, pid: 1 }, |(name, pid)| {
+                let inode = std::fs::metadata(file(name)).expect("a file").ino();
+                Host {
+                    mnt_ns: u32::try_from(inode).expect("a small number"),
+                    pid,
+                }
             });
-            assert_eq!(mount_namespace(proc_root.path()), expected);
+            assert_eq!(Host::find(proc_root.path()), expected);
         }
     }
 

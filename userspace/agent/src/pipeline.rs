@@ -71,6 +71,8 @@ struct Pipeline {
 /// What the pipeline needs of the configuration after its start.
 struct Constants {
     proc_root: std::path::PathBuf,
+    /// A process that sees the host's files.
+    host_pid: u32,
     /// Where learned readers are kept; `None` for nowhere.
     readers_file: Option<std::path::PathBuf>,
     /// How long is recorded; for ever where nothing ends it.

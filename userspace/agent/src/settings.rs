@@ -17,7 +17,8 @@ use crate::config::value::Text;
 use crate::config::{
     self, Config, DeclaredSecrets, FileFormat, Matching, Scope, StdoutFormat, Webhook,
 };
-use crate::{existing, input};
+use crate::existing::Host;
+use crate::input;
 
 /// A header's value is not longer than this.
 const MAX_HEADER_BYTES: usize = 8192;
@@ -151,13 +152,13 @@ pub fn processes(config: &Config, host_mnt_ns: u32, environment: bool) -> proces
 #[must_use]
 pub fn containers(
     config: &Config,
-    host_mnt_ns: u32,
+    host: Host,
     cgroup_folder: Option<PathBuf>,
 ) -> containers::Options {
     containers::Options {
         proc_root: config.proc_root().to_owned(),
-        host_mnt_ns,
-        host_pid: existing::host_process(host_mnt_ns),
+        host_mnt_ns: host.mnt_ns,
+        host_pid: host.pid,
         cgroup_folder,
         user_namespace,
         max_containers: config.inventory.max_containers.count(),
@@ -384,7 +385,7 @@ mod tests {
             processes::Options::default().max_processes
         );
         assert_eq!(
-            containers(&config, 0, None).max_containers,
+            containers(&config, Host { mnt_ns: 0, pid: 1 }, None).max_containers,
             containers::Options::default().max_containers
         );
         let defaults = WebhookOptions::default();

@@ -19,6 +19,7 @@ use vigia_sensor::hierarchy::Hierarchy;
 
 use crate::config::Config;
 use crate::engines::{Asked, Engines};
+use crate::existing::Host;
 use crate::{existing, images, settings};
 
 /// How long engines are waited for.
@@ -41,18 +42,18 @@ pub(crate) struct Survey {
 /// Running processes cannot be read, or nothing tells which cgroups belong to containers.
 pub(crate) async fn take(config: &Config) -> anyhow::Result<Survey> {
     let proc_root = config.proc_root();
-    let host_mnt_ns = existing::mount_namespace(proc_root);
+    let host = Host::find(proc_root);
     let hierarchy = Hierarchy::choose(proc_root)?;
     let clock = WallClock::sample();
     let boot_time_ns = WallClock::boot_now_ns();
     let time_ns = clock.epoch_ns(boot_time_ns);
     let scanned = processes::scan(proc_root, &ScanOptions::default())
         .context("cannot read running processes")?;
-    let mut processes = ProcessTable::new(settings::processes(config, host_mnt_ns, false));
+    let mut processes = ProcessTable::new(settings::processes(config, host.mnt_ns, false));
     processes.merge(&scanned, boot_time_ns, time_ns);
     let mut containers = ContainerTable::new(settings::containers(
         config,
-        host_mnt_ns,
+        host,
         Some(hierarchy.folder(proc_root)),
     ));
     let index = images::read_at_start(&mut ImageFiles::new(settings::images(config)))?;

@@ -39,7 +39,7 @@ pub use secret_files::{SecretFiles, open_secret_files};
 
 use crate::engines::SourceId;
 use crate::images::ImageIndex;
-use crate::mountinfo::SwarmObjects;
+use crate::mountinfo::{MountChanges, SwarmObjects};
 use grants::Grants;
 use mounts::MountCache;
 use owner::Owner;
@@ -52,7 +52,7 @@ pub struct Options {
     pub proc_root: PathBuf,
     /// Inode number of the host's mount namespace.
     pub host_mnt_ns: u32,
-    /// A process that sees the host's files.
+    /// A process that sees the host's files and mounts.
     pub host_pid: u32,
     /// Where the hierarchy in which engines make their groups is mounted; needed only for containers that ran
     /// before the agent. `None`: their cgroup ids stay unknown.
@@ -155,6 +155,7 @@ pub struct ContainerTable {
     gone: VecDeque<(u64, Slot)>,
     next_slot: Slot,
     host_mounts: Arc<MountTable>,
+    host_changes: MountChanges,
     mount_cache: MountCache,
     sources: Sources,
     swarm: SwarmObjects,
@@ -178,6 +179,8 @@ impl ContainerTable {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let mut table = Self {
+            // Before they are read: no change in between is missed.
+            host_changes: MountChanges::of(&options.proc_root, options.host_pid),
             options,
             entries: FxHashMap::default(),
             by_id: FxHashMap::default(),

@@ -4,6 +4,7 @@
 //! mountinfo does. Its format is that of proc_pid_mountinfo(5). The strings in it are partly chosen by the
 //! container, so lines are bounded in number, and what cannot be understood is skipped and counted.
 
+mod changes;
 mod classify;
 mod declared;
 mod identity;
@@ -17,6 +18,7 @@ use std::path::Path;
 use bstr::{BString, ByteSlice};
 use vigia_event::mount::{Mount, MountKind};
 
+pub(crate) use changes::MountChanges;
 pub use classify::{Surroundings, classify, classify_host};
 pub use declared::table_of_declared;
 pub use identity::container_id;

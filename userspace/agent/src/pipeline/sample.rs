@@ -55,7 +55,8 @@ impl Pipeline {
         self.stages.export_tables();
         if self.stages.samples.is_multiple_of(SELDOM) {
             self.stages.clock.refresh();
-            if let Ok(found) = users::of_process(&self.constants.proc_root, 1) {
+            if let Ok(found) = users::of_process(&self.constants.proc_root, self.constants.host_pid)
+            {
                 self.stages.host_users = Arc::new(found);
             }
             if let Some(path) = &self.constants.readers_file {

@@ -24,6 +24,7 @@ use super::losses::Losses;
 use super::{Constants, Milestone, Pipeline, Stages};
 use crate::config::Config;
 use crate::engines::Engines;
+use crate::existing::Host;
 use crate::judge::Judge;
 use crate::metrics::Metrics;
 use crate::run::Prepared;
@@ -50,8 +51,10 @@ impl Pipeline {
         let everything = recording
             .as_ref()
             .is_some_and(|recording| recording.options.everything);
+        let host = Host::find(config.proc_root());
         let constants = Constants {
             proc_root: config.proc_root().to_owned(),
+            host_pid: host.pid,
             // What a recorder learns is not the running agent's to keep.
             readers_file: (!only_records).then(|| config.readers_file()),
             record_for: recording.as_ref().map_or(FOR_EVER, |recording| {
@@ -113,8 +116,7 @@ impl Pipeline {
         sensor.set_interest(&interest)?;
         health.reach(Milestone::ProbesAttached);
 
-        let host_mnt_ns = existing::mount_namespace(&constants.proc_root);
-        let process_options = settings::processes(&config, host_mnt_ns, ruleset.uses_environment());
+        let process_options = settings::processes(&config, host.mnt_ns, ruleset.uses_environment());
         let cgroup_folder = sensor.hierarchy().folder(&constants.proc_root);
         let (engines, from_engines) = Engines::start(&config);
         let from_resolver = start_resolver(&config, &ruleset, &metrics);
@@ -123,16 +125,18 @@ impl Pipeline {
             processes: ProcessTable::new(process_options),
             containers: ContainerTable::new(settings::containers(
                 &config,
-                host_mnt_ns,
+                host,
                 Some(cgroup_folder),
             )),
             readers: Readers::load(
-                settings::readers(&config, host_mnt_ns),
+                settings::readers(&config, host.mnt_ns),
                 &config.readers_file(),
             ),
             waiting: Waiting::new(Limits::default()),
             latency: Latency::default(),
-            host_users: Arc::new(users::of_process(&constants.proc_root, 1).unwrap_or_default()),
+            host_users: Arc::new(
+                users::of_process(&constants.proc_root, host.pid).unwrap_or_default(),
+            ),
             node: Arc::new(node(&config, &node_name, &sensor)),
             domain_names: Arc::clone(&from_resolver.borrow()),
             rule_metrics: metrics.rules(

@@ -69,6 +69,7 @@ impl ContainerTable {
     /// Looks for what engines keep on the host, and for what else is declared there, at first or again. To be called
     /// every ten seconds or so, after [`Self::look_again`].
     pub fn look_at_host(&mut self) {
+        self.refresh_host_mounts();
         self.grants.remove_places(HOST);
         for secret in self.options.host_secrets.clone() {
             let (folder, pattern) = path_pattern::split(&secret.path);

@@ -74,8 +74,15 @@ impl ContainerTable {
         }
     }
 
+    /// Reads the host's mounts again if they changed: an engine, or an administrator, mounts without any container.
+    pub(super) fn refresh_host_mounts(&mut self) {
+        if self.host_changes.any() {
+            self.read_host_mounts();
+        }
+    }
+
     pub(super) fn read_host_mounts(&mut self) {
-        match mountinfo::read(&self.options.proc_root, 1) {
+        match mountinfo::read(&self.options.proc_root, self.options.host_pid) {
             Ok(read) => {
                 let mut table = mountinfo::classify_host(read.mounts);
                 table.read_ns = WallClock::boot_now_ns();
