@@ -24,7 +24,7 @@ pub use load::{ConfigError, EXAMPLE, MAX_BYTES};
 pub(crate) use schema::priority_pattern;
 pub use scope::Scope;
 use selection::{AppendOutput, Select};
-use value::{AbsolutePath, Bounded, MinimumPriority, Sensitive, Text, Url};
+use value::{AbsolutePath, Bounded, MinimumPriority, SecretPath, Sensitive, Text, Url};
 
 /// Where the configuration is looked for when no flag names one.
 pub const DEFAULT_PATH: &str = "/etc/vigia/vigia.yaml";
@@ -153,7 +153,7 @@ pub struct Secrets {
     /// Files of containers that are secrets although no mount says so.
     pub declared: Vec<DeclaredSecrets>,
     /// Files of the host that are secrets, beside those that engines keep there: absolute paths or globs.
-    pub host_paths: Vec<Text<256>>,
+    pub host_paths: Vec<SecretPath>,
     /// Where learned reader chains are kept; `readers.json` in the state folder if absent.
     pub state_file: Option<AbsolutePath>,
 }
@@ -163,7 +163,7 @@ pub struct Secrets {
 #[serde(default, deny_unknown_fields)]
 pub struct DeclaredSecrets {
     /// Absolute paths or globs in the container.
-    pub paths: Vec<Text<256>>,
+    pub paths: Vec<SecretPath>,
     /// Which images' containers are meant: the image's name with or without its tag, or a glob; all if absent.
     pub image: Option<Text<512>>,
     /// Which containers are meant: the name, or a glob; all if absent.

@@ -183,7 +183,7 @@ pub fn containers(
 
 fn declared(declared: &DeclaredSecrets) -> containers::DeclaredSecrets {
     containers::DeclaredSecrets {
-        paths: texts(&declared.paths),
+        paths: declared.paths.iter().map(|path| path.to_string()).collect(),
         image: declared.image.as_ref().map(ToString::to_string),
         container: declared.container.as_ref().map(ToString::to_string),
     }

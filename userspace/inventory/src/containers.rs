@@ -31,7 +31,9 @@ use vigia_event::container::Container;
 use vigia_event::mount::MountTable;
 use vigia_event::{Captured, Process};
 
-pub use declared_secrets::{DeclaredSecrets, HostSecret, LABEL as SECRETS_LABEL, engine_state};
+pub use declared_secrets::{
+    DeclaredSecrets, HostSecret, LABEL as SECRETS_LABEL, can_be_declared, engine_state,
+};
 pub use existing::ExistingTask;
 pub use owner::{LookUpUserNamespace, UserNamespace};
 pub use requests::{LearnSecret, Request};
@@ -137,6 +139,8 @@ struct Entry {
     first_mounts: Option<Arc<MountTable>>,
     /// Paths declared to be its secrets that are looked for already.
     declared: Vec<BString>,
+    /// Whether its label names paths that cannot be looked for, and that was said.
+    declared_in_vain: bool,
     /// When its mounts were last read.
     mounts_read_ns: u64,
     /// Whether they changed since then.

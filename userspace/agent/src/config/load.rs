@@ -382,6 +382,14 @@ mod tests {
                 "state_dir: var\n",
                 "x.yaml:1:12: var must be an absolute path",
             ),
+            (
+                "secrets: {host_paths: [/srv/a, '/**']}\n",
+                "x.yaml:1:32: `/**` must be an absolute path without `..`, or a glob below a folder",
+            ),
+            (
+                "secrets: {declared: [{paths: [srv/a]}]}\n",
+                "x.yaml:1:31: `srv/a` must be an absolute path",
+            ),
             ("node: {name: ''}\n", "x.yaml:1:14: must not be empty"),
             (
                 "outputs:\n  webhooks:\n    - url: gopher://canary\n",

@@ -6,7 +6,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use vigia_engine::Priority;
 
 use super::scope::Scope;
-use super::value::{AbsolutePath, Bounded, MinimumPriority, RingBytes, Sensitive, Text, Url};
+use super::value::{
+    AbsolutePath, Bounded, MinimumPriority, RingBytes, SecretPath, Sensitive, Text, Url,
+};
 
 /// A schema for a type that stands inline wherever the type is used.
 macro_rules! schema {
@@ -46,6 +48,7 @@ schema!(RingBytes => json_schema!({
     "type": "integer",
     "enum": (RingBytes::MIN.trailing_zeros()..=RingBytes::MAX.trailing_zeros()).map(|bits| 1_u64 << bits).collect::<Vec<_>>(),
 }));
+schema!(SecretPath => json_schema!({"type": "string", "maxLength": 256, "pattern": "^/"}));
 schema!(AbsolutePath => json_schema!({"type": "string", "pattern": "^/"}));
 schema!(Sensitive => json_schema!({"type": "string"}));
 schema!(Url => json_schema!({"type": "string", "pattern": "^https?://[^/?#\\s]"}));

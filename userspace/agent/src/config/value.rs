@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use vigia_engine::Priority;
+use vigia_inventory::containers::can_be_declared;
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -209,6 +210,32 @@ impl<'de> Deserialize<'de> for AbsolutePath {
             Err(D::Error::custom(format_args!(
                 "{} must be an absolute path",
                 path.display()
+            )))
+        }
+    }
+}
+
+/// Where secrets are: a path from the root of a file or a folder, or a glob below a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct SecretPath(Text<256>);
+
+impl Deref for SecretPath {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let path = Text::deserialize(deserializer)?;
+        if can_be_declared(path.as_bytes()) {
+            Ok(Self(path))
+        } else {
+            Err(D::Error::custom(format_args!(
+                "`{path}` must be an absolute path without `..`, or a glob below a folder such as `/srv/keys/*.pem`"
             )))
         }
     }

@@ -76,8 +76,11 @@ pub fn engine_state() -> Vec<HostSecret> {
     ENGINE_STATE.iter().map(secret).collect()
 }
 
-/// The paths declared for a container, as far as is known now.
-pub(super) fn of_container(container: &Container, configured: &[DeclaredSecrets]) -> Vec<BString> {
+/// The paths declared for a container, as far as is known now: those that can be looked for, and others.
+pub(super) fn of_container(
+    container: &Container,
+    configured: &[DeclaredSecrets],
+) -> (Vec<BString>, Vec<BString>) {
     let known = container.known();
     let configured = configured
         .iter()
@@ -100,14 +103,15 @@ pub(super) fn of_container(container: &Container, configured: &[DeclaredSecrets]
     configured
         .chain(labelled)
         .map(|path| path.trim())
-        .filter(|path| is_usable(path))
+        .filter(|path| !path.is_empty())
         .take(MAX_PATTERNS)
         .map(BString::from)
-        .collect()
+        .partition(|path| can_be_declared(path))
 }
 
-/// Whether a path can be looked for: absolute, without detours, and not all of a root.
-pub(super) fn is_usable(path: &[u8]) -> bool {
+/// Whether a path can be looked for: absolute, at most 256 bytes, without detours, and not all of a root.
+#[must_use]
+pub fn can_be_declared(path: &[u8]) -> bool {
     let (folder, _) = path_pattern::split(path);
     path.len() <= MAX_PATTERN_BYTES
         && folder.starts_with(b"/")
@@ -139,21 +143,24 @@ mod tests {
 
     #[test]
     fn a_label_names_absolute_paths_and_never_a_whole_root() {
-        for (label, expected) in [
-            ("/srv/key", &["/srv/key"][..]),
+        for (label, usable, others) in [
+            ("/srv/key", &["/srv/key"][..], 0),
             (
                 " /srv/key , /srv/keys/*.pem,",
                 &["/srv/key", "/srv/keys/*.pem"],
+                0,
             ),
-            ("relative,../x,/a/../b,/,/*,/**,*", &[]),
-            ("", &[]),
+            ("relative,../x,/a/../b,/,/*,/**,*", &[], 7),
+            ("", &[], 0),
         ] {
-            assert_eq!(of_container(&container(label), &[]), expected, "{label}");
+            let found = of_container(&container(label), &[]);
+            assert_eq!(found.0, usable, "{label}");
+            assert_eq!(found.1.len(), others, "{label}");
         }
         let long = format!("/srv/{}", "x".repeat(300));
-        assert!(of_container(&container(&long), &[]).is_empty());
+        assert!(of_container(&container(&long), &[]).0.is_empty());
         let many = "/srv/x,".repeat(100);
-        assert_eq!(of_container(&container(&many), &[]).len(), MAX_PATTERNS);
+        assert_eq!(of_container(&container(&many), &[]).0.len(), MAX_PATTERNS);
     }
 
     #[test]
@@ -171,11 +178,12 @@ mod tests {
             (Some("registry/*"), Some("web-*"), 0),
             (Some("shop"), None, 0),
         ] {
-            let found = of_container(&container(""), &[declared(image, name)]);
+            let (found, _) = of_container(&container(""), &[declared(image, name)]);
             assert_eq!(found.len(), expected, "{image:?} {name:?}");
         }
         let unknown = Container::default();
-        assert_eq!(of_container(&unknown, &[declared(None, None)]).len(), 1);
-        assert!(of_container(&unknown, &[declared(Some("*"), None)]).is_empty());
+        let found = |declared| of_container(&unknown, &[declared]).0.len();
+        assert_eq!(found(declared(None, None)), 1);
+        assert_eq!(found(declared(Some("*"), None)), 0);
     }
 }

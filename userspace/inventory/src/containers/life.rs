@@ -161,6 +161,7 @@ impl ContainerTable {
             denied_by: Vec::new(),
             first_mounts: None,
             declared: Vec::new(),
+            declared_in_vain: false,
             mounts_read_ns: 0,
             mounts_stale: false,
         };

@@ -1,16 +1,18 @@
 //! Looking for the files of secrets: those of which no mount tells, and again where files may have been replaced since.
 
-use bstr::BString;
+use bstr::{BStr, BString};
 use vigia_event::mount::{Mount, MountTable};
 use vigia_event::secret::SecretSource;
 
-use super::declared_secrets::{self, MAX_PATTERNS};
+use super::declared_secrets::{self, LABEL, MAX_PATTERNS};
 use super::grants::{HOST, Holder, Place};
 use super::{ContainerTable, LearnSecret, Request, Slot};
 use crate::path_pattern;
 
 /// Places that are looked at again at one time.
 const MAX_AGAIN: usize = 256;
+/// Bytes shown of a path that cannot be looked for.
+const MAX_SHOWN: usize = 100;
 /// How often in a row looking may take too long.
 const MAX_SLOW: u8 = 3;
 /// In which of the rounds it is done all the same.
@@ -25,8 +27,20 @@ impl ContainerTable {
         let Some(init) = entry.snapshot.init.filter(|_| entry.gone_ns.is_none()) else {
             return;
         };
-        let mut paths =
+        let (mut paths, others) =
             declared_secrets::of_container(&entry.snapshot, &self.options.declared_secrets);
+        if let Some(first) = others.first()
+            && !std::mem::replace(&mut entry.declared_in_vain, true)
+        {
+            // Whoever made the container should know.
+            let shown = first.get(..MAX_SHOWN).unwrap_or(first);
+            tracing::warn!(
+                container = %entry.snapshot.id,
+                path = ?BStr::new(shown),
+                of = others.len(),
+                "the label {LABEL} names what cannot be looked for: it takes absolute paths without `..`, and globs below a folder"
+            );
+        }
         paths.retain(|path| !entry.declared.contains(path));
         paths.truncate(MAX_PATTERNS.saturating_sub(entry.declared.len()));
         entry.declared.extend(paths.iter().cloned());
@@ -74,7 +88,7 @@ impl ContainerTable {
         for secret in self.options.host_secrets.clone() {
             let (folder, pattern) = path_pattern::split(&secret.path);
             let mount = self.host_mounts.find(folder).filter(|mount| mount.id != 0);
-            let Some(mount) = mount.filter(|_| declared_secrets::is_usable(&secret.path)) else {
+            let Some(mount) = mount else {
                 continue;
             };
             let place = Place {

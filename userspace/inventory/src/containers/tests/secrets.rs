@@ -356,11 +356,6 @@ fn what_an_engine_keeps_on_the_host_was_granted_to_nobody() {
                 name: Some("swarm-node-key".into()),
                 source: SecretSource::Swarm,
             },
-            HostSecret {
-                path: "/".into(),
-                name: None,
-                source: SecretSource::Declared,
-            },
         ],
         ..Options::default()
     });
