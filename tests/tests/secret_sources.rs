@@ -1,15 +1,16 @@
 //! Where secrets come from beside a Swarm: volumes of pods, what people declare, variables, and the same data on the host.
 
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 use vigia_tests::agent::{ALERT_LIMIT, list};
-use vigia_tests::docker::{Container, succeeded};
+use vigia_tests::docker::{Container, Daemon, Docker, Network, Swarm, succeeded};
 use vigia_tests::orders::Orders;
 use vigia_tests::rules::{ENVIRONMENT_READ, SECRET_READ, SECRET_SOURCE_READ};
+use vigia_tests::scene::{Programs, Turn};
 use vigia_tests::wait::{self, seconds};
 use vigia_tests::{Alert, Scene, command};
 
@@ -383,5 +384,54 @@ fn the_source_of_a_compose_secret_is_told_once_a_day_for_each_program() -> Resul
         container.pid()?
     )))?;
     node.expect_next(2, "in the container's root", [SECRET_READ, "host", "db"])?;
+    Ok(())
+}
+
+#[test]
+fn the_state_of_an_engine_is_watched_wherever_it_keeps_it() -> Result<()> {
+    let Some(programs) = Programs::find()? else {
+        return Ok(());
+    };
+    let turn = Turn::take()?;
+    // A Swarm does without containers that outlive their engine.
+    let daemon = Daemon::start_with(Network::None, vec!["--live-restore=false".to_owned()])?;
+    let docker = Docker::connect(daemon.socket())?;
+    let root = docker.output(&["info", "--format", "{{.DockerRootDir}}"])?;
+    ensure!(root != "/var/lib/docker", "it has a folder of its own");
+    let swarm = Swarm::join_or_make(&docker)?;
+    let scene = Scene::on(
+        docker,
+        turn,
+        &programs,
+        &[("/throttle/window_s", json!(0))],
+        &[],
+    )?;
+    for (place, name) in [
+        ("certificates/swarm-node.key", "swarm-node-key"),
+        ("worker/tasks.db", "swarm-worker"),
+        (
+            "raft/wal-v3-encrypted/0000000000000000-0000000000000000.wal",
+            "swarm-raft",
+        ),
+    ] {
+        let path = format!("{root}/swarm/{place}");
+        // The engine says where it is once the agent is connected, which need not be so at its start.
+        wait::until(place, ALERT_LIMIT, || {
+            command::output(
+                command::limited(seconds(10), "cat")
+                    .arg(&path)
+                    .stdout(Stdio::null()),
+            )
+            .ok()?;
+            let alerts = scene.agent.alerts();
+            let is_it = |alert: &Alert| {
+                alert.rule() == SECRET_READ
+                    && alert.text("/evidence/secret/name") == name
+                    && alert.text("/evidence/secret/reader") == "host"
+            };
+            alerts.iter().any(is_it).then_some(())
+        })?;
+    }
+    drop(swarm);
     Ok(())
 }

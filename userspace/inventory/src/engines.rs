@@ -24,6 +24,7 @@ mod watching;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bstr::BString;
 use vigia_event::container::{Engine, Inspected};
 
 use crate::mountinfo::SwarmObject;
@@ -80,6 +81,13 @@ pub enum EngineMessage {
         engine: Engine,
         /// The container.
         id: String,
+    },
+    /// Where it keeps its state.
+    DataRoot {
+        /// Which engine.
+        engine: Engine,
+        /// An absolute path on the host.
+        path: BString,
     },
     /// What a secret or configuration of the Swarm is.
     Resolved {

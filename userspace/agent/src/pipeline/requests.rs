@@ -157,7 +157,9 @@ impl Stages {
             EngineMessage::NotFound { .. } => {
                 self.metrics.metadata_failed.inc(MetadataFailure::Refused)
             }
-            EngineMessage::Gone { .. } | EngineMessage::Resolved { .. } => {}
+            EngineMessage::Gone { .. }
+            | EngineMessage::DataRoot { .. }
+            | EngineMessage::Resolved { .. } => {}
         }
     }
 }

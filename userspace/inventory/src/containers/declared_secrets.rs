@@ -1,7 +1,7 @@
 //! Secrets of which no mount tells: what people declare for containers, and what engines keep on the host.
 
 use bstr::{BString, ByteSlice};
-use vigia_event::container::Container;
+use vigia_event::container::{Container, Engine};
 use vigia_event::secret::SecretSource;
 
 use crate::path_pattern;
@@ -36,44 +36,60 @@ pub struct HostSecret {
     pub source: SecretSource,
 }
 
-/// Where engines keep secrets on the host unless they are told otherwise: path, name, engine.
-const ENGINE_STATE: &[(&str, &str, SecretSource)] = &[
+/// What engines keep in their folders: engine, path in it, name, source.
+const ENGINE_STATE: &[(Engine, &str, &str, SecretSource)] = &[
     (
-        "/var/lib/docker/swarm/raft",
+        Engine::Docker,
+        "swarm/raft",
         "swarm-raft",
         SecretSource::Swarm,
     ),
     (
-        "/var/lib/docker/swarm/worker",
+        Engine::Docker,
+        "swarm/worker",
         "swarm-worker",
         SecretSource::Swarm,
     ),
     (
-        "/var/lib/docker/swarm/certificates/*.key",
+        Engine::Docker,
+        "swarm/certificates/*.key",
         "swarm-node-key",
         SecretSource::Swarm,
     ),
     (
-        "/var/lib/containers/storage/secrets/filedriver",
-        "podman-secrets",
-        SecretSource::Podman,
-    ),
-    (
-        "/home/*/.local/share/containers/storage/secrets/filedriver",
+        Engine::Podman,
+        "secrets/filedriver",
         "podman-secrets",
         SecretSource::Podman,
     ),
 ];
 
-/// What engines keep on the host.
+/// Where their folders are unless they were told otherwise.
+const USUAL_ROOTS: &[(Engine, &str)] = &[
+    (Engine::Docker, "/var/lib/docker"),
+    (Engine::Podman, "/var/lib/containers/storage"),
+    (Engine::Podman, "/home/*/.local/share/containers/storage"),
+];
+
+/// What engines keep on the host where they usually do.
 #[must_use]
 pub fn engine_state() -> Vec<HostSecret> {
-    let secret = |&(path, name, source): &(&str, &str, SecretSource)| HostSecret {
-        path: path.into(),
+    let usual = USUAL_ROOTS.iter();
+    usual
+        .flat_map(|&(engine, root)| state_below(engine, root.as_bytes()))
+        .collect()
+}
+
+/// What an engine keeps below its folder on the host.
+pub(super) fn state_below(engine: Engine, root: &[u8]) -> impl Iterator<Item = HostSecret> {
+    let root = root.strip_suffix(b"/").unwrap_or(root).to_vec();
+    let own = move |state: &&(Engine, &str, &str, SecretSource)| state.0 == engine;
+    let secret = move |&(_, path, name, source): &(Engine, &str, &str, SecretSource)| HostSecret {
+        path: [root.as_slice(), b"/", path.as_bytes()].concat().into(),
         name: Some(name.into()),
         source,
     };
-    ENGINE_STATE.iter().map(secret).collect()
+    ENGINE_STATE.iter().filter(own).map(secret)
 }
 
 /// The paths declared for a container, as far as is known now: those that can be looked for, and others.

@@ -1,16 +1,19 @@
 //! Looking for the files of secrets: those of which no mount tells, and again where files may have been replaced since.
 
 use bstr::{BStr, BString};
+use vigia_event::container::Engine;
 use vigia_event::mount::{Mount, MountTable};
 use vigia_event::secret::SecretSource;
 
-use super::declared_secrets::{self, LABEL, MAX_PATTERNS};
+use super::declared_secrets::{self, LABEL, MAX_PATTERNS, can_be_declared};
 use super::grants::{HOST, Holder, Place};
 use super::{ContainerTable, LearnSecret, Request, Slot};
 use crate::path_pattern;
 
 /// Places that are looked at again at one time.
 const MAX_AGAIN: usize = 256;
+/// Secrets on the host looked for: engines come and go in a long life.
+const MAX_HOST_SECRETS: usize = 256;
 /// Bytes shown of a path that cannot be looked for.
 const MAX_SHOWN: usize = 100;
 /// How often in a row looking may take too long.
@@ -106,6 +109,26 @@ impl ContainerTable {
                 place.question(self.options.host_pid, mount_id),
             ));
             self.grants.add_place(mount_id, place);
+        }
+    }
+
+    /// Looks for what an engine keeps in its folder on the host, from now on.
+    pub(super) fn watch_state(&mut self, engine: Engine, root: &[u8]) {
+        let is_pattern = root.iter().any(path_pattern::is_wildcard);
+        let mut is_new = false;
+        for secret in declared_secrets::state_below(engine, root) {
+            let known = &mut self.options.host_secrets;
+            let may_be = !is_pattern
+                && can_be_declared(&secret.path)
+                && known.len() < MAX_HOST_SECRETS
+                && !known.contains(&secret);
+            if may_be {
+                known.push(secret);
+                is_new = true;
+            }
+        }
+        if is_new {
+            self.look_at_host();
         }
     }
 

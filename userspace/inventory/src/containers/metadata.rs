@@ -56,8 +56,15 @@ impl ContainerTable {
                 self.sources.drop_answer(source, id);
                 None
             }
+            EngineMessage::DataRoot { engine, path } => {
+                // A user's engine would have any file of the host taken for its state.
+                if self.speaks_for_all(source) {
+                    self.watch_state(*engine, path);
+                }
+                None
+            }
             EngineMessage::Resolved { id, object } => {
-                if self.may_resolve(source) {
+                if self.speaks_for_all(source) {
                     self.set_swarm_object(id, object);
                 }
                 None
@@ -283,13 +290,13 @@ impl ContainerTable {
     }
 
     /// What is called a configuration is no secret any more: not for a user to say.
-    fn may_resolve(&self, source: SourceId) -> bool {
+    fn speaks_for_all(&self, source: SourceId) -> bool {
         self.sources.reach(source) == Some(Reach::Everybody)
     }
 
     /// A manager tells the names of what a container is given before it is asked for them.
     fn set_swarm_objects(&mut self, source: SourceId, grants: &[SwarmGrant]) {
-        if !self.may_resolve(source) {
+        if !self.speaks_for_all(source) {
             return;
         }
         for grant in grants {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bstr::BString;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -29,6 +30,8 @@ pub(super) enum Question {
     Inspect(String),
     /// What a secret or configuration of its Swarm is.
     Resolve(String),
+    /// Where it keeps its state.
+    DataRoot,
     /// Whether it lives.
     Ping,
 }
@@ -40,6 +43,8 @@ pub(super) enum Reply {
     Inspected(Engine, Box<Inspected>),
     /// Of a secret or configuration.
     Resolved(SwarmObject),
+    /// Where it keeps its state: an absolute path on the host.
+    DataRoot(BString),
     /// Nothing, beyond that it lives.
     Nothing,
     /// It lives, and these are its running containers.
@@ -280,8 +285,13 @@ impl<A: Api> Asking<A> {
                 let id = id.clone();
                 vec![EngineMessage::Resolved { id, object }]
             }
-            // An engine that is no manager refuses; that is an answer, too.
-            (Question::Resolve(_), Err(EngineError::Status { .. })) => Vec::new(),
+            (Question::DataRoot, Ok(Reply::DataRoot(path))) => {
+                vec![EngineMessage::DataRoot { engine, path }]
+            }
+            // An engine that is no manager refuses, and so may a proxy; that is an answer, too.
+            (Question::Resolve(_) | Question::DataRoot, Err(EngineError::Status { .. })) => {
+                Vec::new()
+            }
             (Question::Ping, Ok(Reply::Running(running))) => self.reconcile(running),
             (Question::Ping, Err(error)) => return Err(error),
             (_, Err(error)) if error.is_passing() && asked.attempts < ATTEMPTS => {

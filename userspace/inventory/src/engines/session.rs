@@ -103,6 +103,7 @@ async fn listen<A: Api, E: Events>(
     let mut asking = Asking::new(api, engine);
     let mut said = asking.reconcile(running);
     said.insert(0, EngineMessage::Connected { engine, version });
+    asking.ask(Question::DataRoot);
     let mut pings = interval(options.ping_every.max(Duration::from_millis(100)));
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

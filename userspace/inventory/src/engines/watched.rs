@@ -151,6 +151,7 @@ pub(super) fn short(message: &EngineMessage) -> String {
         }
         EngineMessage::NotFound { id, .. } => format!("{} not found", &id[..4]),
         EngineMessage::Gone { id, .. } => format!("{} gone", &id[..4]),
+        EngineMessage::DataRoot { path, .. } => format!("at {path}"),
         EngineMessage::Resolved { object, .. } => format!("{} {}", object.kind.name(), object.name),
     }
 }

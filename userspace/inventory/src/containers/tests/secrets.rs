@@ -54,7 +54,7 @@ impl Scene {
         self.observe(&fixture::task(2), What::SecretKey(file));
     }
 
-    fn questions(&mut self) -> Vec<LearnSecret> {
+    pub(super) fn questions(&mut self) -> Vec<LearnSecret> {
         let requests = self.table.take_requests().into_iter();
         requests
             .filter_map(|request| match request {

@@ -436,3 +436,29 @@ fn a_users_engine_that_connects_is_not_shown_what_is_not_the_users() {
     );
     assert_eq!(asked(&mut scene), []);
 }
+
+#[test]
+fn an_engine_of_root_says_where_its_state_is_and_a_users_does_not() {
+    let mut scene = scene();
+    let root = |path: &str| EngineMessage::DataRoot {
+        engine: Engine::Docker,
+        path: path.into(),
+    };
+    let mut asked = |source, path: &str| {
+        scene.table.take_requests();
+        say(&mut scene, source, root(path));
+        let questions = scene.questions();
+        let places = questions.iter().map(|question| question.path.to_string());
+        places.collect::<Vec<_>>()
+    };
+    assert!(asked(USERS, "/home/u/docker").is_empty());
+    for nowhere in ["/data/*", "/data/../docker", &"/x".repeat(200)] {
+        assert!(asked(DOCKER, nowhere).is_empty(), "{nowhere}");
+    }
+    let places = asked(DOCKER, "/data/docker/");
+    for place in ["raft", "worker", "certificates"] {
+        let path = format!("/data/docker/swarm/{place}");
+        assert!(places.contains(&path), "{places:?}");
+    }
+    assert!(asked(DOCKER, "/data/docker").is_empty(), "known");
+}

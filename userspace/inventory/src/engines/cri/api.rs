@@ -52,7 +52,7 @@ impl asking::Api for Api {
                 Ok(Reply::Inspected(self.engine, Box::new(inspected)))
             }
             // Kubernetes has no Swarm.
-            Question::Resolve(_) => Ok(Reply::Nothing),
+            Question::Resolve(_) | Question::DataRoot => Ok(Reply::Nothing),
             Question::Ping => self.running().await.map(Reply::Running),
         }
     }

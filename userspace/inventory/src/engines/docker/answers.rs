@@ -29,6 +29,14 @@ pub(super) struct Version {
     components: Vec<Component>,
 }
 
+/// `GET /info`, as far as it is wanted. Podman calls its folder so, too.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(super) struct Info {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) docker_root_dir: String,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Component {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bstr::BString;
 use vigia_event::container::{Engine, Inspected, POD_UID, SANDBOX_ID};
 
-use super::answers::{ContainerAnswer, ImageAnswer};
+use super::answers::{ContainerAnswer, ImageAnswer, Info};
 use super::{MAX_ANSWER, list, swarm};
 use crate::cgroup::is_container_id;
 use crate::engines::asking::{self, Attempt, Question, Reply};
@@ -15,6 +15,7 @@ use crate::engines::cache::Cache;
 use crate::engines::error::EngineError;
 use crate::engines::http::Client;
 use crate::engines::image::ImageName;
+use crate::engines::limits;
 use crate::engines::source::Reach;
 
 /// The label by which cri-dockerd tells sandboxes from containers, and its value for sandboxes.
@@ -65,9 +66,21 @@ impl asking::Api for Api {
                 Ok(Reply::Inspected(self.engine, Box::new(inspected)))
             }
             Question::Resolve(id) => swarm::resolve(&self.client, &id).await.map(Reply::Resolved),
+            Question::DataRoot => data_root(&self.client).await,
             Question::Ping => list::running(&self.client).await.map(Reply::Running),
         }
     }
+}
+
+/// Where the engine keeps its state, if it says so.
+async fn data_root(client: &Client) -> Result<Reply, EngineError> {
+    let answer: Info = client.get("/info", MAX_ANSWER).await?;
+    let path = limits::text(answer.docker_root_dir);
+    Ok(if path.starts_with(b"/") {
+        Reply::DataRoot(path)
+    } else {
+        Reply::Nothing
+    })
 }
 
 async fn inspect(

@@ -266,6 +266,33 @@ async fn questions_are_answered() {
 }
 
 #[tokio::test]
+async fn an_engine_says_where_its_state_is_if_it_likes() {
+    for (info, expected) in [
+        (
+            ok(r#"{"DockerRootDir":"/data/docker"}"#),
+            Some("at /data/docker"),
+        ),
+        (ok(r#"{"DockerRootDir":"data"}"#), None),
+        (ok(r#"{"DockerRootDir":7}"#), None),
+        (Answer::Status(403, "no".into()), None),
+        (Answer::Garbage, None),
+    ] {
+        let mut scene = Watched::new(Engine::Docker);
+        let told = info.clone();
+        let _fake = Fake::start(&scene.socket(), move |path| match path {
+            "/info" => info.clone(),
+            path => healthy(path),
+        });
+        let said = [Some("connected 20.10.24"), Some("cb88 web"), expected];
+        let said: Vec<&str> = said.into_iter().flatten().collect();
+        scene.hears(&said).await;
+        scene.expect_nothing().await;
+        scene.ask(EngineRequest::Inspect(ID.into())).await;
+        assert_eq!(short(&scene.next().await), "cb88 web", "{told:?}");
+    }
+}
+
+#[tokio::test]
 async fn one_answer_that_hangs_or_lies_or_never_ends_costs_only_itself() {
     let bad = |number: usize| format!("{number:064x}");
     for answer in [
