@@ -105,6 +105,21 @@ impl Shop {
         )
     }
 
+    /// Where the engine keeps its data.
+    fn engine_root(&self) -> Result<String> {
+        let docker = &self.scene.docker;
+        docker.output(&["info", "--format", "{{.DockerRootDir}}"])
+    }
+
+    /// Where the engine has the password for the service's container.
+    fn engine_path(&self) -> Result<String> {
+        let docker = &self.scene.docker;
+        let name = &self.password.name;
+        let id = docker.output(&["secret", "inspect", "--format", "{{.ID}}", name])?;
+        let (root, container) = (self.engine_root()?, self.service.container()?);
+        Ok(format!("{root}/containers/{container}/mounts/secrets/{id}"))
+    }
+
     fn host_path(&self, path: &str) -> Result<String> {
         let container = self.service.container()?;
         let pid =
@@ -299,18 +314,8 @@ fn the_engines_own_folder_is_covered() -> Result<()> {
     let Some(shop) = Shop::open()? else {
         return Ok(());
     };
-    let docker = &shop.scene.docker;
-    let root = docker.output(&["info", "--format", "{{.DockerRootDir}}"])?;
-    let container = shop.service.container()?;
-    let folder = format!("{root}/containers/{container}/mounts/secrets");
-    let id = docker.output(&[
-        "secret",
-        "inspect",
-        "--format",
-        "{{.ID}}",
-        &shop.password.name,
-    ])?;
-    command::output(command::limited(seconds(10), "cat").arg(format!("{folder}/{id}")))?;
+    let root = shop.engine_root()?;
+    command::output(command::limited(seconds(10), "cat").arg(shop.engine_path()?))?;
     let alert = shop.expect_one("host")?;
     ensure!(
         alert.text("/evidence/secret/name") == shop.password.name,
@@ -335,6 +340,21 @@ fn a_container_without_the_grant_is_foreign() -> Result<()> {
     let path = shop.host_path(&shop.password_path())?;
     let options = [privileged()?, vec!["--pid=host", "--network=none"]].concat();
     let container = shop.scene.run(&options, &["cat", &path])?;
+    ensure!(container.wait()? == 0, "{}", container.logs()?);
+    let alert = shop.expect_one("foreign")?;
+    ensure!(alert.is_about(&container.id), "{}", alert.json());
+    Ok(())
+}
+
+#[test]
+fn a_secret_that_somebody_bound_from_the_engines_folder_is_foreign() -> Result<()> {
+    let Some(shop) = Shop::open()? else {
+        return Ok(());
+    };
+    let bind = format!("--volume={}:/run/secrets/mine:ro", shop.engine_path()?);
+    let container = shop
+        .scene
+        .run(&["--network=none", &bind], &["cat", "/run/secrets/mine"])?;
     ensure!(container.wait()? == 0, "{}", container.logs()?);
     let alert = shop.expect_one("foreign")?;
     ensure!(alert.is_about(&container.id), "{}", alert.json());

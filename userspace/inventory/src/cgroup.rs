@@ -77,6 +77,16 @@ pub fn pod_of(own_path: &[u8]) -> Option<&[u8]> {
     (pod.contains_str("kubepods") && name.contains_str("pod") && name != b"kubepods").then_some(pod)
 }
 
+/// The uid of that pod, as Kubernetes writes it.
+#[must_use]
+pub fn pod_uid(own_path: &[u8]) -> Option<String> {
+    let name = pod_of(own_path)?.rsplit_str("/").next()?;
+    let name = name.strip_suffix(b".slice").unwrap_or(name);
+    let (_, uid) = name.rsplit_once_str("pod")?;
+    // In the name of a slice, a hyphen would stand for a slice above.
+    Some(uid.to_str().ok()?.replace('_', "-"))
+}
+
 /// The path of one hierarchy in the text of `/proc/PID/cgroup`: `controller` names a v1 controller
 /// (`memory`, `name=systemd`), `None` the unified hierarchy.
 #[must_use]

@@ -9,6 +9,7 @@ mod classify;
 mod declared;
 mod identity;
 mod kubernetes;
+mod made_for;
 mod secrets;
 
 use std::fs::File;
@@ -23,6 +24,7 @@ pub use classify::{Surroundings, classify, classify_host};
 pub use declared::table_of_declared;
 pub use identity::container_id;
 pub(crate) use kubernetes::key_on_host;
+pub(crate) use made_for::is_anothers;
 pub use secrets::{SECRET_FOLDERS, SwarmObject, SwarmObjects, is_public_part, is_swarm_id};
 pub(crate) use secrets::{holds_only_secrets, last_part, part_of};
 

@@ -101,8 +101,7 @@ impl Stages {
             .filter(|call| call.entry == Entry::IoUring && call.result >= 0)?;
         let opens = matches!(call.event_type, named::OPENAT | named::OPENAT2);
         let path = event.paths.given.as_ref().filter(|_| opens)?;
-        let secret = self.containers.secret_at(path, container?)?;
-        Some((secret, true))
+        self.containers.secret_at(path, container?)
     }
 
     /// Records an alert unless it repeats another.

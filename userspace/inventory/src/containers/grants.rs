@@ -53,14 +53,27 @@ pub(super) struct Holder {
     pub(super) mount_id: u32,
     /// When it was last found there, nanoseconds since the epoch.
     pub(super) found_ns: u64,
-    /// Whether it only says so itself, or the configuration does: no proof where somebody else was given the file.
-    pub(super) is_declared: bool,
+    /// What makes it one.
+    pub(super) claim: Claim,
+}
+
+/// Why a container is held to have a secret; the better reason is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Claim {
+    /// Somebody bound into it what was made for another: it has the file, and was never given it.
+    Anothers,
+    /// It only says so itself, or the configuration does: no proof where somebody else was given the file.
+    Declared,
+    /// It was given it.
+    Given,
 }
 
 impl Key {
     /// Whether somebody holds it by more than a declaration.
     pub(super) fn is_given(&self) -> bool {
-        self.holders.values().any(|holder| !holder.is_declared)
+        self.holders
+            .values()
+            .any(|holder| holder.claim == Claim::Given)
     }
 }
 
@@ -70,6 +83,8 @@ pub(super) struct MountGrant {
     pub(super) secret: SecretRef,
     /// What of the file system is mounted.
     pub(super) root: BString,
+    /// Whether what is on it was made for somebody else.
+    pub(super) is_anothers: bool,
     /// Whether it turned out to be a single file: that stays what it is as long as it is mounted.
     pub(super) is_file: bool,
     /// When its files were last looked for, nanoseconds since the epoch; 0 for never.
@@ -187,9 +202,9 @@ impl ContainerTable {
         }
     }
 
-    /// The secret that a container finds at a path: for opens of which no file is known.
+    /// The secret that a container finds at a path, and whether it was granted it: for opens of which no file is known.
     #[must_use]
-    pub fn secret_at(&self, path: &[u8], container: &Container) -> Option<SecretRef> {
+    pub fn secret_at(&self, path: &[u8], container: &Container) -> Option<(SecretRef, bool)> {
         let held = self
             .lives_of(container)
             .filter_map(|slot| self.grants.held.get(&slot));
@@ -201,23 +216,31 @@ impl ContainerTable {
             .max_by_key(|grant| grant.secret.path.len())?;
         let below = path.get(grant.secret.path.len()..).unwrap_or_default();
         let secret = mountinfo::part_of(&grant.secret, below);
-        (!mountinfo::is_public_part(&secret)).then_some(secret)
+        (!mountinfo::is_public_part(&secret)).then_some((secret, !grant.is_anothers))
     }
 
     /// Whether a container was granted the secret that a file is. What was declared for it alone counts only where nobody was
     /// given the file otherwise.
     #[must_use]
     pub fn is_granted(&self, file: &File, container: &Container) -> bool {
+        let is_own = |mount: &u32| {
+            let grant = self.grants.mounts.get(mount);
+            grant.is_some_and(|grant| !grant.is_anothers)
+        };
         let is_of_device = |mount: &u32| {
             let is_its = |ids: &BTreeSet<u32>| ids.contains(mount);
-            self.grants.devices.get(&file.dev).is_some_and(is_its)
+            is_own(mount) && self.grants.devices.get(&file.dev).is_some_and(is_its)
         };
         let key = self.grants.keys.get(&(file.dev, file.ino));
         let is_given =
             key.is_some_and(Key::is_given) || self.device_grants(file.dev).next().is_some();
         let holds_key = |slot| {
             let holder = key.and_then(|key| key.holders.get(&slot));
-            holder.is_some_and(|holder| !(holder.is_declared && is_given))
+            holder.is_some_and(|holder| match holder.claim {
+                Claim::Given => true,
+                Claim::Declared => !is_given,
+                Claim::Anothers => false,
+            })
         };
         let holds_place = |slot| {
             self.place_of(file).is_some_and(|(owner, secret)| {
@@ -228,7 +251,10 @@ impl ContainerTable {
             self.grants.held.get(&slot).is_some_and(|held| {
                 // Its own mount is proof enough while the file's key is still to be learned.
                 holds_key(slot)
-                    || held.mounts.contains(&file.mount_id) && self.mount_grant(file).is_some()
+                    || held.mounts.contains(&file.mount_id)
+                        && self
+                            .mount_grant(file)
+                            .is_some_and(|grant| !grant.is_anothers)
                     || held.mounts.iter().any(is_of_device)
                     || held.places.contains(&file.mount_id) && holds_place(slot)
             })
@@ -294,7 +320,9 @@ impl ContainerTable {
         };
         let of_its_pod = |grant: &MountGrant| {
             let entry = self.entries.get(&grant.slot);
-            entry.is_some_and(|entry| cgroup::pod_of(&entry.snapshot.cgroup_path) == Some(pod))
+            !grant.is_anothers
+                && entry
+                    .is_some_and(|entry| cgroup::pod_of(&entry.snapshot.cgroup_path) == Some(pod))
         };
         let slot = self.by_id.get(&container.id);
         self.device_grants(file.dev).any(of_its_pod)

@@ -5,7 +5,7 @@ use vigia_event::File;
 use vigia_event::mount::{Mount, MountKind, is_below};
 use vigia_event::secret::{SecretRef, SecretSource};
 
-use super::grants::{HOST, Holder, Key, MountGrant};
+use super::grants::{Claim, HOST, Holder, Key, MountGrant};
 use super::{ContainerTable, LearnSecret, Request, Slot};
 use crate::mountinfo;
 
@@ -34,6 +34,9 @@ impl ContainerTable {
             let Some(secret) = secrets.find(|secret| secret.path == mount.point) else {
                 continue;
             };
+            let is_anothers = self.entries.get(&slot).is_some_and(|entry| {
+                mountinfo::is_anothers(mount, &self.host_mounts, &entry.snapshot)
+            });
             self.rename_keys(slot, secret);
             let is_watched = self
                 .device_grants(mount.dev)
@@ -47,6 +50,7 @@ impl ContainerTable {
                 slot,
                 secret: secret.clone(),
                 root: mount.root.clone(),
+                is_anothers,
                 is_file: known.is_some_and(|known| known.is_file),
                 asked_ns: known.map_or(0, |known| known.asked_ns),
                 slow: known.map_or(0, |known| known.slow),
@@ -121,7 +125,7 @@ impl ContainerTable {
 
     /// The probes report the key of a file that the agent opened, at a time in nanoseconds since the epoch.
     pub(super) fn learn_secret(&mut self, file: &File, time_ns: u64) {
-        let Some((slot, secret)) = self.found(file) else {
+        let Some((slot, secret, claim)) = self.found(file) else {
             return;
         };
         let place = (file.dev, file.ino);
@@ -130,21 +134,20 @@ impl ContainerTable {
             return;
         }
         let is_watched = self.is_held(place);
-        let is_declared = slot != HOST && secret.source == SecretSource::Declared;
         let was_given = self.grants.keys.get(&place).is_some_and(Key::is_given);
         let holder = Holder {
             mount_id: file.mount_id,
             found_ns: time_ns,
-            is_declared,
+            claim,
         };
         let key = self.grants.add_holder(place, slot, holder);
         // Who was given it knows better what it is than whoever declares it. Where it is called otherwise than before by the same
         // one, the file was replaced: the numbers of files are given away again.
         let is_again = || {
             let known = key.holders.get(&slot);
-            key.named_by == slot && known.is_some_and(|known| known.is_declared == is_declared)
+            key.named_by == slot && known.is_some_and(|known| known.claim == claim)
         };
-        if !is_watched || !is_declared && !was_given || is_again() {
+        if !is_watched || claim == Claim::Given && !was_given || is_again() {
             key.secret = secret;
             key.named_by = slot;
         }
@@ -156,10 +159,22 @@ impl ContainerTable {
         }
     }
 
-    /// Whose secret a file is that the agent opened.
-    fn found(&mut self, file: &File) -> Option<(Slot, SecretRef)> {
+    /// Whose secret a file is that the agent opened, and why.
+    fn found(&mut self, file: &File) -> Option<(Slot, SecretRef, Claim)> {
         let Some(grant) = self.grants.mounts.get_mut(&file.mount_id) else {
-            return self.place_of(file);
+            let (slot, secret) = self.place_of(file)?;
+            let is_declared = slot != HOST && secret.source == SecretSource::Declared;
+            let claim = if is_declared {
+                Claim::Declared
+            } else {
+                Claim::Given
+            };
+            return Some((slot, secret, claim));
+        };
+        let claim = if grant.is_anothers {
+            Claim::Anothers
+        } else {
+            Claim::Given
         };
         grant.is_file |= file.path == grant.secret.path;
         let below = file.path.strip_prefix(grant.secret.path.as_slice());
@@ -168,7 +183,7 @@ impl ContainerTable {
             ino: file.ino,
             ..mountinfo::part_of(&grant.secret, below.unwrap_or_default())
         };
-        Some((grant.slot, secret))
+        Some((grant.slot, secret, claim))
     }
 }
 

@@ -718,7 +718,7 @@ fn secrets_are_watched_learned_and_told_apart() {
     // By its path alone, in its own container only.
     let at = |path: &str, container: &Container| {
         let secret = scene.table.secret_at(path.as_bytes(), container);
-        secret.map(|secret| secret.name.to_string())
+        secret.map(|(secret, granted)| (secret.name.to_string(), granted))
     };
     let other = Container {
         id: OTHER.into(),
@@ -731,7 +731,8 @@ fn secrets_are_watched_learned_and_told_apart() {
         ("/etc/passwd", &scene.container(), None),
         ("/run/secrets-of-others/db", &scene.container(), None),
     ] {
-        assert_eq!(at(path, container).as_deref(), expected, "{path}");
+        let expected = expected.map(|name| (name.to_owned(), true));
+        assert_eq!(at(path, container), expected, "{path}");
     }
     // A plain file below /run/secrets, as compose writes it.
     scene.observe(

@@ -123,7 +123,7 @@ pub(super) fn is_in_memory(mount: &Mount) -> bool {
 }
 
 /// Where on the host the mounted tree lies, the nearest mount's place first; none for what only the container has mounted.
-fn places(mount: &Mount, host: &MountTable) -> Vec<BString> {
+pub(super) fn places(mount: &Mount, host: &MountTable) -> Vec<BString> {
     let mut same: Vec<&Mount> = host
         .mounts
         .iter()

@@ -98,6 +98,15 @@ pub(super) fn key_below(below: &[u8]) -> Option<&[u8]> {
     (!key.is_empty()).then_some(key)
 }
 
+/// The uid of the pod whose volume, or part of one, lies at a path of the host.
+pub(super) fn pod_of_volume(path: &[u8]) -> Option<&[u8]> {
+    let (pod, _) = ["/volumes/kubernetes.io~", "/volume-subpaths/"]
+        .iter()
+        .find_map(|folder| path.split_once_str(folder))?;
+    let uid = pod.rsplit_str("/").next()?;
+    (!uid.is_empty()).then_some(uid)
+}
+
 /// Which key of a volume of the kubelet's lies at a path of the host.
 pub(crate) fn key_on_host(path: &[u8]) -> Option<&[u8]> {
     key_below(InVolume::of(path)?.rest)

@@ -13,7 +13,7 @@ pub const SECRET_FOLDERS: &[&str] = &["/run/secrets", "/var/run/secrets"];
 /// Swarm's ids: this many digits of base 36.
 const SWARM_ID_DIGITS: usize = 25;
 /// Where the Docker engine mounts the secrets of a Swarm task, below the task's own folder.
-const ENGINE_SECRETS: &[u8] = b"/mounts/secrets";
+pub(super) const ENGINE_SECRETS: &[u8] = b"/mounts/secrets";
 /// Files beside a service account's token that are no secrets.
 const PUBLIC_PARTS: &[&[u8]] = &[b"ca.crt", b"namespace"];
 

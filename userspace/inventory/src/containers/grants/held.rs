@@ -68,7 +68,7 @@ impl Grants {
         self.held.entry(slot).or_default().keys.insert(file);
         let key = self.keys.entry(file).or_default();
         let known = key.holders.entry(slot).or_insert(holder);
-        if known.is_declared || !holder.is_declared {
+        if holder.claim >= known.claim {
             *known = holder;
         }
         key

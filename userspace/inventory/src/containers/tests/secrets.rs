@@ -129,6 +129,36 @@ fn a_new_version_of_a_volume_is_the_same_secret_for_every_container_of_the_pod()
 }
 
 #[test]
+fn a_volume_of_another_pods_that_somebody_bound_into_a_container_was_not_given_to_it() {
+    let mut scene = Scene::new();
+    write_mounts(&scene.proc_root, 1, KUBELET_MOUNTS);
+    let mounts = |id: u32| {
+        format!(
+            "{id}00 1 0:4{id} / / ro - overlay o ro\n{id}01 {id}00 0:78 / /etc/db ro - tmpfs tmpfs rw\n"
+        )
+    };
+    let stranger = "b".repeat(64);
+    let strangers = format!("/kubepods/burstable/pod8/{stranger}");
+    let learned = |mount_id| file(POD_DEV, 5, mount_id, "/etc/db/..1/key");
+    // Alone, before whose it is, and behind.
+    scene.container_at(3, &strangers, 63, &mounts(3));
+    scene.key(&learned(301));
+    assert_eq!(scene.secret(&learned(301)).expect("a secret").0, "db/key");
+    assert!(!scene.is_granted(&learned(301), &stranger));
+    let table = &scene.table;
+    let at = table.secret_at(b"/etc/db/key", table.get(&stranger).expect("it"));
+    assert!(!at.expect("a secret").1);
+    scene.container_at(1, &format!("{POD}/{ID}"), 61, &mounts(1));
+    scene.key(&learned(101));
+    scene.key(&learned(301));
+    for (id, mount_id, expected) in [(ID, 101, true), (&stranger, 301, false)] {
+        assert_eq!(scene.is_granted(&learned(mount_id), id), expected, "{id}");
+        let swapped = file(POD_DEV, 9, mount_id, "/etc/db/..2/key");
+        assert_eq!(scene.is_granted(&swapped, id), expected, "{id}");
+    }
+}
+
+#[test]
 fn a_number_of_a_mount_used_again_brings_nothing_of_the_former_file_system() {
     let mut scene = Scene::new();
     let mounts = |dev: u32| {
