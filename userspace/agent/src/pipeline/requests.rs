@@ -1,5 +1,6 @@
 //! What the container table wants done elsewhere: engines to be asked, probes to be told.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -14,10 +15,31 @@ use crate::metrics::MetadataFailure;
 
 /// Looking for the files of a secret takes well under a millisecond, unless a program serves them.
 const SLOW_NS: u64 = 50_000_000;
+/// How often a mount may be slow at one go: a container may have 64 places declared on a file system of its own.
+const MAX_SLOW: u8 = 2;
+
+/// Mounts that were slow at this go.
+#[derive(Debug, Default)]
+struct SlowMounts(BTreeMap<u32, u8>);
+
+impl SlowMounts {
+    fn note(&mut self, mount_id: u32) {
+        let count = self.0.entry(mount_id).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// Whether what else lies there has to wait until it is looked for again.
+    fn is_too_slow(&self, mount_id: u32) -> bool {
+        self.0
+            .get(&mount_id)
+            .is_some_and(|count| *count >= MAX_SLOW)
+    }
+}
 
 impl Pipeline {
     /// Does what the container table asked for since the last call.
     pub(super) fn serve_requests(&mut self) {
+        let mut slow = SlowMounts::default();
         for request in self.stages.containers.take_requests() {
             let done = match request {
                 Request::Inspect { id, sources } => {
@@ -29,7 +51,9 @@ impl Pipeline {
                     Ok(())
                 }
                 Request::LearnSecret(wanted) => {
-                    self.learn_secret(&wanted);
+                    if !slow.is_too_slow(wanted.mount_id) && self.learn_secret(&wanted) {
+                        slow.note(wanted.mount_id);
+                    }
                     Ok(())
                 }
                 Request::WatchSecret { dev, ino } => {
@@ -87,7 +111,8 @@ impl Pipeline {
         }
     }
 
-    fn learn_secret(&mut self, wanted: &LearnSecret) {
+    /// Has the probes report the files of a secret; returns whether looking for them took too long.
+    fn learn_secret(&mut self, wanted: &LearnSecret) -> bool {
         let Self {
             sensor,
             stages,
@@ -102,7 +127,8 @@ impl Pipeline {
             sensor.learn_secret_keys(&found.files)
         });
         let took_ns = WallClock::boot_now_ns().saturating_sub(began_ns);
-        stages.containers.looked(wanted, took_ns > SLOW_NS);
+        let was_slow = took_ns > SLOW_NS;
+        stages.containers.looked(wanted, was_slow);
         if let Err(error) = learned {
             if error.kind() == io::ErrorKind::NotFound {
                 // Nothing is there: also an answer.
@@ -111,6 +137,7 @@ impl Pipeline {
             // Mostly a container that is gone already; in-memory secrets are still matched by their device.
             tracing::debug!(%error, path = %wanted.path, pid = wanted.pid, "cannot learn a secret's key");
         }
+        was_slow
     }
 }
 
@@ -161,5 +188,20 @@ impl Stages {
             | EngineMessage::DataRoot { .. }
             | EngineMessage::Resolved { .. } => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_is_not_waited_for_again_and_again_at_one_go() {
+        let mut slow = SlowMounts::default();
+        slow.note(7);
+        assert!(!slow.is_too_slow(7));
+        slow.note(7);
+        assert!(slow.is_too_slow(7));
+        assert!(!slow.is_too_slow(8));
     }
 }
