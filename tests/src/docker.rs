@@ -16,7 +16,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{command, wait};
 
-pub use container::{Container, Running, forgiving_runtime, missing_capabilities, privileged};
+pub use container::{
+    Container, Running, editing_runtime, forgiving_runtime, missing_capabilities, privileged,
+};
 pub use daemon::{Daemon, Network};
 pub use stack::Stack;
 pub use swarm::{Configuration, Secret, Service, Swarm};

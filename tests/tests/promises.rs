@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use vigia_tests::agent::ALERT_LIMIT;
-use vigia_tests::docker::{Daemon, Docker, Network, forgiving_runtime};
+use vigia_tests::docker::{Daemon, Docker, Network, editing_runtime, forgiving_runtime};
 use vigia_tests::rules::READ_ONLY_WRITE;
 use vigia_tests::scene::{Programs, Turn};
 use vigia_tests::{Alert, Scene, command, wait};
@@ -211,6 +211,42 @@ fn a_privileged_container_is_told() -> Result<()> {
     scene.agent.expect("a privileged container", |alert| {
         alert.rule() == "Privileged Container" && alert.is_about(&container.id)
     })?;
+    Ok(())
+}
+
+/// What makes a runtime drop each promise of [`HARDENED`] that the kernel can be asked about.
+const FAITHLESS: &str = r#"s/"uid":1000/"uid":0/;s/"noNewPrivileges":true/"noNewPrivileges":false/;s/"limit":67108864/"limit":100003840/;s/"limit":64/"limit":640/;s/"readonly":true/"readonly":false/;s/"bounding":null/"bounding":["CAP_CHOWN"]/;s/"capabilities":{}/"capabilities":{"bounding":["CAP_CHOWN"]}/"#;
+
+#[test]
+fn what_a_runtime_does_otherwise_than_it_was_asked_to_is_told() -> Result<()> {
+    let Some(programs) = Programs::find()? else {
+        return Ok(());
+    };
+    let turn = Turn::take()?;
+    let folder = tempfile::tempdir()?;
+    let daemon = Daemon::start_with(Network::None, editing_runtime(folder.path(), FAITHLESS)?)?;
+    let docker = Docker::connect(daemon.socket())?;
+    let scene = Scene::on(docker, turn, &programs, &posture(), &[])?;
+    let container = scene.start(&HARDENED, IDLE)?;
+    let alert = scene.agent.expect("broken promises", |alert| {
+        alert.rule() == BROKEN_PROMISE && alert.is_about(&container.id)
+    })?;
+    let broken = alert
+        .json()
+        .pointer("/output_fields/container.broken_promises");
+    let all = [
+        "capabilities",
+        "memory_limit",
+        "no_new_privileges",
+        "pids_limit",
+        "read_only",
+        "user",
+    ];
+    ensure!(
+        broken == Some(&json!(all)),
+        "{broken:?} in {}",
+        alert.json()
+    );
     Ok(())
 }
 

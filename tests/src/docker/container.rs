@@ -67,22 +67,30 @@ pub fn missing_capabilities() -> Result<u64> {
 /// # Errors
 /// The script cannot be written.
 pub fn forgiving_runtime(folder: &Path) -> Result<Vec<String>> {
+    editing_runtime(folder, r#"s/"CAP_SYS_RESOURCE",//g"#)
+}
+
+/// A runtime that does something else than the engine asked it for: commands of sed(1) edit the configuration of a container (one
+/// line of JSON) before `runc` reads it. Made in `folder`; the arguments that `dockerd` needs to use it.
+///
+/// # Errors
+/// The script cannot be written.
+pub fn editing_runtime(folder: &Path, edits: &str) -> Result<Vec<String>> {
     let path = folder.join("runtime");
-    std::fs::write(&path, FORGIVING)?;
+    std::fs::write(&path, EDITING.replace("EDITS", edits))?;
     std::fs::set_permissions(&path, Permissions::from_mode(0o755))?;
     Ok(vec![
-        format!("--add-runtime=forgiving={}", path.display()),
-        "--default-runtime=forgiving".to_owned(),
+        format!("--add-runtime=editing={}", path.display()),
+        "--default-runtime=editing".to_owned(),
     ])
 }
 
-/// Edits what the engine asks for before `runc` reads it.
-const FORGIVING: &str = r#"#!/bin/sh
+const EDITING: &str = r#"#!/bin/sh
 before=
 for word in "$@"; do
   case $before in
-    --bundle|-b) sed -i 's/"CAP_SYS_RESOURCE",//g' "$word/config.json" ;;
-    --process|-p) sed -i 's/"CAP_SYS_RESOURCE",//g' "$word" ;;
+    --bundle|-b) sed -i 'EDITS' "$word/config.json" ;;
+    --process|-p) sed -i 'EDITS' "$word" ;;
   esac
   before=$word
 done

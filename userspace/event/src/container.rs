@@ -16,7 +16,7 @@ use crate::mount::MountTable;
 use crate::process::ProcessKey;
 use crate::users::Users;
 
-pub use confinement::{Confinement, DEFAULT_CAPABILITIES, Seccomp};
+pub use confinement::{CgroupLimits, Confinement, DEFAULT_CAPABILITIES, Seccomp};
 pub use image::{ImageFacts, Severity, Vulnerabilities, VulnerablePackage};
 pub use pod::{POD_NAME, POD_NAMESPACE, POD_UID, Pod, SANDBOX_ID};
 pub use promises::{Promises, PublishedPort, is_secret_variable};

@@ -1,5 +1,7 @@
 //! What the kernel holds of a container's first process: its rights, and the namespaces it shares with the host.
 
+pub(crate) mod limits;
+
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -23,6 +25,10 @@ pub(crate) fn read(proc_root: &Path, pid: u32, mnt_ns: u32) -> io::Result<Confin
     // Missing where no security module is at work.
     confinement.label = read_capped(&folder.join("attr/current"), LABEL_BYTES)
         .map(|label| label_of(&label))
+        .unwrap_or_default();
+    confinement.root_uid = fs::read(folder.join("uid_map"))
+        .ok()
+        .and_then(|map| root_of(&map))
         .unwrap_or_default();
     confinement.host_namespaces = shared(&folder, &host(proc_root));
     if namespace(&folder, "mnt") == mnt_ns {
@@ -71,7 +77,8 @@ fn parse_status(status: &[u8]) -> Confinement {
             continue;
         };
         match name {
-            b"Uid" => (_, confinement.uid) = real_and_effective(value),
+            // What a program of another user's gives is no promise of the engine's.
+            b"Uid" => (confinement.uid, _) = real_and_effective(value),
             b"CapBnd" => confinement.capabilities = hexadecimal(value),
             b"NoNewPrivs" => confinement.no_new_privileges = value.trim() == b"1",
             b"Seccomp" => {
@@ -87,6 +94,15 @@ fn parse_status(status: &[u8]) -> Confinement {
     confinement
 }
 
+/// What the host numbers the root of a user namespace: the kernel's text of its `uid_map`.
+fn root_of(map: &[u8]) -> Option<u32> {
+    map.lines().find_map(|line| {
+        let mut numbers = line.fields().map(|field| field.to_str().ok()?.parse().ok());
+        let (inside, outside): (u32, u32) = (numbers.next()??, numbers.next()??);
+        (inside == 0).then_some(outside)
+    })
+}
+
 /// SELinux ends its labels with a NUL, AppArmor with a line's end. A process without a profile is `unconfined`.
 fn label_of(text: &[u8]) -> BString {
     text.trim_end_with(|end| end == '\n' || end == '\0').into()
@@ -97,9 +113,11 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
+    use vigia_event::container::CgroupLimits;
+
     use super::*;
 
-    const STATUS: &str = "Name:\tnginx\nUid:\t0\t101\t0\t0\nCapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\n";
+    const STATUS: &str = "Name:\tnginx\nUid:\t101\t0\t0\t0\nCapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\n";
 
     #[test]
     fn rights_and_shared_namespaces_are_read() {
@@ -109,6 +127,7 @@ mod tests {
             fs::create_dir_all(folder.join("ns")).unwrap();
             fs::create_dir_all(folder.join("attr")).unwrap();
             fs::write(folder.join("status"), STATUS).unwrap();
+            fs::write(folder.join("uid_map"), "1 1 1\n 0 100000 65536\n").unwrap();
             fs::write(folder.join("attr/current"), "docker-default (enforce)\n").unwrap();
             symlink(network, folder.join("ns/net")).unwrap();
             symlink("uts:[7]", folder.join("ns/uts")).unwrap();
@@ -119,6 +138,7 @@ mod tests {
         }
         let expected = Confinement {
             uid: 101,
+            root_uid: 100_000,
             capabilities: 0xa804_25fb,
             no_new_privileges: true,
             seccomp: Seccomp::Filtered,
@@ -127,6 +147,7 @@ mod tests {
                 uts: true,
                 ..HostNamespaces::default()
             }),
+            limits: CgroupLimits::default(),
         };
         assert_eq!(read(proc_root.path(), 42, 9).unwrap(), expected);
         assert!(read(proc_root.path(), 43, 9).is_err());

@@ -1,9 +1,9 @@
 //! What the kernel holds of a container's first process: what became of the promises.
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 use serde::{Deserialize, Serialize};
 
-use super::{Container, Engine, HostNamespaces, Inspected};
+use super::{Container, Engine, HostNamespaces, Inspected, Promises};
 use crate::mount::is_below;
 use crate::text::capability_bits;
 
@@ -13,6 +13,8 @@ use crate::text::capability_bits;
 pub struct Confinement {
     /// Its user, as the host numbers it.
     pub uid: u32,
+    /// What the host numbers the root of its user namespace.
+    pub root_uid: u32,
     /// Capabilities that none of its descendants can exceed; a bit for each, by number.
     pub capabilities: u64,
     /// Whether its processes can gain no rights by executing a program.
@@ -23,6 +25,18 @@ pub struct Confinement {
     pub label: BString,
     /// The namespaces it shares with the host; `None` where those of the host cannot be looked at.
     pub host_namespaces: Option<HostNamespaces>,
+    /// What its cgroup allows it.
+    pub limits: CgroupLimits,
+}
+
+/// Limits of a cgroup; `u64::MAX` for no limit, `None` where that is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CgroupLimits {
+    /// Memory in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Processes and threads.
+    pub pids: Option<u64>,
 }
 
 /// How a process's system calls are filtered, as in `Seccomp:` of proc(5).
@@ -87,8 +101,16 @@ impl Container {
                 shared.uts && !declared.uts && !joined.uts && !shared.network,
             ),
             (
+                "memory_limit",
+                is_beyond(kernel.limits.memory_bytes, promises.memory_limit_bytes),
+            ),
+            (
                 "no_new_privileges",
                 promises.no_new_privileges && !kernel.no_new_privileges,
+            ),
+            (
+                "pids_limit",
+                is_beyond(kernel.limits.pids, promises.pids_limit),
             ),
             (
                 "read_only",
@@ -101,6 +123,10 @@ impl Container {
                     && promises.seccomp != "unconfined"
                     && kernel.seccomp == Seccomp::Unconfined,
             ),
+            (
+                "user",
+                kernel.uid == kernel.root_uid && self.is_promised_another_user_than_root(promises),
+            ),
         ];
         Some(
             broken
@@ -109,6 +135,11 @@ impl Container {
                 .collect(),
         )
     }
+}
+
+/// Whether the kernel allows more than was asked for; 0 asks for no limit.
+fn is_beyond(allowed: Option<u64>, promised: u64) -> bool {
+    promised != 0 && allowed.is_some_and(|allowed| allowed > promised)
 }
 
 /// Whether this is the name of a profile that confines.
@@ -122,6 +153,20 @@ fn profile_of(label: &[u8]) -> Option<&[u8]> {
 }
 
 impl Container {
+    /// Whether it was to start as a user that is known not to be root.
+    fn is_promised_another_user_than_root(&self, promises: &Promises) -> bool {
+        let name = promises.user.split(|&byte| byte == b':').next();
+        let Some(name) = name.filter(|name| !name.is_empty()) else {
+            return false;
+        };
+        let number = name.to_str().ok().and_then(|name| name.parse::<u32>().ok());
+        let by_name = || {
+            let mut users = self.users.users.iter();
+            users.find(|user| user.name == name).map(|user| user.uid)
+        };
+        number.or_else(by_name).is_some_and(|uid| uid != 0)
+    }
+
     /// The capabilities it may have by what was asked for; all of them where that cannot be told.
     fn permitted(&self, inspected: &Inspected) -> u64 {
         let promises = &inspected.promises;
@@ -179,9 +224,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::container::{DeclaredMount, Metadata, Promises};
+    use crate::container::{DeclaredMount, Metadata};
     use crate::mount::{Mount, MountTable};
     use crate::text::ALL_CAPABILITIES;
+    use crate::users::{User, Users};
 
     const SYS_ADMIN: u64 = 1 << 21;
     const CHOWN: u64 = 1;
@@ -249,6 +295,71 @@ mod tests {
             ..Inspected::default()
         };
         assert!(broken(docker, privileged, holding(ALL_CAPABILITIES)).is_empty());
+    }
+
+    #[test]
+    fn a_user_or_a_limit_that_was_not_kept_is_a_broken_promise() {
+        let promised = |user: &str, memory_limit_bytes, pids_limit| Inspected {
+            promises: Box::new(Promises {
+                user: user.into(),
+                memory_limit_bytes,
+                pids_limit,
+                ..Promises::default()
+            }),
+            ..Inspected::default()
+        };
+        let kept = |uid, memory, pids| Confinement {
+            uid,
+            root_uid: 100_000,
+            seccomp: Seccomp::Filtered,
+            limits: CgroupLimits {
+                memory_bytes: memory,
+                pids,
+            },
+            ..Confinement::default()
+        };
+        for (promise, kernel, expected) in [
+            (
+                promised("", 0, 0),
+                kept(100_000, Some(u64::MAX), None),
+                &[][..],
+            ),
+            (promised("1000:0", 0, 0), kept(101_000, None, None), &[]),
+            (
+                promised("1000:0", 0, 0),
+                kept(100_000, None, None),
+                &["user"],
+            ),
+            (promised("app", 0, 0), kept(100_000, None, None), &["user"]),
+            (promised("toor:app", 0, 0), kept(100_000, None, None), &[]),
+            (promised("unheard-of", 0, 0), kept(100_000, None, None), &[]),
+            (promised("0", 0, 0), kept(100_000, None, None), &[]),
+            // The kernel counts in pages.
+            (promised("", 5000, 7), kept(0, Some(4096), Some(7)), &[]),
+            (promised("", 5000, 7), kept(0, None, None), &[]),
+            (
+                promised("", 5000, 7),
+                kept(0, Some(u64::MAX), Some(8)),
+                &["memory_limit", "pids_limit"],
+            ),
+        ] {
+            let words = format!("{promise:?} {kernel:?}");
+            let mut container = container(Engine::Docker, promise, kernel);
+            let user = |name: &str, uid| User {
+                uid,
+                name: name.into(),
+                ..User::default()
+            };
+            container.users = Arc::new(Users {
+                users: vec![user("toor", 0), user("app", 9)],
+                ..Users::default()
+            });
+            assert_eq!(
+                container.broken_promises().expect("both"),
+                expected,
+                "{words}"
+            );
+        }
     }
 
     #[test]

@@ -277,7 +277,7 @@ pub(super) static FIELDS: &[FieldRow] = &[
     list!(
         "container.broken_promises",
         Metadata,
-        "The promises that the kernel did not confirm when it started: of `apparmor`, `capabilities`, `host_cgroup`, `host_ipc`, `host_network`, `host_pid`, `host_uts`, `no_new_privileges`, `read_only`, `read_only_mounts` (something below one can be written to) and `seccomp`. Missing where all of them hold, and where either side is not known.",
+        "The promises that the kernel did not confirm when it started: of `apparmor`, `capabilities`, `host_cgroup`, `host_ipc`, `host_network`, `host_pid`, `host_uts`, `memory_limit`, `no_new_privileges`, `pids_limit`, `read_only`, `read_only_mounts` (something below one can be written to), `seccomp` and `user` (it runs as root). Missing where all of them hold, and where either side is not known.",
         "(seccomp)",
         |view, _| only(view, |_| {
             match container(view).and_then(Container::broken_promises) {

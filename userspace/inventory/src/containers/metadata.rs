@@ -204,6 +204,7 @@ impl ContainerTable {
 
     /// Takes over an answer that counts.
     fn describe(&mut self, slot: Slot, engine: Engine, inspected: &Arc<Inspected>) {
+        self.read_limits(slot);
         let Some(entry) = self.entries.get_mut(&slot) else {
             return;
         };

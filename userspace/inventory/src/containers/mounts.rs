@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use vigia_event::call::EventType;
 use vigia_event::captured::{Call, Task};
-use vigia_event::container::{Container, Engine};
+use vigia_event::container::{Confinement, Container, Engine};
 use vigia_event::mount::{Mount, MountTable};
 
 use super::{ContainerTable, Slot};
@@ -148,8 +148,26 @@ impl ContainerTable {
             let mounts = container.mounts.as_ref();
             container.started_read_only = mounts.and_then(|mounts| mounts.root_read_only());
         });
+        self.read_limits(slot);
         self.reclassify(slot);
         self.learn_secrets(slot, pid);
+    }
+
+    /// Reads what the cgroup of a running container allows it: that may be changed at any time.
+    pub(super) fn read_limits(&mut self, slot: Slot) {
+        let Some(folder) = &self.options.cgroup_folder else {
+            return;
+        };
+        let Some(entry) = self.entries.get_mut(&slot) else {
+            return;
+        };
+        let limits = confinement::limits::read(folder, &entry.snapshot.cgroup_path);
+        let is_news = |known: &Confinement| known.limits != limits;
+        if entry.snapshot.confinement.as_ref().is_some_and(is_news)
+            && let Some(known) = &mut Arc::make_mut(&mut entry.snapshot).confinement
+        {
+            known.limits = limits;
+        }
     }
 
     /// Notes that a task changed the mounts of its container.

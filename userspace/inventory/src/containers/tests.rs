@@ -1149,7 +1149,16 @@ fn a_start_that_was_judged_without_metadata_is_told_again_with_them() {
 
 #[test]
 fn the_rights_of_the_first_process_are_read_when_it_starts() {
-    let mut scene = Scene::new();
+    let cgroups = tempfile::tempdir().expect("a folder");
+    let mut scene = Scene::with(Options {
+        cgroup_folder: Some(cgroups.path().into()),
+        ..Options::default()
+    });
+    let group = cgroups.path().join(format!("docker/{ID}"));
+    std::fs::create_dir_all(&group).expect("a folder");
+    let allow =
+        |processes: &str| std::fs::write(group.join("pids.max"), processes).expect("a file");
+    allow("50");
     let folder = scene.proc_root.path().join("100");
     std::fs::create_dir_all(folder.join("ns")).expect("a folder");
     std::fs::write(
@@ -1165,6 +1174,22 @@ fn the_rights_of_the_first_process_are_read_when_it_starts() {
         (confinement.capabilities, confinement.seccomp),
         (0xff, Seccomp::Filtered)
     );
+    assert_eq!(confinement.limits.pids, Some(50));
+    // Changed while it runs: by the engine, and then by somebody else.
+    for (allowed, is_broken) in [("70", false), ("71", true)] {
+        allow(allowed);
+        scene.apply_inspected(Inspected {
+            pid: 100,
+            promises: Box::new(Promises {
+                pids_limit: 70,
+                seccomp: "custom".into(),
+                ..Promises::default()
+            }),
+            ..Inspected::default()
+        });
+        let broken = scene.container().broken_promises().expect("both sides");
+        assert_eq!(broken.contains(&"pids_limit"), is_broken, "{broken:?}");
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bstr::BString;
 use vigia_event::container::{
-    Confinement, HostNamespaces, ImageFacts, Promises, PublishedPort, Seccomp, Severity,
-    Vulnerabilities, VulnerablePackage,
+    CgroupLimits, Confinement, HostNamespaces, ImageFacts, Promises, PublishedPort, Seccomp,
+    Severity, Vulnerabilities, VulnerablePackage,
 };
 use vigia_event::text::capability_bits;
 
@@ -22,6 +22,8 @@ const KERNEL_KEYS: &[&str] = &[
     "no_new_privileges",
     "seccomp",
     "label",
+    "memory_limit",
+    "pids_limit",
     "host_pid",
     "host_network",
     "host_ipc",
@@ -89,6 +91,7 @@ pub(super) fn kernel(keys: &Keys<'_>) -> Result<Option<Confinement>> {
     }
     Ok(Some(Confinement {
         uid: keys.number("uid")?.unwrap_or(0),
+        root_uid: 0,
         capabilities,
         no_new_privileges: keys.flag("no_new_privileges")?.unwrap_or(false),
         seccomp: keys.get("seccomp").map_or(Ok(Seccomp::Filtered), |node| {
@@ -96,6 +99,10 @@ pub(super) fn kernel(keys: &Keys<'_>) -> Result<Option<Confinement>> {
         })?,
         label: keys.text("label")?.unwrap_or_default().into(),
         host_namespaces: Some(host_namespaces(&keys)?),
+        limits: CgroupLimits {
+            memory_bytes: keys.number("memory_limit")?,
+            pids: keys.number("pids_limit")?,
+        },
     }))
 }
 
