@@ -259,7 +259,38 @@ impl ContainerTable {
                     || held.places.contains(&file.mount_id) && holds_place(slot)
             })
         };
-        self.lives_of(container).any(holds) || self.shares(file, container)
+        self.lives_of(container).any(holds)
+            || self.shares(file, container)
+            || self.is_declared_to(file, container)
+            || key.is_some_and(|key| key.secret.source == SecretSource::Compose)
+                && self.started_with_just(file, container)
+    }
+
+    /// Whether a container that was gone before its mounts could be read was to have a secret where a file was found.
+    fn is_declared_to(&self, file: &File, container: &Container) -> bool {
+        let Some(table) = container.mounts.as_ref().filter(|table| is_made_up(table)) else {
+            return false;
+        };
+        let mut secrets = table.secrets.iter();
+        let known = container.known();
+        let mut of_swarm = known.into_iter().flat_map(|known| &known.swarm_grants);
+        secrets.any(|secret| is_below(&file.path, &secret.path))
+            || of_swarm.any(|grant| grant.target == file.path)
+    }
+
+    /// Whether a container was started with a file itself mounted, wherever it is then called: what compose does with a
+    /// secret's `target`. A folder with the file in it does not count.
+    fn started_with_just(&self, file: &File, container: &Container) -> bool {
+        let slot = self.by_id.get(&container.id);
+        let first = slot.and_then(|slot| self.first_mounts(*slot));
+        let made_up = || container.mounts.clone().filter(|table| is_made_up(table));
+        let table = first.or_else(made_up);
+        table.is_some_and(|table| {
+            let mut mounts = table.mounts.iter();
+            mounts.any(|mount| {
+                mount.point == file.path && (mount.id == file.mount_id || mount.id == 0)
+            })
+        })
     }
 
     /// Whether a container was started with the kubelet's folder of pods, and may write there: it provides volumes, or is the
@@ -439,4 +470,9 @@ impl ContainerTable {
 fn mount_below<'t>(table: &'t MountTable, file: &File) -> Option<&'t Mount> {
     let mut mounts = table.mounts.iter();
     mounts.find(|mount| mount.id == file.mount_id && mount.dev == file.dev)
+}
+
+/// Whether a table was made of an engine's declaration, because none was ever read.
+fn is_made_up(table: &MountTable) -> bool {
+    table.read_ns == 0
 }

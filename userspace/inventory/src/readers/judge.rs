@@ -41,9 +41,14 @@ impl Readers {
             return (Reader::Foreign, Reason::HostMounts);
         }
         if !reading.granted {
-            return match container.mounts {
-                Some(_) => (Reader::Foreign, Reason::NotGranted),
-                None => (Reader::Unknown, Reason::MountsUnknown),
+            // What an engine declares of its mounts lists none of a Swarm's secrets.
+            let is_known = container
+                .mounts
+                .as_ref()
+                .is_some_and(|table| table.read_ns != 0 || !is_of_swarm(container));
+            return match is_known {
+                true => (Reader::Foreign, Reason::NotGranted),
+                false => (Reader::Unknown, Reason::MountsUnknown),
             };
         }
         let inside = match descent {
@@ -145,6 +150,12 @@ impl Readers {
             Place::Below => (Reader::Main, Reason::SeenAtStart),
         }
     }
+}
+
+fn is_of_swarm(container: &Container) -> bool {
+    container
+        .known()
+        .is_some_and(|known| known.swarm().is_some())
 }
 
 /// The program that did not come with the image: the reader itself, or one of those it descends from.

@@ -24,6 +24,13 @@ struct Scene {
     serves_volumes: bool,
 }
 
+fn read_mounts() -> MountTable {
+    MountTable {
+        read_ns: 1,
+        ..MountTable::default()
+    }
+}
+
 impl Scene {
     fn new() -> Self {
         Self::with(
@@ -54,7 +61,7 @@ impl Scene {
             id: id.repeat(64),
             mnt_ns: CONTAINER_MNT,
             observed: true,
-            mounts: Some(Arc::new(MountTable::default())),
+            mounts: Some(Arc::new(read_mounts())),
             metadata: Metadata::Known(Arc::new(inspected)),
             ..Container::default()
         };
@@ -455,6 +462,9 @@ fn a_container_without_the_grant_is_foreign_by_whatever_path() {
     let reason = scene.expect(&escaped, Reader::Foreign);
     assert!(reason.contains("host's mount namespace"), "{reason}");
 
+    // Only made up of what the engine declares, which lists no secrets of a Swarm.
+    scene.container.mounts = Some(Arc::new(MountTable::default()));
+    assert_eq!(scene.read_as(&main, false).reader, Reader::Unknown);
     scene.container.mounts = None;
     assert_eq!(scene.read_as(&main, false).reader, Reader::Unknown);
 }

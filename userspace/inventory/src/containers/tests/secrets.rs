@@ -1,5 +1,6 @@
 //! Secrets of pods, declared ones, and those that engines keep on the host.
 
+use vigia_event::container::DeclaredMount;
 use vigia_event::secret::SecretSource;
 
 use super::*;
@@ -155,6 +156,85 @@ fn a_volume_of_another_pods_that_somebody_bound_into_a_container_was_not_given_t
         assert_eq!(scene.is_granted(&learned(mount_id), id), expected, "{id}");
         let swapped = file(POD_DEV, 9, mount_id, "/etc/db/..2/key");
         assert_eq!(scene.is_granted(&swapped, id), expected, "{id}");
+    }
+}
+
+/// A container that was gone before its mounts could be read, with what its engine declares of them.
+fn gone_at_once(scene: &mut Scene, mounts: &[(&str, &str)]) {
+    let mount = |&(source, destination): &(&str, &str)| DeclaredMount {
+        source: source.into(),
+        destination: destination.into(),
+        ..DeclaredMount::default()
+    };
+    scene.apply_inspected(Inspected {
+        mounts: mounts.iter().map(mount).collect(),
+        ..Inspected::default()
+    });
+    scene.cgroup(CgroupChangeKind::Mkdir, 1, &format!("/docker/{ID}"));
+    let mut task = inside(61);
+    task.cgroup_id = 1;
+    scene.exec(&task);
+}
+
+#[test]
+fn what_is_declared_of_a_container_that_is_gone_at_once_is_a_grant() {
+    let mut scene = Scene::new();
+    let volume = "/var/lib/kubelet/pods/7/volumes/kubernetes.io~secret/db";
+    gone_at_once(
+        &mut scene,
+        &[
+            ("/srv/a", "/run/secrets/a"),
+            (volume, "/etc/db"),
+            ("/srv", "/srv"),
+        ],
+    );
+    scene.container_at(
+        2,
+        &format!("/docker/{OTHER}"),
+        62,
+        "200 1 0:42 / / ro - overlay o ro\n201 200 254:0 /srv/a /run/secrets/a ro - ext4 d rw\n",
+    );
+    scene.key(&file(DISK, 9, 201, "/run/secrets/a"));
+    for (path, expected) in [
+        ("/run/secrets/a", true),
+        ("/etc/db/..1/key", true),
+        // The folder with the file in it was mounted, too.
+        ("/srv/a", false),
+        ("/run/secrets/b", false),
+    ] {
+        let file = file(DISK, 9, 900, path);
+        assert!(scene.secret(&file).is_some(), "{path}");
+        assert_eq!(scene.is_granted(&file, ID), expected, "{path}");
+    }
+}
+
+#[test]
+fn a_file_that_compose_mounts_elsewhere_is_granted_where_it_is_mounted_itself() {
+    let mounts = |id: u32, root: &str, point: &str| {
+        format!(
+            "{id}00 1 0:4{id} / / ro - overlay o ro\n{id}01 {id}00 254:0 {root} {point} ro - ext4 d rw\n"
+        )
+    };
+    let third = "b".repeat(64);
+    let mut scene = Scene::new();
+    for (number, id, root, point) in [
+        (1, ID, "/srv/a", "/run/secrets/a"),
+        (2, OTHER, "/srv/a", "/etc/app/key"),
+        (3, &third, "/srv", "/srv"),
+    ] {
+        let (path, pid) = (format!("/docker/{id}"), 60 + number);
+        scene.container_at(number.into(), &path, pid, &mounts(number, root, point));
+    }
+    scene.key(&file(DISK, 9, 101, "/run/secrets/a"));
+    for (id, mount_id, path, expected) in [
+        (ID, 101, "/run/secrets/a", true),
+        (OTHER, 201, "/etc/app/key", true),
+        (OTHER, 900, "/etc/app/key", false),
+        (third.as_str(), 301, "/srv/a", false),
+    ] {
+        let file = file(DISK, 9, mount_id, path);
+        assert_eq!(scene.secret(&file).expect("a secret").0, "a", "{path}");
+        assert_eq!(scene.is_granted(&file, id), expected, "{id} {path}");
     }
 }
 
