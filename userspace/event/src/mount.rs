@@ -3,7 +3,7 @@
 use bstr::{BString, ByteSlice};
 use serde::{Deserialize, Serialize};
 
-use crate::secret::SecretRef;
+use crate::secret::{SecretKind, SecretRef};
 
 /// One line of mountinfo.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +94,20 @@ impl MountTable {
         best
     }
 
+    /// The secrets that it grants, each once: a folder of secrets stands for those in it only where they are no mounts of
+    /// their own (Podman mounts both).
+    pub fn granted(&self) -> impl Iterator<Item = &SecretRef> {
+        let is_part_of = |other: &SecretRef, secret: &SecretRef| {
+            other.kind != SecretKind::Config
+                && other.path != secret.path
+                && is_below(&other.path, &secret.path)
+        };
+        self.secrets.iter().filter(move |secret| {
+            secret.kind != SecretKind::Config
+                && !self.secrets.iter().any(|other| is_part_of(other, secret))
+        })
+    }
+
     /// The mount that something mounted onto `path` at `time_ns` has covered. A table read after that time shows the
     /// newcomer on top: what it stands on is meant.
     #[must_use]
@@ -155,6 +169,30 @@ mod tests {
                 "{path}"
             );
         }
+    }
+
+    #[test]
+    fn a_folder_of_secrets_is_listed_where_nothing_in_it_is() {
+        let secret = |path: &str, kind| SecretRef {
+            name: path.rsplit('/').next().expect("a name").into(),
+            path: path.into(),
+            kind,
+            ..SecretRef::default()
+        };
+        let table = MountTable {
+            secrets: vec![
+                secret("/run/secrets", SecretKind::Secret),
+                secret("/run/secrets/db", SecretKind::Secret),
+                secret("/run/secrets/app.conf", SecretKind::Config),
+                secret("/etc/certs", SecretKind::Secret),
+            ],
+            ..MountTable::default()
+        };
+        let names: Vec<_> = table
+            .granted()
+            .map(|secret| secret.name.as_slice())
+            .collect();
+        assert_eq!(names, [b"db".as_slice(), b"certs"]);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use bstr::{BStr, BString};
 use serde::Serialize;
 use vigia_event::Container;
 use vigia_event::container::{Inspected, Severity};
-use vigia_event::secret::SecretKind;
 
 use super::texts::{NAME_BYTES, Texts};
 
@@ -162,11 +161,10 @@ fn secret_names(container: &Container, texts: &Texts<'_>) -> Vec<String> {
     let Some(mounts) = &container.mounts else {
         return Vec::new();
     };
-    let secrets = mounts
-        .secrets
-        .iter()
-        .filter(|secret| secret.kind != SecretKind::Config);
-    let mut names: Vec<&BStr> = secrets.map(|secret| secret.name.as_ref()).collect();
+    let mut names: Vec<&BStr> = mounts
+        .granted()
+        .map(|secret| secret.name.as_ref())
+        .collect();
     names.sort_unstable();
     names.dedup();
     names.truncate(MAX_SECRETS);

@@ -10,7 +10,6 @@ use crate::container::{
 };
 use crate::event::View;
 use crate::mount::MountTable;
-use crate::secret::SecretKind;
 use crate::value::{Extracted, FieldType, Value};
 
 use super::{Argument, ArgumentRule, Availability, FieldRow, Shape, Stability};
@@ -632,11 +631,12 @@ fn secrets(view: View<'_>) -> Extracted<'_> {
             Extracted::Missing
         };
     };
-    let granted = mounts
-        .secrets
-        .iter()
-        .filter(|secret| secret.kind != SecretKind::Config);
-    Extracted::Many(granted.map(|secret| Value::text(&secret.name)).collect())
+    Extracted::Many(
+        mounts
+            .granted()
+            .map(|secret| Value::text(&secret.name))
+            .collect(),
+    )
 }
 
 fn swarm<'e>(view: View<'e>, read: impl Fn(Swarm<'e>) -> Option<&'e BString>) -> Extracted<'e> {
