@@ -1,4 +1,5 @@
-//! Patterns of paths as people write them: `*` and `?` stay within one folder, `**` does not.
+//! Patterns of paths as people write them: `*` and `?` stay within one folder, `**` does not; `**/` stands for any number of
+//! folders, also for none.
 
 /// Whether a whole path matches a pattern. The work is bounded by the product of their lengths.
 pub(crate) fn matches(pattern: &[u8], path: &[u8]) -> bool {
@@ -18,8 +19,15 @@ fn reachable(pattern: &[u8], path: &[u8]) -> Vec<bool> {
     let mut reachable = vec![false; path.len() + 1];
     reachable[0] = true;
     let mut rest = pattern;
+    let mut before = b'/';
+    // What is reached without the folders that `**/` stands for: it may stand for none.
+    let mut without = None;
     while let Some((&byte, after)) = rest.split_first() {
+        if before == b'/' && rest.starts_with(b"**/") {
+            without = Some(reachable.clone());
+        }
         rest = after;
+        before = byte;
         if byte == b'*' {
             let any_folder = rest.first() == Some(&b'*');
             rest = rest.strip_prefix(b"*").unwrap_or(rest);
@@ -32,6 +40,13 @@ fn reachable(pattern: &[u8], path: &[u8]) -> Vec<bool> {
                     reachable[end] && (byte == path[end] || byte == b'?' && path[end] != b'/');
             }
             reachable[0] = false;
+            if byte == b'/'
+                && let Some(without) = without.take()
+            {
+                for (end, is_reached) in without.into_iter().enumerate() {
+                    reachable[end] |= is_reached;
+                }
+            }
         }
     }
     reachable
@@ -68,6 +83,12 @@ mod tests {
             ("/bin/*", "/bin/x/cat", false),
             ("/opt/**", "/opt/a/b", true),
             ("/opt/**/run", "/opt/a/b/run", true),
+            ("/opt/**/run", "/opt/run", true),
+            ("/opt/**/run", "/opt/a/brun", false),
+            ("/opt/a**/run", "/opt/a/run", true),
+            ("/opt/a**/run", "/opt/run", false),
+            ("**/*.pem", "top.pem", true),
+            ("**/**/x", "x", true),
             ("/opt/*/run", "/opt/a/b/run", false),
             ("**/cat", "/usr/bin/cat", true),
             ("/bin/c?t", "/bin/cat", true),
