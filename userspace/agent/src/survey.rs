@@ -18,6 +18,7 @@ use vigia_inventory::{ProcessTable, WallClock};
 use vigia_sensor::hierarchy::Hierarchy;
 
 use crate::config::Config;
+use crate::config::value::AbsolutePath;
 use crate::engines::{Asked, Engines};
 use crate::existing::Host;
 use crate::{existing, images, settings};
@@ -58,9 +59,13 @@ pub(crate) async fn take(config: &Config) -> anyhow::Result<Survey> {
     ));
     let index = images::read_at_start(&mut ImageFiles::new(settings::images(config)))?;
     containers.set_images(Arc::new(index));
-    // Where there is no socket there is no engine to complain about.
+    // What is not there answers nothing, and need not be waited for.
     let mut config = config.clone();
-    config.engines.sockets.retain(|socket| socket.exists());
+    let is_missing = |socket: &mut AbsolutePath| !socket.exists();
+    let missing = config.engines.sockets.extract_if(.., is_missing);
+    let mut silent: Vec<(PathBuf, String)> = missing
+        .map(|socket| (socket.to_path_buf(), "there is no such socket".to_owned()))
+        .collect();
     let (engines, mut from_engines) = Engines::start(&config);
     let mut awaited: Vec<(SourceId, PathBuf)> = Vec::new();
     for engine in engines.watched() {
@@ -73,7 +78,6 @@ pub(crate) async fn take(config: &Config) -> anyhow::Result<Survey> {
         .collect();
     containers.add_existing(&tasks, time_ns);
 
-    let mut silent: Vec<(PathBuf, String)> = Vec::new();
     let deadline = Instant::now() + PATIENCE;
     let mut asked = ask(&mut containers, &engines);
     // An engine that has nothing to say of a secret says nothing at all: for those the wait is short.

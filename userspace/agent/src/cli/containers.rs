@@ -19,8 +19,6 @@ use crate::{rules, settings, survey};
 
 /// The tag of the rules whose findings are shown.
 const TAG: &str = "posture";
-/// Digits of an id that are enough to name it.
-const SHORTEST_ID: usize = 4;
 
 /// Flags of `vigia containers`.
 #[derive(Debug, Args)]
@@ -159,7 +157,7 @@ fn find<'d>(all: &'d [Described], wanted: &str) -> anyhow::Result<&'d Described>
     }
     let mut by_id = all
         .iter()
-        .filter(|one| wanted.len() >= SHORTEST_ID && one.id.starts_with(wanted));
+        .filter(|one| !wanted.is_empty() && one.id.starts_with(wanted));
     match (by_id.next(), by_id.next()) {
         (Some(one), None) => Ok(one),
         (Some(_), Some(_)) => bail!("the ids of several containers begin with `{wanted}`"),
@@ -317,7 +315,8 @@ mod tests {
         }
         for (wanted, expected) in [
             ("wep", "no container is named `wep`; did you mean `web`?"),
-            ("ab", "no container is named `ab`; did you mean `db`?"),
+            ("bc", "no container is named `bc`; did you mean `db`?"),
+            ("ab", "the ids of several containers begin with `ab`"),
         ] {
             assert_eq!(find(&all, wanted).unwrap_err().to_string(), expected);
         }
