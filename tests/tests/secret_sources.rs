@@ -388,6 +388,36 @@ fn the_source_of_a_compose_secret_is_told_once_a_day_for_each_program() -> Resul
 }
 
 #[test]
+fn jobs_that_are_gone_at_once_may_read_what_they_were_given() -> Result<()> {
+    let Some(node) = Node::set()? else {
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("db_password.txt");
+    std::fs::write(&file, CONTENT)?;
+    let mount = |point: &str| format!("--volume={}:{point}:ro", file.display());
+    let usual = mount("/run/secrets/db");
+    let (_container, _orders) = start(&node.scene, &[&usual], &["/run/secrets/db"])?;
+    for _ in 0..8 {
+        node.scene
+            .run(&["--network=none", &usual], &["cat", "/run/secrets/db"])?;
+    }
+    let target = mount("/etc/app/key");
+    let (app, orders) = start(&node.scene, &[&target], &["/etc/app/key"])?;
+    orders.read("/etc/app/key")?;
+    node.expect_silence("each was given it, also by another name")?;
+    succeeded(&app.exec(&["cat", "/etc/app/key"])?)?;
+    node.expect_next(0, "an exec", [SECRET_READ, "entered", "db"])?;
+    let whole = format!("--volume={}:/data:ro", folder.path().display());
+    node.scene.run(
+        &["--network=none", &whole],
+        &["cat", "/data/db_password.txt"],
+    )?;
+    node.expect_next(1, "by a folder", [SECRET_READ, "foreign", "db"])?;
+    Ok(())
+}
+
+#[test]
 fn the_state_of_an_engine_is_watched_wherever_it_keeps_it() -> Result<()> {
     let Some(programs) = Programs::find()? else {
         return Ok(());

@@ -35,6 +35,7 @@ pub use declared_secrets::{
     DeclaredSecrets, HostSecret, LABEL as SECRETS_LABEL, can_be_declared, engine_state,
 };
 pub use existing::ExistingTask;
+pub use grants::ReadSecret;
 pub use owner::{LookUpUserNamespace, UserNamespace};
 pub use requests::{LearnSecret, Request};
 pub use secret_files::{SecretFiles, open_secret_files};

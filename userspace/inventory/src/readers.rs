@@ -86,6 +86,8 @@ pub struct Reading<'a> {
     pub secret: &'a SecretRef,
     /// Whether its container was granted this secret.
     pub granted: bool,
+    /// Names of the containers that were granted it.
+    pub holders: &'a [BString],
     /// Whether its container was started with the kubelet's folder of pods, in which it may write: as the drivers of volumes
     /// are.
     pub serves_volumes: bool,

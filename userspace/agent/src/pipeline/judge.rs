@@ -7,8 +7,8 @@ use vigia_engine::Outcome;
 use vigia_event::Event;
 use vigia_event::call::named;
 use vigia_event::captured::Entry;
-use vigia_event::secret::SecretRef;
 use vigia_inventory::WallClock;
+use vigia_inventory::containers::ReadSecret;
 use vigia_inventory::readers::Reading;
 
 use super::Stages;
@@ -62,15 +62,16 @@ impl Stages {
 
     /// Who reads a secret is judged as late as possible: the container's metadata says who may.
     fn judge_reader(&mut self, event: &mut Event) {
-        let Some((secret, granted)) = self.secret_of(event) else {
+        let Some(read) = self.secret_of(event) else {
             return;
         };
         let access = self.readers.judge(&Reading {
             process: &event.process,
             ancestors: &event.ancestors,
             container: event.container.as_deref(),
-            secret: &secret,
-            granted,
+            secret: &read.secret,
+            granted: read.granted,
+            holders: &read.holders,
             serves_volumes: event
                 .container
                 .as_deref()
@@ -80,8 +81,8 @@ impl Stages {
         event.secret = Some(Box::new(access));
     }
 
-    /// The secret that an event is about, and whether its container was granted it.
-    fn secret_of(&self, event: &Event) -> Option<(SecretRef, bool)> {
+    /// The secret that an event is about, and whose it is.
+    fn secret_of(&self, event: &Event) -> Option<ReadSecret> {
         let container = event.container.as_deref();
         if let Some(file) = event.file() {
             if file.environment_of != 0 {
@@ -93,7 +94,15 @@ impl Stages {
             let secret = self.containers.secret_of(file, container, event.time_ns)?;
             let granted =
                 container.is_some_and(|container| self.containers.is_granted(file, container));
-            return Some((secret, granted));
+            let holders = match granted {
+                true => Vec::new(),
+                false => self.containers.holders_of(file, event.time_ns),
+            };
+            return Some(ReadSecret {
+                secret,
+                granted,
+                holders,
+            });
         }
         // A request that opened a file tells none where its descriptor was closed in the same batch, or is a fixed one.
         let call = event
@@ -101,7 +110,12 @@ impl Stages {
             .filter(|call| call.entry == Entry::IoUring && call.result >= 0)?;
         let opens = matches!(call.event_type, named::OPENAT | named::OPENAT2);
         let path = event.paths.given.as_ref().filter(|_| opens)?;
-        self.containers.secret_at(path, container?)
+        let (secret, granted) = self.containers.secret_at(path, container?)?;
+        Some(ReadSecret {
+            secret,
+            granted,
+            holders: Vec::new(),
+        })
     }
 
     /// Records an alert unless it repeats another.

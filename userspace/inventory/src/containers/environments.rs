@@ -6,6 +6,7 @@ use vigia_event::container::Container;
 use vigia_event::process::Process;
 use vigia_event::secret::{SecretKind, SecretRef, SecretSource};
 
+use super::grants::{ReadSecret, name_of};
 use super::{ContainerTable, Request, Slot};
 use crate::ProcessTable;
 
@@ -21,7 +22,7 @@ impl ContainerTable {
         file: &File,
         (process, container): (&Process, Option<&Container>),
         processes: &ProcessTable,
-    ) -> Option<(SecretRef, bool)> {
+    ) -> Option<ReadSecret> {
         if file.environment_of == process.task.pid {
             return None;
         }
@@ -40,7 +41,11 @@ impl ContainerTable {
             ino: file.ino,
         };
         let granted = container.is_some_and(|container| container.id == held_by.id);
-        Some((secret, granted))
+        Some(ReadSecret {
+            secret,
+            granted,
+            holders: vec![name_of(held_by)],
+        })
     }
 
     /// Has the probes report opens of environments while there is a container with secrets in its own.

@@ -24,6 +24,22 @@ use held::Held;
 /// Stands for the host where a container would stand: what engines keep there was granted to nobody.
 pub(super) const HOST: Slot = Slot::MAX;
 
+/// Holders of one secret that are named.
+const MAX_HOLDERS: usize = 8;
+/// Digits of an id by which people know a container without a name.
+const SHORT_ID: usize = 12;
+
+/// A secret that somebody reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadSecret {
+    /// Which one.
+    pub secret: SecretRef,
+    /// Whether the reader's container was given it.
+    pub granted: bool,
+    /// Names of containers that were, where it is somebody else who reads.
+    pub holders: Vec<BString>,
+}
+
 /// What was granted to whom.
 #[derive(Debug, Default)]
 pub(super) struct Grants {
@@ -293,6 +309,30 @@ impl ContainerTable {
         })
     }
 
+    /// Names of containers that were given the secret that a file is, a few of many, in alphabetical order.
+    #[must_use]
+    pub fn holders_of(&self, file: &File, time_ns: u64) -> Vec<BString> {
+        let key = self.grants.keys.get(&(file.dev, file.ino));
+        let by_key = key.into_iter().flat_map(|key| &key.holders);
+        let by_key = by_key
+            .filter(|(_, holder)| holder.claim == Claim::Given)
+            .map(|(slot, _)| *slot);
+        let by_device = self
+            .device_grants(file.dev)
+            .filter(|grant| !grant.is_anothers)
+            .map(|grant| grant.slot);
+        let slots: BTreeSet<Slot> = by_key.chain(by_device).collect();
+        let there = slots
+            .into_iter()
+            .filter(|slot| self.was_there(*slot, time_ns))
+            .filter_map(|slot| self.entries.get(&slot));
+        let names: BTreeSet<BString> = there
+            .map(|entry| name_of(&entry.snapshot))
+            .take(MAX_HOLDERS)
+            .collect();
+        names.into_iter().collect()
+    }
+
     /// Whether a container was started with the kubelet's folder of pods, and may write there: it provides volumes, or is the
     /// kubelet.
     #[must_use]
@@ -470,6 +510,16 @@ impl ContainerTable {
 fn mount_below<'t>(table: &'t MountTable, file: &File) -> Option<&'t Mount> {
     let mut mounts = table.mounts.iter();
     mounts.find(|mount| mount.id == file.mount_id && mount.dev == file.dev)
+}
+
+/// What people call a container.
+pub(super) fn name_of(container: &Container) -> BString {
+    let name = container.known().map(|known| &known.name);
+    let short = container.id.get(..SHORT_ID).unwrap_or(&container.id);
+    match name.filter(|name| !name.is_empty()) {
+        Some(name) => name.clone(),
+        None => short.into(),
+    }
 }
 
 /// Whether a table was made of an engine's declaration, because none was ever read.

@@ -10,6 +10,9 @@ use super::descent::{Descent, Inside};
 use super::program::{Program, printable};
 use super::{LABEL, Reading};
 
+/// Containers that are named of those that a secret was given to.
+const MAX_HOLDERS: usize = 3;
+
 /// The ground of a judgement.
 #[derive(Clone, Debug)]
 pub(crate) enum Reason {
@@ -79,10 +82,30 @@ impl Reason {
                 write!(text, " ({})", ancestry(reading))
             }
         };
+        if matches!(self, Self::Host | Self::HostMounts | Self::NotGranted) {
+            tell_holders(&mut text, reading.holders);
+        }
         if matches!(self, Self::Late | Self::StartNotObserved) {
             declare(&mut text, reading);
         }
         text
+    }
+}
+
+/// Appends whose the secret is.
+fn tell_holders(text: &mut String, holders: &[BString]) {
+    let shown = holders.get(..MAX_HOLDERS).unwrap_or(holders);
+    let names: Vec<String> = shown
+        .iter()
+        .map(|name| printable(name).to_string())
+        .collect();
+    if !names.is_empty() {
+        let others = if holders.len() > shown.len() {
+            " and others"
+        } else {
+            ""
+        };
+        let _ = write!(text, "; it was given to {}{others}", names.join(", "));
     }
 }
 

@@ -22,6 +22,7 @@ struct Scene {
     container: Container,
     source: SecretSource,
     serves_volumes: bool,
+    holders: Vec<BString>,
 }
 
 fn read_mounts() -> MountTable {
@@ -73,6 +74,7 @@ impl Scene {
             container,
             source: SecretSource::Swarm,
             serves_volumes: false,
+            holders: Vec::new(),
         }
     }
 
@@ -192,6 +194,7 @@ impl Scene {
             container,
             secret: &secret,
             granted,
+            holders: &self.holders,
             serves_volumes: self.serves_volumes,
             boot_time_ns: self.now,
         };
@@ -467,6 +470,25 @@ fn a_container_without_the_grant_is_foreign_by_whatever_path() {
     assert_eq!(scene.read_as(&main, false).reader, Reader::Unknown);
     scene.container.mounts = None;
     assert_eq!(scene.read_as(&main, false).reader, Reader::Unknown);
+}
+
+#[test]
+fn whose_a_secret_is_that_a_stranger_reads_is_told() {
+    let (mut scene, main) = Scene::started();
+    for (holders, expected) in [
+        (&[][..], None),
+        (&["shop.1"], Some("; it was given to shop.1")),
+        (
+            &["a", "b\u{1b}", "c", "d"],
+            Some("; it was given to a, b\\x1B, c and others"),
+        ),
+    ] {
+        scene.holders = holders.iter().map(|&name| name.into()).collect();
+        let reason = scene.read_as(&main, false).reason;
+        let told = reason.find("; it was given").map(|at| &reason[at..]);
+        assert_eq!(told, expected, "{reason}");
+        assert!(!scene.read(&main).reason.contains("was given"));
+    }
 }
 
 #[test]

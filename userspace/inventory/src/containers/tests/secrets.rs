@@ -152,6 +152,8 @@ fn a_volume_of_another_pods_that_somebody_bound_into_a_container_was_not_given_t
     scene.container_at(1, &format!("{POD}/{ID}"), 61, &mounts(1));
     scene.key(&learned(101));
     scene.key(&learned(301));
+    let holders = scene.table.holders_of(&learned(301), scene.now_ns);
+    assert_eq!(holders, [ID[..12].to_owned()], "not the stranger");
     for (id, mount_id, expected) in [(ID, 101, true), (&stranger, 301, false)] {
         assert_eq!(scene.is_granted(&learned(mount_id), id), expected, "{id}");
         let swapped = file(POD_DEV, 9, mount_id, "/etc/db/..2/key");
@@ -591,10 +593,11 @@ fn an_environment_with_secrets_is_one_to_everybody_but_its_process() {
         let container = id.and_then(|id| scene.table.get(id)).cloned();
         let reader = (&process, container.as_deref());
         let found = scene.table.environment_of(&file, reader, &processes);
-        let granted = found.as_ref().map(|(_, granted)| *granted);
+        let granted = found.as_ref().map(|read| read.granted);
         assert_eq!(granted, expected, "{shown} by {}", process.task.pid);
-        if let Some((secret, _)) = found {
-            assert_eq!(secret.name, "A,B,C,D,...");
+        if let Some(read) = found {
+            assert_eq!(read.secret.name, "A,B,C,D,...");
+            assert_eq!(read.holders.len(), 1);
         }
     }
     scene.cgroup(CgroupChangeKind::Rmdir, 1, "");
