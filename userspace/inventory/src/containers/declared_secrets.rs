@@ -103,9 +103,9 @@ pub(super) fn of_container(
         .filter(|declared| {
             let image = declared.image.as_deref().is_none_or(|pattern| {
                 known.is_some_and(|known| {
-                    [&known.image, &known.image_repository]
-                        .iter()
-                        .any(|name| path_pattern::matches(pattern.as_bytes(), name))
+                    [&known.image, &known.image_repository].iter().any(|name| {
+                        path_pattern::matches(in_short(pattern.as_bytes()), in_short(name))
+                    })
                 })
             });
             let name = declared.container.as_deref().is_none_or(|pattern| {
@@ -123,6 +123,12 @@ pub(super) fn of_container(
         .take(MAX_PATTERNS)
         .map(BString::from)
         .partition(|path| can_be_declared(path))
+}
+
+/// An image's name as Docker calls it: others say where it comes from also where that is the usual place.
+fn in_short(name: &[u8]) -> &[u8] {
+    let rest = name.strip_prefix(b"docker.io/").unwrap_or(name);
+    rest.strip_prefix(b"library/").unwrap_or(rest)
 }
 
 /// Whether a path can be looked for: absolute, at most 256 bytes, without detours, and not all of a root.
@@ -196,6 +202,21 @@ mod tests {
         ] {
             let (found, _) = of_container(&container(""), &[declared(image, name)]);
             assert_eq!(found.len(), expected, "{image:?} {name:?}");
+        }
+        let mut hub = container("");
+        for (pattern, image, expected) in [
+            ("docker.io/library/bb", "bb", 1),
+            ("bb:1", "docker.io/library/bb:1", 1),
+            ("team/app", "docker.io/team/app", 1),
+            ("bb", "quay.io/library/bb", 0),
+        ] {
+            let inspected = Inspected {
+                image: image.into(),
+                ..Inspected::default()
+            };
+            hub.metadata = Metadata::Known(Arc::new(inspected));
+            let (found, _) = of_container(&hub, &[declared(Some(pattern), None)]);
+            assert_eq!(found.len(), expected, "{pattern} {image}");
         }
         let unknown = Container::default();
         let found = |declared| of_container(&unknown, &[declared]).0.len();

@@ -12,6 +12,13 @@ use vigia_event::container::{Severity, Vulnerabilities, VulnerablePackage};
 const MAX_PACKAGES: usize = 16_384;
 const MAX_FILES: usize = 4096;
 const MAX_IMAGES: usize = 64;
+/// States of CycloneDX in which a vulnerability is none of the image.
+const NO_HARM: &[&str] = &[
+    "false_positive",
+    "not_affected",
+    "resolved",
+    "resolved_with_pedigree",
+];
 /// Bytes of a name, a path or an id.
 const MAX_TEXT: usize = 4096;
 
@@ -189,6 +196,8 @@ struct Component {
     version: Option<String>,
     purl: Option<String>,
     properties: Option<Vec<Property>>,
+    /// Those it is made of.
+    components: Option<Vec<Component>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -204,12 +213,35 @@ struct BomVulnerability {
     id: String,
     ratings: Option<Vec<Rating>>,
     affects: Option<Vec<Affected>>,
+    analysis: Analysis,
+}
+
+/// What somebody found out about it, as in VEX.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Analysis {
+    state: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Rating {
     severity: Option<String>,
+    score: Option<f64>,
+}
+
+impl Rating {
+    /// Its word, or what CVSS calls its score.
+    fn severity(&self) -> Severity {
+        let word = self.severity.as_deref().unwrap_or_default();
+        match (Severity::from_word(word), self.score) {
+            (Severity::Unknown, Some(score)) if score >= 9.0 => Severity::Critical,
+            (Severity::Unknown, Some(score)) if score >= 7.0 => Severity::High,
+            (Severity::Unknown, Some(score)) if score >= 4.0 => Severity::Medium,
+            (Severity::Unknown, Some(score)) if score > 0.0 => Severity::Low,
+            (severity, _) => severity,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -364,22 +396,31 @@ fn cyclone_dx(document: Document) -> (Vec<String>, Found) {
                 .filter_map(|property| property.value),
         )
         .collect();
-    let components: HashMap<String, Component> = document
-        .components
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|component| Some((component.reference.clone()?, component)))
-        .collect();
+    let mut left = document.components.unwrap_or_default();
+    let mut components: HashMap<String, Component> = HashMap::new();
+    while let Some(mut component) = left.pop() {
+        left.extend(component.components.take().unwrap_or_default());
+        if let Some(reference) = component.reference.clone() {
+            components.insert(reference, component);
+        }
+    }
     let mut found = Found::default();
     for one in document.vulnerabilities.unwrap_or_default() {
-        let severity = one
-            .ratings
-            .unwrap_or_default()
-            .into_iter()
-            .map(|rating| Severity::from_word(&rating.severity.unwrap_or_default()))
+        let state = one.analysis.state.unwrap_or_default();
+        if NO_HARM.contains(&state.as_str()) {
+            continue;
+        }
+        let ratings = one.ratings.unwrap_or_default();
+        let severity = ratings
+            .iter()
+            .map(Rating::severity)
             .max()
             .unwrap_or(Severity::Unknown);
-        for affected in one.affects.unwrap_or_default() {
+        let affected = one.affects.unwrap_or_default();
+        if affected.is_empty() {
+            found.add("", &one.id, severity, std::iter::empty());
+        }
+        for affected in affected {
             let component = components.get(&affected.r#ref);
             let name = component.map_or(affected.r#ref.as_str(), |one| one.name.as_str());
             let files = component
@@ -491,6 +532,28 @@ mod tests {
                     "busybox CVE-2024-1 /bin/busybox".to_owned(),
                     "x GHSA-1 ".to_owned()
                 ]
+            )
+        );
+    }
+
+    #[test]
+    fn a_bill_says_what_is_no_harm_and_scores_without_words() {
+        let text = format!(
+            r#"{{"bomFormat": "CycloneDX", "metadata": {{"component": {{"version": "{DIGEST}"}}}},
+            "components": [{{"name": "outer", "components": [{{"bom-ref": "r1", "name": "inner"}}]}}],
+            "vulnerabilities": [
+              {{"id": "CVE-1", "ratings": [{{"score": 7.5}}], "affects": [{{"ref": "r1"}}]}},
+              {{"id": "CVE-2", "ratings": [{{"severity": "low", "score": 9.8}}]}},
+              {{"id": "CVE-3", "ratings": [{{"score": 9.8}}], "analysis": {{"state": "not_affected"}}}},
+              {{"id": "CVE-4", "ratings": [{{"score": 0.1}}], "analysis": {{"state": "exploitable"}}}}]}}"#
+        );
+        let report = parse(text.as_bytes()).unwrap();
+        assert_eq!(
+            summary(&report),
+            (
+                Some(Severity::High),
+                3,
+                vec![" CVE-2,CVE-4 ".to_owned(), "inner CVE-1 ".to_owned()]
             )
         );
     }
