@@ -87,14 +87,49 @@ impl Vulnerabilities {
     pub fn of_file<'v>(&'v self, file: &'v [u8]) -> impl Iterator<Item = &'v BString> {
         self.packages
             .iter()
-            .filter(move |package| package.files.iter().any(|one| one == file))
+            .filter(move |package| {
+                let mut files = package.files.iter();
+                files.any(|one| as_merged(one) == as_merged(file))
+            })
             .flat_map(|package| &package.ids)
     }
+}
+
+/// A path as it is called where `/bin`, `/sbin` and `/lib` are links into `/usr`: distributions list what they once put there
+/// under the old names, and the kernel says the new ones.
+fn as_merged(path: &[u8]) -> &[u8] {
+    let rest = path.strip_prefix(b"/usr").unwrap_or(path);
+    let is_merged = [&b"/bin/"[..], b"/sbin/", b"/lib"]
+        .iter()
+        .any(|folder| rest.starts_with(folder));
+    if is_merged { rest } else { path }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_found_by_its_old_and_its_new_name() {
+        let listed = |file: &str| Vulnerabilities {
+            packages: vec![VulnerablePackage {
+                files: vec![file.into()],
+                ids: vec!["CVE-1".into()],
+                ..VulnerablePackage::default()
+            }],
+            ..Vulnerabilities::default()
+        };
+        for (file, runs, expected) in [
+            ("/bin/bash", "/usr/bin/bash", 1),
+            ("/usr/sbin/nginx", "/sbin/nginx", 1),
+            ("/lib64/ld.so", "/usr/lib64/ld.so", 1),
+            ("/usr/bin/bash", "/usr/local/bin/bash", 0),
+            ("/usr/share/x", "/share/x", 0),
+        ] {
+            let found = listed(file).of_file(runs.as_bytes()).count();
+            assert_eq!(found, expected, "{file} {runs}");
+        }
+    }
 
     #[test]
     fn the_words_of_all_scanners_are_known() {

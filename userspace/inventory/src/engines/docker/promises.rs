@@ -110,9 +110,13 @@ impl HostPromises {
     /// The namespaces of which the engine does not say whether they are the host's: those of another container or pod,
     /// or by a path; and the cgroup namespace where nothing is said of it.
     fn joined_namespaces(&self) -> HostNamespaces {
+        let joined =
+            self.namespaces(|mode| mode.starts_with("container:") || mode.starts_with("ns:"));
         HostNamespaces {
+            // What Podman 4 says of `--ipc=host`, too.
+            ipc: joined.ipc || self.ipc_mode == "shareable",
             cgroup: !self.cgroupns_mode.starts_with("private"),
-            ..self.namespaces(|mode| mode.starts_with("container:") || mode.starts_with("ns:"))
+            ..joined
         }
     }
 }
@@ -228,6 +232,7 @@ mod tests {
         assert_eq!(host.host_namespaces(), expected);
         let expected = HostNamespaces {
             pid: true,
+            ipc: true,
             ..HostNamespaces::default()
         };
         assert_eq!(host.joined_namespaces(), expected);
