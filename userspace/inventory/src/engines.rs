@@ -31,6 +31,7 @@ use crate::mountinfo::SwarmObject;
 
 pub use error::EngineError;
 pub use image::ImageName;
+pub(crate) use image::in_short;
 pub use latency::Latency;
 pub use source::{EngineSender, Reach, Said, Source, SourceId};
 pub use watching::{Options, watch};

@@ -4,6 +4,7 @@ use bstr::{BString, ByteSlice};
 use vigia_event::container::{Container, Engine};
 use vigia_event::secret::SecretSource;
 
+use crate::engines::in_short;
 use crate::path_pattern;
 
 /// The container label that names its secrets: absolute paths of files or folders, separated by commas; `*` stands for
@@ -123,12 +124,6 @@ pub(super) fn of_container(
         .take(MAX_PATTERNS)
         .map(BString::from)
         .partition(|path| can_be_declared(path))
-}
-
-/// An image's name as Docker calls it: others say where it comes from also where that is the usual place.
-fn in_short(name: &[u8]) -> &[u8] {
-    let rest = name.strip_prefix(b"docker.io/").unwrap_or(name);
-    rest.strip_prefix(b"library/").unwrap_or(rest)
 }
 
 /// Whether a path can be looked for: absolute, at most 256 bytes, without detours, and not all of a root.

@@ -61,24 +61,29 @@ impl<'n> ImageName<'n> {
             name.tag = "latest";
         }
         if name.digest.is_empty() {
-            name.digest = digests
+            // Whatever it was pulled as: a digest tells what the image is, not what it is called.
+            let mut known = digests
                 .iter()
                 .map(|digest| Self::parse(digest))
-                .find(|digest| same_repository(digest.repository, name.repository))
-                .unwrap_or_default()
-                .digest;
+                .filter(|digest| !digest.digest.is_empty());
+            let of_name = known
+                .clone()
+                .find(|digest| same_repository(digest.repository, name.repository));
+            let digest = of_name.or_else(|| known.next());
+            name.digest = digest.unwrap_or_default().digest;
         }
         name
     }
 }
 
-/// Docker writes `nginx` where Podman and registries write `docker.io/library/nginx`.
 pub(super) fn same_repository(one: &str, other: &str) -> bool {
-    fn short(name: &str) -> &str {
-        let name = name.strip_prefix("docker.io/").unwrap_or(name);
-        name.strip_prefix("library/").unwrap_or(name)
-    }
-    short(one) == short(other)
+    in_short(one.as_bytes()) == in_short(other.as_bytes())
+}
+
+/// An image's name as Docker writes it: `nginx` where Podman and registries write `docker.io/library/nginx`.
+pub(crate) fn in_short(name: &[u8]) -> &[u8] {
+    let rest = name.strip_prefix(b"docker.io/").unwrap_or(name);
+    rest.strip_prefix(b"library/").unwrap_or(rest)
 }
 
 #[cfg(test)]
@@ -135,7 +140,7 @@ mod tests {
     fn what_a_name_leaves_out_is_asked_of_the_image() {
         const ID: &str = "sha256:1080c4e3474155dc6d57b41472d809a797dfb5e7fb1d50eef4a5ed2473bf93cc";
         for (named, tag, digest, expected) in [
-            ("nginx", "", "", ("nginx", "latest", "")),
+            ("nginx", "", "", ("nginx", "latest", "sha256:00")),
             (
                 "nginx:1",
                 "x:2",
@@ -161,9 +166,14 @@ mod tests {
                 "team/web@sha256:12",
                 ("team/web", "3", "sha256:12"),
             ),
-            ("1080c4e34741", "team/web:3", "", ("team/web", "3", "")),
-            (ID, "", "", ("", "", "")),
-            ("", "x:1", "", ("", "", "")),
+            (
+                "1080c4e34741",
+                "team/web:3",
+                "",
+                ("team/web", "3", "sha256:00"),
+            ),
+            (ID, "", "", ("", "", "sha256:00")),
+            ("", "x:1", "", ("", "", "sha256:00")),
         ] {
             let tags: Vec<String> = [tag]
                 .into_iter()
