@@ -1,5 +1,6 @@
 //! Programs, and the chains of them that lead from a container's first program to a reader.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -42,7 +43,10 @@ impl Program {
         let role = match invocation.runs {
             Some(Runs::Script(given)) => Role::Script(absolute_below(&process.cwd, given)),
             Some(Runs::Module(name)) => Role::Module(name.into()),
-            Some(Runs::Code(code)) => Role::Code(hex::encode(&Sha256::digest(code)[..8])),
+            Some(Runs::Code(code)) => {
+                let code = as_written(code);
+                Role::Code(hex::encode(&Sha256::digest(&*code)[..8]))
+            }
             Some(Runs::Input) => Role::Input,
             None => process
                 .script
@@ -134,6 +138,36 @@ impl fmt::Display for Program {
             b"" => f.write_str("?"),
             name => printable(name).fmt(f),
         }
+    }
+}
+
+/// What Python's multiprocessing runs for each worker and for what it keeps beside them, with the numbers of descriptors as 0.
+const OF_MULTIPROCESSING: &[&[u8]] = &[
+    b"from multiprocessing.spawn import spawn_main; spawn_main(tracker_fd=0, pipe_handle=0)",
+    b"from multiprocessing.resource_tracker import main;main(0)",
+];
+/// Longer code is none of these.
+const MAX_WRITTEN: usize = 128;
+
+/// Code from an argument; of that which Python's multiprocessing writes itself without the numbers that differ in each process:
+/// a worker that is started later is the same program.
+fn as_written(code: &[u8]) -> Cow<'_, [u8]> {
+    if code.len() > MAX_WRITTEN {
+        return code.into();
+    }
+    let mut written: Vec<u8> = Vec::with_capacity(code.len());
+    for &byte in code {
+        let is_number_begun = written.last() == Some(&b'0');
+        match byte.is_ascii_digit() {
+            true if is_number_begun => {}
+            true => written.push(b'0'),
+            false => written.push(byte),
+        }
+    }
+    if OF_MULTIPROCESSING.contains(&written.as_slice()) {
+        written.into()
+    } else {
+        code.into()
     }
 }
 
@@ -230,6 +264,54 @@ mod tests {
             cwd: "/app".into(),
             ..Process::default()
         })
+    }
+
+    #[test]
+    fn workers_of_pythons_multiprocessing_are_one_program_whatever_their_descriptors() {
+        let spawned = "from multiprocessing.spawn import spawn_main; spawn_main";
+        for (one, other, same) in [
+            (
+                "(tracker_fd=5, pipe_handle=7)",
+                "(tracker_fd=15, pipe_handle=123)",
+                true,
+            ),
+            (
+                "(tracker_fd=5, pipe_handle=7)",
+                "(tracker_fd=5, pipe_handle=x)",
+                false,
+            ),
+            (
+                "(tracker_fd=5, pipe_handle=7);import os",
+                "(tracker_fd=6, pipe_handle=7);import os",
+                false,
+            ),
+        ] {
+            let [one, other] = [one, other].map(|arguments| {
+                let code = format!("{spawned}{arguments}");
+                as_written(code.as_bytes()).into_owned()
+            });
+            assert_eq!(one == other, same, "{}", other.escape_ascii());
+        }
+        let tracker = "from multiprocessing.resource_tracker import main;main";
+        let tracker = |number| format!("{tracker}({number})");
+        assert_eq!(
+            as_written(tracker(4).as_bytes()),
+            as_written(tracker(41).as_bytes())
+        );
+        assert_ne!(as_written(b"print(4)"), as_written(b"print(5)"));
+        let python = |fd: u32| {
+            let code = format!("{spawned}(tracker_fd={fd}, pipe_handle=7)");
+            Program::of(&Process {
+                exe_path: "/usr/bin/python3.11".into(),
+                exe: "python3".into(),
+                args: ["-c", &code, "--multiprocessing-fork"]
+                    .map(BString::from)
+                    .to_vec()
+                    .into(),
+                ..Process::default()
+            })
+        };
+        assert_eq!(python(4), python(44));
     }
 
     #[test]
