@@ -87,11 +87,11 @@ pub fn is_secret_variable(name: &str) -> bool {
         "PASSWD",
         "PASSPHRASE",
         "SECRET",
-        "TOKEN",
         "APIKEY",
         "API_KEY",
         "ACCESS_KEY",
         "PRIVATE_KEY",
+        "SIGNING_KEY",
         "ENCRYPTION_KEY",
         "CREDENTIAL",
         "PWD_HASH",
@@ -104,8 +104,15 @@ pub fn is_secret_variable(name: &str) -> bool {
     let is_switch = ["ALLOW_", "DISABLE_", "ENABLE_", "RANDOM_", "USE_", "HAS_"]
         .iter()
         .any(|start| name.starts_with(start) || name.contains(&format!("_{start}")));
-    let is_named =
-        name == "PASS" || name.ends_with("_PASS") || WORDS.iter().any(|word| name.contains(word));
+    // `PWD` alone is the working directory, and tokenizers have settings.
+    let mut parts = name.split('_');
+    let is_token = parts.any(|part| part.ends_with("TOKEN") || part == "TOKENS");
+    let is_named = is_token
+        || name == "PASS"
+        || ["_PASS", "_PWD", "_PAT"]
+            .iter()
+            .any(|ending| name.ends_with(ending))
+        || WORDS.iter().any(|word| name.contains(word));
     is_named && !is_setting && !is_switch
 }
 
@@ -122,6 +129,10 @@ mod tests {
             "AWS_SECRET_ACCESS_KEY",
             "GITHUB_TOKEN",
             "STRIPE_API_KEY",
+            "MYSQL_PWD",
+            "JWT_SIGNING_KEY",
+            "GITHUB_PAT",
+            "ACCESSTOKEN",
             "JWT_SECRET",
             "REDIS_PASSWD",
         ] {
@@ -139,6 +150,9 @@ mod tests {
             "SECRET_NAME",
             "KEYBOARD",
             "PWD",
+            "OLDPWD",
+            "TOKENIZERS_PARALLELISM",
+            "PATTERN",
             "",
         ] {
             assert!(!is_secret_variable(name), "{name}");

@@ -49,6 +49,8 @@ pub(super) fn cpu_millis(nano_cpus: i64, quota: i64, period: i64) -> u64 {
 pub(super) struct Variable {
     name: String,
     is_set: bool,
+    /// Whether its value is an address with a password in it.
+    has_password: bool,
 }
 
 impl<'de> Deserialize<'de> for Variable {
@@ -58,18 +60,61 @@ impl<'de> Deserialize<'de> for Variable {
         Ok(Self {
             name: name.to_owned(),
             is_set: !value.is_empty(),
+            has_password: has_password(value),
         })
     }
+}
+
+/// Whether this is an address as in `postgres://user:password@host/db`.
+fn has_password(value: &str) -> bool {
+    let Some((scheme, rest)) = value.split_once("://") else {
+        return false;
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let user = rest.get(..end).and_then(|host| host.rsplit_once('@'));
+    let password = user.and_then(|(user, _)| user.split_once(':'));
+    let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    !scheme.is_empty()
+        && scheme.bytes().all(is_scheme)
+        && password.is_some_and(|(_, password)| !password.is_empty())
 }
 
 /// The names of those that hold a secret by all appearance, sorted.
 pub(super) fn secret_variables(variables: Vec<Variable>) -> Vec<BString> {
     let mut names: Vec<BString> = variables
         .into_iter()
-        .filter(|variable| variable.is_set && is_secret_variable(&variable.name))
+        .filter(|variable| {
+            variable.has_password || variable.is_set && is_secret_variable(&variable.name)
+        })
         .take(MAX_NAMES)
         .map(|variable| limits::text(variable.name))
         .collect();
     names.sort_unstable();
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_with_a_password_in_it_is_a_secret_whatever_its_name() {
+        for (value, expected) in [
+            ("postgres://app:hush@db:5432/app", true),
+            ("mongodb+srv://app:h@sh@db/?x=1", true),
+            ("redis://:hush@cache", true),
+            ("postgres://app@db/app", false),
+            ("postgres://app:@db/app", false),
+            ("http://host:80/a@b", false),
+            ("see a b://c:d@e", false),
+            ("user:hush@host", false),
+            ("", false),
+        ] {
+            let text = serde_json::Value::from(format!("DATABASE_URL={value}"));
+            let variable: Variable = serde_json::from_value(text).expect("a variable");
+            assert_eq!(variable.has_password, expected, "{value}");
+            let names = secret_variables(vec![variable]);
+            assert_eq!(names.len(), usize::from(expected), "{value}");
+        }
+    }
 }
