@@ -1,5 +1,5 @@
 //! A stack as people run it, from Debian's packages: a web server whose configuration, certificate and key are Swarm secrets, an
-//! application with a secret and a volume, a database that takes its password from a file. Load, a reload and rolling updates
+//! application with a secret and a volume, a database that takes its password from a file. Load, reloads and rolling updates
 //! give no alert; everybody who has no business reading a secret gives one.
 
 use std::path::Path;
@@ -174,6 +174,22 @@ impl Shop {
         self.container(service).map(drop)
     }
 
+    /// Has the web server reload as its manual says, by way of `docker exec`.
+    fn reload_from_inside(&self) -> Result<()> {
+        const CONFIGURATION: &str = "/run/secrets/nginx.conf";
+        let web = self.container("web")?;
+        let exec = ["exec", web.as_str(), "nginx"];
+        for options in [
+            &["-c", CONFIGURATION, "-s", "reload"][..],
+            &["-s", "reload", "-c", CONFIGURATION],
+        ] {
+            let docker = &self.scene.docker;
+            succeeded(&docker.attempt(&[&exec[..], options].concat())?)
+                .with_context(|| options.join(" "))?;
+        }
+        Ok(())
+    }
+
     /// Has a process of the web server run a command line.
     fn through_web(&self, order: &str) -> Result<()> {
         let url = "https://web:8443/hole";
@@ -309,6 +325,8 @@ fn a_stack_works_in_silence_and_every_misdeed_is_told_once() -> Result<()> {
         outcome.context("load during a reload and an update")
     })?;
     shop.expect_silence("load, a reload and an update")?;
+    shop.reload_from_inside()?;
+    shop.expect_silence("reloads by docker exec")?;
     let renewed = format!("source={},target=localhost.key", shop.renewed_key.name);
     shop.update(
         "web",

@@ -141,7 +141,7 @@ fn rules_of_the_repository_that_are_expected_exist() {
 fn every_default_rule_about_attacks_is_expected() {
     // One needs a flood, which would drown the suite (tests/tests/flood.rs), one a container that is older than the
     // agent (tests/tests/secrets.rs), one a kernel before Linux 6.1. One is about
-    // what services do when they are told to reload (tests/tests/quiet.rs): no attack. Two are about the host and
+    // a server that checks its configuration: no attack. Two are about the host and
     // variables of containers (tests/tests/secret_sources.rs).
     let elsewhere = [
         "Read of a Secret by a Control Command",
