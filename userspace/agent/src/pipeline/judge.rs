@@ -12,7 +12,7 @@ use vigia_inventory::containers::ReadSecret;
 use vigia_inventory::readers::Reading;
 
 use super::Stages;
-use crate::judge::Verdict;
+use crate::judge::{Verdict, is_told_again};
 
 impl Stages {
     /// Asks the rules about an event and records what they find.
@@ -52,9 +52,8 @@ impl Stages {
 
     /// A start that is judged without metadata says little: it is told again when they come.
     fn note_start(&mut self, event: &Event) {
-        if event.event_type == named::CONTAINER
+        if is_told_again(event)
             && let Some(container) = &event.container
-            && container.known().is_none()
         {
             self.containers.told_without_metadata(&container.id);
         }
