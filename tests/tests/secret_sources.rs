@@ -361,15 +361,19 @@ fn an_environment_with_secrets_is_reported_to_whoever_else_reads_it() -> Result<
 }
 
 #[test]
-fn the_source_of_a_compose_secret_is_told_once_a_day_for_each_program() -> Result<()> {
+fn the_source_of_a_compose_secret_is_told_once_a_day_for_each_program_and_secret() -> Result<()> {
     let Some(node) = Node::set()? else {
         return Ok(());
     };
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("db_password.txt");
     std::fs::write(&file, CONTENT)?;
+    let other = folder.path().join("api_key.txt");
+    std::fs::write(&other, CONTENT)?;
     let mount = format!("--volume={}:/run/secrets/db:ro", file.display());
-    let (container, _orders) = start(&node.scene, &[&mount], &["/run/secrets/db"])?;
+    let another = format!("--volume={}:/run/secrets/api:ro", other.display());
+    let secrets = ["/run/secrets/db", "/run/secrets/api"];
+    let (container, _orders) = start(&node.scene, &[&mount, &another], &secrets)?;
     node.expect_silence("the main process reads")?;
     for _ in 0..3 {
         read_on_host(&file)?;
@@ -378,12 +382,16 @@ fn the_source_of_a_compose_secret_is_told_once_a_day_for_each_program() -> Resul
     ensure!(alert.priority() == "Notice", "{}", alert.json());
     command::output(command::limited(seconds(10), "head").arg(&file))?;
     node.expect_next(1, "another program", [SECRET_SOURCE_READ, "host", "db"])?;
-    // Where the container finds it, it is as any other secret.
-    read_on_host(Path::new(&format!(
-        "/proc/{}/root/run/secrets/db",
-        container.pid()?
-    )))?;
-    node.expect_next(2, "in the container's root", [SECRET_READ, "host", "db"])?;
+    read_on_host(&other)?;
+    node.expect_next(2, "another secret", [SECRET_SOURCE_READ, "host", "api"])?;
+    // Where the container finds it, it is as any other secret, whatever the path says.
+    let root = format!("/proc/{}/root", container.pid()?);
+    read_on_host(Path::new(&format!("{root}/run/secrets/db")))?;
+    let expected = [SECRET_READ, "host", "db"];
+    node.expect_next(3, "in the container's root", expected)?;
+    let mut tail = command::limited(seconds(10), "tail");
+    command::output(tail.current_dir(&root).arg("run/secrets/db"))?;
+    node.expect_next(4, "from the container's root", expected)?;
     Ok(())
 }
 

@@ -166,6 +166,7 @@ pub(crate) fn secret_read() -> Event {
         },
         reader: Reader::Entered,
         reason: format!("sh < runc; --password {CANARY}"),
+        by_container_mount: true,
     }));
     event
 }

@@ -88,6 +88,9 @@ pub struct SecretAccess {
     pub reader: Reader,
     /// Why the reader is judged so, in words, with the chain of programs.
     pub reason: String,
+    /// Whether a mount of a container led to it, whoever reads, rather than one of the host.
+    #[serde(default)]
+    pub by_container_mount: bool,
 }
 
 impl SecretKind {

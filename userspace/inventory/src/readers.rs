@@ -174,6 +174,7 @@ impl Readers {
             secret: reading.secret.clone(),
             reader,
             reason: text,
+            by_container_mount: false,
         }
     }
 

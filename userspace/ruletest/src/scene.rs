@@ -203,10 +203,13 @@ fn secret(node: &Node) -> Result<SecretAccess> {
         Reader::Unknown,
     ];
     let reader = |node: &Node| reading::one_of(node, &READERS, Reader::name);
-    let (kind, reader, name, source) = if let Kind::Scalar(_) = &node.kind {
-        (SecretKind::Secret, reader(node)?, None, None)
+    let (kind, reader, name, source, by_container_mount) = if let Kind::Scalar(_) = &node.kind {
+        (SecretKind::Secret, reader(node)?, None, None, None)
     } else {
-        let keys = Keys::only(node, &["reader", "kind", "name", "source"])?;
+        let keys = Keys::only(
+            node,
+            &["reader", "kind", "name", "source", "by_container_mount"],
+        )?;
         let who = keys
             .get("reader")
             .ok_or_else(|| node.fault("a secret needs its `reader`"))?;
@@ -220,6 +223,7 @@ fn secret(node: &Node) -> Result<SecretAccess> {
             keys.get("source")
                 .map(|node| reading::one_of(node, &SecretSource::ALL, SecretSource::name))
                 .transpose()?,
+            keys.flag("by_container_mount")?,
         )
     };
     let name = name.unwrap_or("db_password");
@@ -233,6 +237,8 @@ fn secret(node: &Node) -> Result<SecretAccess> {
         },
         reader,
         reason: "as the case says".to_owned(),
+        by_container_mount: by_container_mount
+            .unwrap_or(!matches!(reader, Reader::Host | Reader::Engine)),
     })
 }
 

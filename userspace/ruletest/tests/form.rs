@@ -149,6 +149,21 @@ fn what_a_case_says_is_what_rules_see() {
             "entered",
         ),
         (
+            "{open: /run/secrets/db_password, secret: entered}",
+            "fd.secret.by_container_mount",
+            "true",
+        ),
+        (
+            "{open: /x, host: true, secret: {reader: host, source: compose}}",
+            "fd.secret.by_container_mount",
+            "false",
+        ),
+        (
+            "{open: /x, host: true, secret: {reader: host, by_container_mount: true}}",
+            "fd.secret.by_container_mount",
+            "true",
+        ),
+        (
             "{open: /x, at: 2026-02-03T04:05:06Z}",
             "evt.time.iso8601",
             "2026-02-03T04:05:06.000000000+0000",

@@ -64,7 +64,7 @@ impl Stages {
         let Some(read) = self.secret_of(event) else {
             return;
         };
-        let access = self.readers.judge(&Reading {
+        let mut access = self.readers.judge(&Reading {
             process: &event.process,
             ancestors: &event.ancestors,
             container: event.container.as_deref(),
@@ -77,6 +77,11 @@ impl Stages {
                 .is_some_and(|container| self.containers.serves_volumes(container)),
             boot_time_ns: event.captured.boot_time_ns,
         });
+        access.by_container_mount = match event.file() {
+            Some(file) => self.containers.is_on_its_mount(file, event.time_ns),
+            // It was found by the mounts of the reader's container.
+            None => true,
+        };
         event.secret = Some(Box::new(access));
     }
 

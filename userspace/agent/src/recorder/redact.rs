@@ -437,6 +437,7 @@ impl Redact for Redacting {
             secret,
             reader: _,
             reason,
+            by_container_mount: _,
         } = secret;
         self.secret_ref(secret);
         if let Cow::Owned(hidden) = self.redactor.text(reason, &phrases) {

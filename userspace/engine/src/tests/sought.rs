@@ -326,6 +326,7 @@ fn secret() -> SecretAccess {
         },
         reader: Reader::Late,
         reason: String::new(),
+        by_container_mount: true,
     }
 }
 

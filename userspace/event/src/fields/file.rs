@@ -303,6 +303,17 @@ pub(super) static FIELDS: &[FieldRow] = &[
         "sh was started inside the container from outside",
         |view, _| Extracted::text(secret(view).map(|access| access.reason.as_str()))
     ),
+    row!(
+        "fd.secret.by_container_mount",
+        Bool,
+        Stable,
+        Secrets,
+        "Whether a mount of a container led to the file, by whatever path and whoever reads, rather than one of the host.",
+        "true",
+        |view, _| Extracted::from_option(
+            secret(view).map(|access| Value::Bool(access.by_container_mount))
+        )
+    ),
 ];
 
 pub(super) static PATHS: &[FieldRow] = &[

@@ -218,6 +218,21 @@ impl ContainerTable {
         }
     }
 
+    /// Whether a mount of a container led to a file at a time (nanoseconds since the epoch), whoever has it open: that of its
+    /// secret, or any other that it was started with. On a bind mount the file is the host's, and only the mount tells.
+    #[must_use]
+    pub fn is_on_its_mount(&self, file: &File, time_ns: u64) -> bool {
+        let grants_it = self
+            .mount_grant(file)
+            .is_some_and(|grant| grant.slot != HOST && self.was_there(grant.slot, time_ns));
+        let was_started_with_it = |entry: &super::Entry| {
+            let was_there = entry.gone_ns.is_none_or(|gone_ns| time_ns <= gone_ns);
+            let first = entry.first_mounts.as_deref();
+            was_there && first.is_some_and(|table| mount_below(table, file).is_some())
+        };
+        grants_it || self.entries.values().any(was_started_with_it)
+    }
+
     /// The secret that a container finds at a path, and whether it was granted it: for opens of which no file is known.
     #[must_use]
     pub fn secret_at(&self, path: &[u8], container: &Container) -> Option<(SecretRef, bool)> {

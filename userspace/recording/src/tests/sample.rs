@@ -180,6 +180,7 @@ pub(super) fn events() -> Vec<Event> {
             secret: secret(),
             reader: SecretReader::Late,
             reason: "sh > nginx".to_owned(),
+            by_container_mount: true,
         })),
         node: Arc::new(Node {
             name: "node-1".into(),

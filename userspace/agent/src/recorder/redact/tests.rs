@@ -134,6 +134,7 @@ fn event(what: What) -> Event {
             },
             reader: SecretReader::Late,
             reason: format!("mysql -p{CANARY} was not seen before"),
+            by_container_mount: true,
         })),
         node: Arc::new(Node::default()),
         paths: PathSpellings::default(),

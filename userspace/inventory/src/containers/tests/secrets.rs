@@ -241,6 +241,35 @@ fn a_file_that_compose_mounts_elsewhere_is_granted_where_it_is_mounted_itself() 
 }
 
 #[test]
+fn a_mount_of_a_container_leads_to_a_file_whatever_its_path_says() {
+    let mounts = "\
+100 1 0:41 / / ro - overlay o ro
+101 100 254:0 /srv/a /run/secrets/a ro - ext4 d rw
+102 100 254:0 /srv /data rw - ext4 d rw
+";
+    let mut scene = Scene::new();
+    scene.container_at(1, &format!("/docker/{ID}"), 61, mounts);
+    scene.key(&file(DISK, 9, 101, "/run/secrets/a"));
+    for (dev, mount_id, path, expected) in [
+        (DISK, 101, "/run/secrets/a", true),
+        (DISK, 101, "/proc/61/root/run/secrets/a", true),
+        // By a folder that grants nothing.
+        (DISK, 102, "/data/a", true),
+        (DISK, 20, "/srv/a", false),
+        // By a mount of the host's that took over its number.
+        (DISK + 1, 101, "/srv/a", false),
+    ] {
+        let file = file(dev, 9, mount_id, path);
+        let found = scene.table.is_on_its_mount(&file, scene.now_ns);
+        assert_eq!(found, expected, "{mount_id} {path}");
+    }
+    scene.cgroup(CgroupChangeKind::Rmdir, 1, "");
+    let file = file(DISK, 9, 101, "/run/secrets/a");
+    let later = scene.now_ns + SECOND;
+    assert!(!scene.table.is_on_its_mount(&file, later), "it has gone");
+}
+
+#[test]
 fn a_number_of_a_mount_used_again_brings_nothing_of_the_former_file_system() {
     let mut scene = Scene::new();
     let mounts = |dev: u32| {
