@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use vigia_event::captured::ContainerChange;
-use vigia_event::container::{Container, Engine, Inspected, Metadata, SwarmGrant};
+use vigia_event::container::{Container, Engine, Inspected, Metadata, PublishedPort, SwarmGrant};
 
 use super::owner::Owner;
 use super::{ContainerTable, Entry, Request, Slot};
@@ -211,6 +211,7 @@ impl ContainerTable {
         let known = entry.snapshot.known();
         let was_created = known.is_some_and(|known| known.pid == 0);
         let has_changed = known.is_some_and(|known| differs(known, inspected));
+        let has_ports = was_created && known.is_some_and(|known| chose_ports(known, inspected));
         let was_untold = std::mem::take(&mut entry.told_without_metadata);
         let has_started = entry.snapshot.init.is_some();
         let runs = has_started && entry.gone_ns.is_none();
@@ -230,7 +231,7 @@ impl ContainerTable {
                 .is_some_and(|entry| entry.snapshot.broken_promises() != broken);
         if was_untold && has_started {
             self.announce(slot, ContainerChange::Started);
-        } else if runs && (has_changed || turned_out) {
+        } else if runs && (has_changed || has_ports || turned_out) {
             self.announce(slot, ContainerChange::Changed);
         }
     }
@@ -333,6 +334,17 @@ impl ContainerTable {
             self.reclassify(slot);
         }
     }
+}
+
+/// Whether an engine has since chosen ports of the host that lead into a container.
+fn chose_ports(known: &Inspected, now: &Inspected) -> bool {
+    let before = &known.promises.ports;
+    now.promises.ports.iter().any(|port| {
+        let is_it = |one: &PublishedPort| {
+            (one.host_port, one.port, &one.protocol) == (port.host_port, port.port, &port.protocol)
+        };
+        !before.iter().any(is_it)
+    })
 }
 
 /// Whether an engine says something else than before, beyond what it only knows once a container runs: the first process,

@@ -1148,6 +1148,43 @@ fn a_start_that_was_judged_without_metadata_is_told_again_with_them() {
 }
 
 #[test]
+fn ports_that_an_engine_chooses_are_a_change_and_those_that_were_asked_for_are_none() {
+    let published = |host_port, address: &str| PublishedPort {
+        host_port,
+        port: 80,
+        protocol: "tcp".into(),
+        address: address.into(),
+    };
+    for (asked, bound, expected) in [
+        (vec![], vec![published(32770, "0.0.0.0")], 1),
+        (vec![published(0, "")], vec![published(32770, "0.0.0.0")], 1),
+        (
+            vec![published(8080, "")],
+            vec![published(8080, "0.0.0.0"), published(8080, "::")],
+            0,
+        ),
+        (vec![], vec![], 0),
+    ] {
+        let mut scene = Scene::new();
+        scene.await_engine(Engine::Docker);
+        let says = |pid, ports| Inspected {
+            pid,
+            promises: Box::new(Promises {
+                ports,
+                ..Promises::default()
+            }),
+            ..Inspected::default()
+        };
+        scene.apply_inspected(says(0, asked));
+        scene.started(100);
+        scene.table.take_news();
+        let words = format!("{bound:?}");
+        scene.apply_inspected(says(100, bound));
+        assert_eq!(scene.table.take_news().len(), expected, "{words}");
+    }
+}
+
+#[test]
 fn the_rights_of_the_first_process_are_read_when_it_starts() {
     let cgroups = tempfile::tempdir().expect("a folder");
     let mut scene = Scene::with(Options {
