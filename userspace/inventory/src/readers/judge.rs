@@ -28,10 +28,10 @@ impl Readers {
         let Some(container) = container else {
             let program = Program::of(process);
             let pattern = self.declared_on_host.find(&program);
-            return match pattern.filter(|_| engine::may_be_named(process, &program, &self.options))
-            {
+            let may_be_named = engine::may_be_named(process, &program, &self.options);
+            return match pattern.filter(|_| may_be_named) {
                 Some(pattern) => (Reader::Declared, Reason::Declared { pattern }),
-                None => (Reader::Host, Reason::Host),
+                None => (Reader::Host, Reason::Host { may_be_named }),
             };
         };
         let in_host_mounts = self.options.host_mnt_ns != 0

@@ -17,15 +17,25 @@ const MAX_HOLDERS: usize = 3;
 #[derive(Clone, Debug)]
 pub(crate) enum Reason {
     Engine,
-    Host,
+    /// Whether the configuration could name the program.
+    Host {
+        may_be_named: bool,
+    },
     HostMounts,
     NotGranted,
     MountsUnknown,
     HealthCheck,
-    Steady { period_ns: u64 },
+    Steady {
+        period_ns: u64,
+    },
     Entered,
-    Dropped { program: Program, origin: Origin },
-    Declared { pattern: BString },
+    Dropped {
+        program: Program,
+        origin: Origin,
+    },
+    Declared {
+        pattern: BString,
+    },
     Main,
     SeenAtStart,
     Startup,
@@ -41,7 +51,7 @@ impl Reason {
         // label, which it knows.
         let mut text = match self {
             Self::Engine => "a program of the container engine reads it".to_owned(),
-            Self::Host => "a process outside containers reads it".to_owned(),
+            Self::Host { .. } => "a process outside containers reads it".to_owned(),
             Self::HostMounts => {
                 "a process of the container reads it in the host's mount namespace".to_owned()
             }
@@ -82,8 +92,14 @@ impl Reason {
                 write!(text, " ({})", ancestry(reading))
             }
         };
-        if matches!(self, Self::Host | Self::HostMounts | Self::NotGranted) {
+        if matches!(
+            self,
+            Self::Host { .. } | Self::HostMounts | Self::NotGranted
+        ) {
             tell_holders(&mut text, reading.holders);
+        }
+        if let Self::Host { may_be_named: true } = self {
+            name_on_host(&mut text, reading);
         }
         if matches!(self, Self::Late | Self::StartNotObserved) {
             declare(&mut text, reading);
@@ -109,6 +125,24 @@ fn tell_holders(text: &mut String, holders: &[BString]) {
     }
 }
 
+/// Appends the entry of the configuration that would declare a reader of the host.
+fn name_on_host(text: &mut String, reading: &Reading<'_>) {
+    let program = Program::of(reading.process);
+    let _ = write!(
+        text,
+        "; if this is expected, add {} to secrets.host_readers in the configuration",
+        printable(&program.declared_as())
+    );
+    warn_of_orders(text, &program);
+}
+
+/// Warns where naming a program says nothing of what it does.
+fn warn_of_orders(text: &mut String, program: &Program) {
+    if program.runs_what_it_is_told() {
+        text.push_str(" (which allows whatever this program runs)");
+    }
+}
+
 /// Appends the label that would declare the reader, with what the container's label says already.
 fn declare(text: &mut String, reading: &Reading<'_>) {
     let program = Program::of(reading.process);
@@ -124,9 +158,7 @@ fn declare(text: &mut String, reading: &Reading<'_>) {
         let _ = write!(text, "{},", printable(label));
     }
     let _ = write!(text, "{}", printable(&program.declared_as()));
-    if program.runs_what_it_is_told() {
-        text.push_str(" (which allows whatever this program runs)");
-    }
+    warn_of_orders(text, &program);
 }
 
 fn place(origin: Origin) -> &'static str {
