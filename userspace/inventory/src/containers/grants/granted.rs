@@ -11,6 +11,7 @@ use vigia_event::secret::SecretSource;
 use super::{Claim, Key, MountGrant, name_of};
 use crate::cgroup;
 use crate::containers::{ContainerTable, Slot};
+use crate::mountinfo;
 
 /// Holders of one secret that are named.
 const MAX_HOLDERS: usize = 8;
@@ -68,10 +69,14 @@ impl ContainerTable {
         let Some(table) = container.mounts.as_ref().filter(|table| is_made_up(table)) else {
             return false;
         };
+        let is_anothers = |point: &[u8]| {
+            let mut mounts = table.mounts.iter().filter(|mount| mount.point == point);
+            mounts.any(|mount| mountinfo::is_anothers(mount, &self.host_mounts, container))
+        };
         let mut secrets = table.secrets.iter();
         let known = container.known();
         let mut of_swarm = known.into_iter().flat_map(|known| &known.swarm_grants);
-        secrets.any(|secret| is_below(&file.path, &secret.path))
+        secrets.any(|secret| is_below(&file.path, &secret.path) && !is_anothers(&secret.path))
             || of_swarm.any(|grant| grant.target == file.path)
     }
 

@@ -182,9 +182,11 @@ fn gone_at_once(scene: &mut Scene, mounts: &[(&str, &str)]) {
 fn what_is_declared_of_a_container_that_is_gone_at_once_is_a_grant() {
     let mut scene = Scene::new();
     let volume = "/var/lib/kubelet/pods/7/volumes/kubernetes.io~secret/db";
+    let anothers = format!("/var/lib/docker/containers/{OTHER}/mounts/secrets/x");
     gone_at_once(
         &mut scene,
         &[
+            (&anothers, "/run/secrets/x"),
             ("/srv/a", "/run/secrets/a"),
             (volume, "/etc/db"),
             ("/srv", "/srv"),
@@ -203,6 +205,7 @@ fn what_is_declared_of_a_container_that_is_gone_at_once_is_a_grant() {
         // The folder with the file in it was mounted, too.
         ("/srv/a", false),
         ("/run/secrets/b", false),
+        ("/run/secrets/x", false),
     ] {
         let file = file(DISK, 9, 900, path);
         assert!(scene.secret(&file).is_some(), "{path}");
