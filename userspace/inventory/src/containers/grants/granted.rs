@@ -90,7 +90,9 @@ impl ContainerTable {
         table.is_some_and(|table| {
             let mut mounts = table.mounts.iter();
             mounts.any(|mount| {
-                mount.point == file.path && (mount.id == file.mount_id || mount.id == 0)
+                mount.point == file.path
+                    && (mount.id == file.mount_id || mount.id == 0)
+                    && !mountinfo::is_anothers(mount, &self.host_mounts, container)
             })
         })
     }
