@@ -28,7 +28,7 @@ pub struct Vulnerabilities {
 /// A package with vulnerabilities.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VulnerablePackage {
-    /// Its name.
+    /// Its name; empty where the report does not say which one has them.
     pub name: BString,
     /// Absolute paths of its files, as far as the report says.
     pub files: Vec<BString>,

@@ -106,7 +106,7 @@ pub fn is_secret_variable(name: &str) -> bool {
         .any(|start| name.starts_with(start) || name.contains(&format!("_{start}")));
     // `PWD` alone is the working directory, and tokenizers have settings.
     let mut parts = name.split('_');
-    let is_token = parts.any(|part| part.ends_with("TOKEN") || part == "TOKENS");
+    let is_token = parts.any(|part| part.ends_with("TOKEN"));
     let is_named = is_token
         || name == "PASS"
         || ["_PASS", "_PWD", "_PAT"]
@@ -152,6 +152,7 @@ mod tests {
             "PWD",
             "OLDPWD",
             "TOKENIZERS_PARALLELISM",
+            "MAX_TOKENS",
             "PATTERN",
             "",
         ] {

@@ -104,9 +104,9 @@ pub(super) fn of_container(
         .filter(|declared| {
             let image = declared.image.as_deref().is_none_or(|pattern| {
                 known.is_some_and(|known| {
-                    [&known.image, &known.image_repository].iter().any(|name| {
-                        path_pattern::matches(in_short(pattern.as_bytes()), in_short(name))
-                    })
+                    [&known.image, &known.image_repository]
+                        .iter()
+                        .any(|name| is_of_image(pattern.as_bytes(), name))
                 })
             });
             let name = declared.container.as_deref().is_none_or(|pattern| {
@@ -124,6 +124,15 @@ pub(super) fn of_container(
         .take(MAX_PATTERNS)
         .map(BString::from)
         .partition(|path| can_be_declared(path))
+}
+
+/// Whether an image's name matches a pattern, in whichever of its forms: Docker leaves out what others write of the usual place.
+fn is_of_image(pattern: &[u8], name: &[u8]) -> bool {
+    let short = in_short(name);
+    let is_pattern = pattern.iter().any(path_pattern::is_wildcard);
+    path_pattern::matches(pattern, name)
+        || path_pattern::matches(pattern, short)
+        || !is_pattern && in_short(pattern) == short
 }
 
 /// Whether a path can be looked for: absolute, at most 256 bytes, without detours, and not all of a root.
@@ -204,6 +213,9 @@ mod tests {
             ("bb:1", "docker.io/library/bb:1", 1),
             ("team/app", "docker.io/team/app", 1),
             ("bb", "quay.io/library/bb", 0),
+            ("docker.io/**", "quay.io/team/app", 0),
+            ("docker*/**", "docker.io/library/bb", 1),
+            ("b*", "docker.io/library/bb", 1),
         ] {
             let inspected = Inspected {
                 image: image.into(),

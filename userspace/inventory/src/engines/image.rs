@@ -76,6 +76,7 @@ impl<'n> ImageName<'n> {
     }
 }
 
+/// Whether two names are of one repository, however they are written.
 pub(super) fn same_repository(one: &str, other: &str) -> bool {
     in_short(one.as_bytes()) == in_short(other.as_bytes())
 }

@@ -12,13 +12,9 @@ use vigia_event::container::{Severity, Vulnerabilities, VulnerablePackage};
 const MAX_PACKAGES: usize = 16_384;
 const MAX_FILES: usize = 4096;
 const MAX_IMAGES: usize = 64;
-/// States of CycloneDX in which a vulnerability is none of the image.
-const NO_HARM: &[&str] = &[
-    "false_positive",
-    "not_affected",
-    "resolved",
-    "resolved_with_pedigree",
-];
+/// Components of a bill of materials that are looked at, and how deep they may lie in each other.
+const MAX_COMPONENTS: usize = 1 << 18;
+const MAX_DEPTH: usize = 16;
 /// Bytes of a name, a path or an id.
 const MAX_TEXT: usize = 4096;
 
@@ -196,7 +192,7 @@ struct Component {
     version: Option<String>,
     purl: Option<String>,
     properties: Option<Vec<Property>>,
-    /// Those it is made of.
+    /// What it consists of.
     components: Option<Vec<Component>>,
 }
 
@@ -213,10 +209,10 @@ struct BomVulnerability {
     id: String,
     ratings: Option<Vec<Rating>>,
     affects: Option<Vec<Affected>>,
-    analysis: Analysis,
+    analysis: Option<Analysis>,
 }
 
-/// What somebody found out about it, as in VEX.
+/// What somebody found when they looked at it, in this very image (VEX).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Analysis {
@@ -228,26 +224,42 @@ struct Analysis {
 struct Rating {
     severity: Option<String>,
     score: Option<f64>,
-}
-
-impl Rating {
-    /// Its word, or what CVSS calls its score.
-    fn severity(&self) -> Severity {
-        let word = self.severity.as_deref().unwrap_or_default();
-        match (Severity::from_word(word), self.score) {
-            (Severity::Unknown, Some(score)) if score >= 9.0 => Severity::Critical,
-            (Severity::Unknown, Some(score)) if score >= 7.0 => Severity::High,
-            (Severity::Unknown, Some(score)) if score >= 4.0 => Severity::Medium,
-            (Severity::Unknown, Some(score)) if score > 0.0 => Severity::Low,
-            (severity, _) => severity,
-        }
-    }
+    method: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Affected {
     r#ref: String,
+}
+
+impl BomVulnerability {
+    /// Whether it was found to be none of this image, or no more.
+    fn is_dismissed(&self) -> bool {
+        let state = self.analysis.as_ref().and_then(|one| one.state.as_deref());
+        matches!(
+            state,
+            Some("not_affected" | "false_positive" | "resolved" | "resolved_with_pedigree")
+        )
+    }
+}
+
+impl Rating {
+    /// By its word, or else by its score: CVSS's own scale. Scores of other methods, such as EPSS, mean something else.
+    fn severity(&self) -> Severity {
+        let word = Severity::from_word(self.severity.as_deref().unwrap_or_default());
+        let method = self.method.as_deref().unwrap_or("CVSS");
+        match self.score.filter(|_| method.starts_with("CVSS")) {
+            Some(score) if word == Severity::Unknown => match score {
+                9.0.. => Severity::Critical,
+                7.0.. => Severity::High,
+                4.0.. => Severity::Medium,
+                score if score > 0.0 => Severity::Low,
+                _ => Severity::Unknown,
+            },
+            _ => word,
+        }
+    }
 }
 
 impl TrivyMetadata {
@@ -378,6 +390,7 @@ fn grype(matches: Vec<GrypeMatch>) -> Found {
 
 fn cyclone_dx(document: Document) -> (Vec<String>, Found) {
     let own = document.metadata.component;
+    let listed = [document.components, own.components];
     let of_image = |property: &Property| {
         property.name.ends_with(":RepoDigest") || property.name.ends_with(":ImageID")
     };
@@ -396,31 +409,21 @@ fn cyclone_dx(document: Document) -> (Vec<String>, Found) {
                 .filter_map(|property| property.value),
         )
         .collect();
-    let mut left = document.components.unwrap_or_default();
-    let mut components: HashMap<String, Component> = HashMap::new();
-    while let Some(mut component) = left.pop() {
-        left.extend(component.components.take().unwrap_or_default());
-        if let Some(reference) = component.reference.clone() {
-            components.insert(reference, component);
-        }
-    }
+    let components = by_reference(listed.into_iter().flatten().flatten());
     let mut found = Found::default();
-    for one in document.vulnerabilities.unwrap_or_default() {
-        let state = one.analysis.state.unwrap_or_default();
-        if NO_HARM.contains(&state.as_str()) {
-            continue;
-        }
-        let ratings = one.ratings.unwrap_or_default();
+    let vulnerabilities = document.vulnerabilities.unwrap_or_default().into_iter();
+    for one in vulnerabilities.filter(|one| !one.is_dismissed()) {
+        let ratings = one.ratings.iter().flatten();
         let severity = ratings
-            .iter()
             .map(Rating::severity)
             .max()
             .unwrap_or(Severity::Unknown);
-        let affected = one.affects.unwrap_or_default();
-        if affected.is_empty() {
+        let affects = one.affects.unwrap_or_default();
+        if affects.is_empty() {
+            // Of the image, and of nobody knows what in it.
             found.add("", &one.id, severity, std::iter::empty());
         }
-        for affected in affected {
+        for affected in affects {
             let component = components.get(&affected.r#ref);
             let name = component.map_or(affected.r#ref.as_str(), |one| one.name.as_str());
             let files = component
@@ -432,6 +435,25 @@ fn cyclone_dx(document: Document) -> (Vec<String>, Found) {
         }
     }
     (images, found)
+}
+
+/// Components, and what they consist of, by the name under which vulnerabilities refer to them.
+fn by_reference(listed: impl Iterator<Item = Component>) -> HashMap<String, Component> {
+    let mut found = HashMap::new();
+    let mut level: Vec<_> = listed.take(MAX_COMPONENTS).collect();
+    let mut room = MAX_COMPONENTS;
+    for _ in 0..MAX_DEPTH {
+        let mut next = Vec::new();
+        for mut component in level.into_iter().take(room) {
+            room -= 1;
+            next.extend(component.components.take().unwrap_or_default());
+            if let Some(reference) = component.reference.clone() {
+                found.insert(reference, component);
+            }
+        }
+        level = next;
+    }
+    found
 }
 
 /// `syft:location:0:path`, `aquasecurity:trivy:FilePath`.
@@ -583,6 +605,100 @@ mod tests {
                 ]
             )
         );
+    }
+
+    /// A bill of materials about an image, with these members.
+    fn bill(members: &str) -> Report {
+        let text = format!(
+            r#"{{"bomFormat": "CycloneDX", "metadata": {{"component": {{"version": "{ID}"}}}}, {members}}}"#
+        );
+        parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_vulnerability_of_a_bill_counts_unless_it_was_dismissed() {
+        for (member, highest) in [
+            (r#""x": 1"#, Some(Severity::Unknown)),
+            (r#""affects": null"#, Some(Severity::Unknown)),
+            (r#""affects": []"#, Some(Severity::Unknown)),
+            (r#""analysis": null"#, Some(Severity::Unknown)),
+            (
+                r#""analysis": {"state": "exploitable"}"#,
+                Some(Severity::Unknown),
+            ),
+            (
+                r#""analysis": {"state": "in_triage"}"#,
+                Some(Severity::Unknown),
+            ),
+            (r#""analysis": {"state": "not_affected"}"#, None),
+            (r#""analysis": {"state": "false_positive"}"#, None),
+            (r#""analysis": {"state": "resolved"}"#, None),
+            (r#""analysis": {"state": "resolved_with_pedigree"}"#, None),
+            (r#""ratings": [{"score": 9}]"#, Some(Severity::Critical)),
+            (r#""ratings": [{"score": 10.0}]"#, Some(Severity::Critical)),
+            (r#""ratings": [{"score": 8.9}]"#, Some(Severity::High)),
+            (r#""ratings": [{"score": 6.9}]"#, Some(Severity::Medium)),
+            (r#""ratings": [{"score": 3.9}]"#, Some(Severity::Low)),
+            (r#""ratings": [{"score": 0}]"#, Some(Severity::Unknown)),
+            (
+                r#""ratings": [{"score": 7, "method": "CVSSv31"}]"#,
+                Some(Severity::High),
+            ),
+            (
+                r#""ratings": [{"score": 7, "method": "other"}]"#,
+                Some(Severity::Unknown),
+            ),
+            (
+                r#""ratings": [{"score": 7, "severity": "unknown"}]"#,
+                Some(Severity::High),
+            ),
+            (
+                r#""ratings": [{"score": 9.8, "severity": "low"}]"#,
+                Some(Severity::Low),
+            ),
+            (
+                r#""ratings": [{"severity": "low"}, {"score": 7}]"#,
+                Some(Severity::High),
+            ),
+        ] {
+            let report = bill(&format!(
+                r#""vulnerabilities": [{{"id": "CVE-2024-1", {member}}}]"#
+            ));
+            let packages = match highest {
+                Some(_) => vec![" CVE-2024-1 ".to_owned()],
+                None => vec![],
+            };
+            let expected = (highest, packages.len() as u64, packages);
+            assert_eq!(summary(&report), expected, "{member}");
+        }
+    }
+
+    #[test]
+    fn components_are_found_within_others_down_to_a_depth() {
+        let nested = |depth: usize| {
+            let inner = r#"{"bom-ref": "r1", "name": "inner", "properties": [{"name": "syft:location:0:path", "value": "/a"}]}"#;
+            (1..depth).fold(inner.to_owned(), |inner, _| {
+                format!(r#"{{"bom-ref": "r0", "name": "outer", "components": [{inner}]}}"#)
+            })
+        };
+        for (depth, expected) in [
+            (1, "inner CVE-2024-1 /a"),
+            (2, "inner CVE-2024-1 /a"),
+            (MAX_DEPTH, "inner CVE-2024-1 /a"),
+            (MAX_DEPTH + 1, "r1 CVE-2024-1 "),
+        ] {
+            let report = bill(&format!(
+                r#""components": [{{"name": "x"}}, {}], "vulnerabilities": [{{"id": "CVE-2024-1", "affects": [{{"ref": "r1"}}]}}]"#,
+                nested(depth)
+            ));
+            let (_, _, packages) = summary(&report);
+            assert_eq!(packages, [expected], "{depth}");
+        }
+        let many = (0..MAX_COMPONENTS + 9).map(|number| Component {
+            reference: Some(number.to_string()),
+            ..Component::default()
+        });
+        assert_eq!(by_reference(many).len(), MAX_COMPONENTS);
     }
 
     #[test]
