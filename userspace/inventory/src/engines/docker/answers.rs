@@ -192,8 +192,8 @@ impl ContainerAnswer {
         limits::labels(self.config.labels)
     }
 
-    /// What rules see of it; `image` tells what its name leaves out.
-    pub(super) fn into_inspected(self, image: &ImageAnswer) -> Inspected {
+    /// What rules see of it, as `engine` tells it; `image` tells what its name leaves out.
+    pub(super) fn into_inspected(self, engine: Engine, image: &ImageAnswer) -> Inspected {
         let health_check_interval_s = self.config.healthcheck.interval_s();
         let name = ImageName::complete(
             &self.config.image,
@@ -252,6 +252,7 @@ impl ContainerAnswer {
             promises: Box::new(Promises {
                 tmpfs,
                 ..promises::of(
+                    engine,
                     self.config.promises,
                     host.promises,
                     self.network_settings.ports,
@@ -327,7 +328,7 @@ mod tests {
     fn inspected(json: &str, image: &ImageAnswer) -> Inspected {
         serde_json::from_str::<ContainerAnswer>(json)
             .expect("an answer")
-            .into_inspected(image)
+            .into_inspected(Engine::Docker, image)
     }
 
     #[test]

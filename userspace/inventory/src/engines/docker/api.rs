@@ -55,7 +55,8 @@ impl asking::Api for Api {
     async fn answer(self, question: Question, attempt: Attempt) -> Result<Reply, EngineError> {
         match question {
             Question::Inspect(id) => {
-                let mut inspected = inspect(&self.client, &self.images, &id, attempt).await?;
+                let mut inspected =
+                    inspect(&self.client, self.engine, &self.images, &id, attempt).await?;
                 // What a user's engine calls a sandbox would only cost memory: clusters run on root's.
                 if self.reach == Reach::Everybody {
                     inspected.pod_labels =
@@ -85,6 +86,7 @@ async fn data_root(client: &Client) -> Result<Reply, EngineError> {
 
 async fn inspect(
     client: &Client,
+    engine: Engine,
     images: &Cache<ImageAnswer>,
     id: &str,
     attempt: Attempt,
@@ -98,7 +100,7 @@ async fn inspect(
         });
     }
     let image = image(client, images, &answer.image, attempt).await?;
-    Ok(answer.into_inspected(&image))
+    Ok(answer.into_inspected(engine, &image))
 }
 
 /// What is known of an image; nothing where the engine does not say, since the container's answer stands alone.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bstr::BString;
 use serde::Deserialize;
-use vigia_event::container::{HostNamespaces, Promises, PublishedPort};
+use vigia_event::container::{Engine, HostNamespaces, Promises, PublishedPort};
 
 use crate::engines::declared::{
     MAX_NAMES, Variable, capabilities, cpu_millis, limit, secret_variables,
@@ -109,12 +109,13 @@ impl HostPromises {
 
     /// The namespaces of which the engine does not say whether they are the host's: those of another container or pod,
     /// or by a path; and the cgroup namespace where nothing is said of it.
-    fn joined_namespaces(&self) -> HostNamespaces {
+    fn joined_namespaces(&self, engine: Engine) -> HostNamespaces {
         let joined =
             self.namespaces(|mode| mode.starts_with("container:") || mode.starts_with("ns:"));
+        // Podman 4.3 says `shareable` of a container with `--ipc host`, too.
+        let is_either = engine == Engine::Podman && self.ipc_mode == "shareable";
         HostNamespaces {
-            // What Podman 4 says of `--ipc=host`, too.
-            ipc: joined.ipc || self.ipc_mode == "shareable",
+            ipc: joined.ipc || is_either,
             cgroup: !self.cgroupns_mode.starts_with("private"),
             ..joined
         }
@@ -124,13 +125,14 @@ impl HostPromises {
 /// What was asked for. `bound` are the ports in use, which only a running container has; `apparmor` and `selinux` are
 /// what the engine has made of the options.
 pub(super) fn of(
+    engine: Engine,
     config: ConfigPromises,
     host: HostPromises,
     bound: Ports,
     apparmor: String,
     selinux: String,
 ) -> Promises {
-    let joined_namespaces = host.joined_namespaces();
+    let joined_namespaces = host.joined_namespaces(engine);
     let asked = if bound.is_empty() {
         host.port_bindings
     } else {
@@ -232,19 +234,29 @@ mod tests {
         assert_eq!(host.host_namespaces(), expected);
         let expected = HostNamespaces {
             pid: true,
-            ipc: true,
             ..HostNamespaces::default()
         };
-        assert_eq!(host.joined_namespaces(), expected);
+        assert_eq!(host.joined_namespaces(Engine::Docker), expected);
+        let expected = HostNamespaces {
+            ipc: true,
+            ..expected
+        };
+        assert_eq!(host.joined_namespaces(Engine::Podman), expected);
         let named_alike: HostPromises = serde_json::from_str(
             r#"{"NetworkMode": "hosting_default", "CgroupnsMode": "private"}"#,
         )
         .expect("a host's configuration");
         assert_eq!(named_alike.host_namespaces(), HostNamespaces::default());
+        let own: HostPromises =
+            serde_json::from_str(r#"{"IpcMode": "private", "CgroupMode": "private"}"#)
+                .expect("a host's configuration");
+        let joined = own.joined_namespaces(Engine::Podman);
+        assert_eq!(joined, HostNamespaces::default());
     }
 
     fn of_json(config: &str, host: &str) -> Promises {
         of(
+            Engine::Docker,
             serde_json::from_str(config).expect("a configuration"),
             serde_json::from_str(host).expect("a host's configuration"),
             Ports::new(),

@@ -342,7 +342,7 @@ fn every_member_may_be_of_any_type_and_costs_at_most_itself() {
             let told = format!("{pointer}: {other}");
             let answer: ContainerAnswer = serde_json::from_str(&value.to_string()).expect(&told);
             assert!(pointer == "/Id" || answer.id == ID, "{told}");
-            let inspected = answer.into_inspected(&ImageAnswer::default());
+            let inspected = answer.into_inspected(Engine::Docker, &ImageAnswer::default());
             assert!(pointer == "/Name" || inspected.name == "web", "{told}");
             let is_label = pointer.starts_with("/Config");
             assert!(is_label || inspected.labels.len() == 1, "{told}");
