@@ -2,7 +2,8 @@
 //!
 //! A secret is recognised by what it is, never by its path as text: by the key (device, inode) that the probes
 //! report when the agent itself opens it, until then by the mount it lies on, and for secrets on an in-memory
-//! file system of their own by the device alone. How they come to be known is the subject of `learning`.
+//! file system of their own by the device alone. How they come to be known is the subject of `learning`, who was given
+//! one that of `granted`.
 
 mod granted;
 mod held;
@@ -24,9 +25,6 @@ use held::Held;
 
 /// Stands for the host where a container would stand: what engines keep there was granted to nobody.
 pub(super) const HOST: Slot = Slot::MAX;
-
-/// Digits of an id by which people know a container without a name.
-const SHORT_ID: usize = 12;
 
 /// A secret that somebody reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,13 +221,20 @@ impl ContainerTable {
     pub fn is_on_its_mount(&self, file: &File, time_ns: u64) -> bool {
         let grants_it = self
             .mount_grant(file)
-            .is_some_and(|grant| grant.slot != HOST && self.was_there(grant.slot, time_ns));
+            .is_some_and(|grant| self.was_there(grant.slot, time_ns));
+        if grants_it {
+            return true;
+        }
+        // Most of what is read by way of no grant is read by one of the host's: one table to look through, not everybody's.
+        if mount_below(&self.host_mounts, file).is_some() {
+            return false;
+        }
         let was_started_with_it = |entry: &super::Entry| {
             let was_there = entry.gone_ns.is_none_or(|gone_ns| time_ns <= gone_ns);
             let first = entry.first_mounts.as_deref();
             was_there && first.is_some_and(|table| mount_below(table, file).is_some())
         };
-        grants_it || self.entries.values().any(was_started_with_it)
+        self.entries.values().any(was_started_with_it)
     }
 
     /// The secret that a container finds at a path, and whether it was granted it: for opens of which no file is known.
@@ -385,9 +390,8 @@ fn mount_below<'t>(table: &'t MountTable, file: &File) -> Option<&'t Mount> {
 /// What people call a container.
 pub(super) fn name_of(container: &Container) -> BString {
     let name = container.known().map(|known| &known.name);
-    let short = container.id.get(..SHORT_ID).unwrap_or(&container.id);
     match name.filter(|name| !name.is_empty()) {
         Some(name) => name.clone(),
-        None => short.into(),
+        None => container.short_id().into(),
     }
 }
